@@ -1,0 +1,57 @@
+/** Layers that stay in FP32, with the reason and the evidence for each. */
+export interface Pin {
+  /** Id of the layer. */
+  layer: string;
+  reason: string;
+  /** Measured numbers: for instance `{ outputErrorRemoved: 0.004 }`. Free form, shown in the report. */
+  evidence?: Readonly<Record<string, number | string>>;
+}
+
+/** What FP16 conversion does to a finite weight or constant beyond 65504: `overflow` writes Infinity as a plain cast does, `finite` writes +-65504. */
+export type ConstantPolicy = "overflow" | "finite";
+
+/** A default precision plus pins, for one model. */
+export interface PrecisionPlan {
+  modelDigest: string;
+  defaultPrecision: "float16" | "float32";
+  constants: ConstantPolicy;
+  pins: readonly Pin[];
+}
+
+/** The plan as an editable file, `overrides.json`. */
+export interface Overrides extends PrecisionPlan {
+  schema: "halfscope/overrides/1";
+  /** For people; not used. */
+  model?: string;
+  note?: string;
+}
+
+export type SiteKind = "activation" | "weight" | "input";
+
+/** One place where FP16 takes effect. Sites are disjoint: each rounding belongs to exactly one. */
+export interface Site {
+  /** `activation:TENSOR`, `weight:TENSOR` or `input:TENSOR`. */
+  id: string;
+  kind: SiteKind;
+  /** The tensor that is rounded: the output of a computing node, an initializer, or a graph input. */
+  tensor: string;
+  /** The layer it is charged to: the producer's, for a weight its first consumer's, for a graph input none. */
+  layer: string | undefined;
+  /** All layers that must be pinned before the site vanishes: producer and every computing consumer. */
+  touching: readonly string[];
+}
+
+/**
+ * A switchable rounding in the candidate branch. `producer` rounds the tensor once for everyone, `edge` only what one input of one node
+ * sees. Values: 0 off, 1 round to nearest (overflow to Infinity), 2 the same with finite values kept finite.
+ */
+export interface Placement {
+  at: "producer" | "edge" | "weight" | "input";
+  site: string;
+  tensor: string;
+  /** Edges only: the computing node and its input that see the rounded value. */
+  consumer?: { node: number; input: number };
+}
+export const switchOff = 0;
+export const switchRound = 1;
+export const switchRoundFinite = 2;

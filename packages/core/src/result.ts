@@ -1,0 +1,221 @@
+import type { ErrorStats } from "./error-stats.js";
+import type { Hazard, Layer } from "./layer.js";
+import type { ConstantPolicy, Overrides, SiteKind } from "./plan.js";
+
+/** How a tensor fared in a measurement. Every tensor of the model is in exactly one of these. */
+export type TensorStatus = "compared" | "not-float" | "constant" | "not-executed" | "not-supported"; // with a reason
+
+/** One tensor's error in one mode. */
+export interface Measurement {
+  tensor: string;
+  /** Index of the producing node. */
+  node: number;
+  layer: string;
+  stats: ErrorStats;
+}
+
+export type MeasureMode = "isolated" | "accumulated";
+
+export interface Measurements {
+  mode: MeasureMode;
+  constants: ConstantPolicy;
+  /** In the order of the graph. */
+  tensors: readonly Measurement[];
+  /** Final outputs, by name: accumulated mode only (isolated mode compares them as tensors). */
+  outputs: Readonly<Record<string, ErrorStats>>;
+  /** How many tensors had each status, and the reasons for those not supported. */
+  coverage: Readonly<Record<TensorStatus, number>>;
+  notSupported: readonly { tensor: string; reason: string }[];
+}
+
+/** Where something stops being finite, or is lost, although what went in was fine. */
+export interface Origin {
+  /** overflow: a finite reference became infinite or NaN and the final outputs show it; silent-overflow: final outputs stay finite and are wrong; constant: a weight or constant overflowed when it was converted. */
+  kind: "overflow" | "silent-overflow" | "constant-overflow";
+  tensor: string;
+  layer: string;
+  /** Elements that overflowed or turned to NaN here, of how many. */
+  elements: number;
+  count: number;
+  /** Largest finite |reference| of the tensor: beyond 65504 explains it. */
+  maxReference: number;
+  evidence: string;
+}
+
+/** One layer's place in a ranking. Errors are the worst tensor that the layer outputs. */
+export interface RankedLayer {
+  layer: string;
+  isolated: ErrorSummary | undefined;
+  accumulated: ErrorSummary | undefined;
+}
+export interface ErrorSummary {
+  tensor: string;
+  maxAbs: number;
+  meanAbs: number;
+  relativeL2: number;
+  maxUlp: number;
+  meanUlp: number;
+  overflowed: number;
+  nan: number;
+  flushed: number;
+  subnormal: number;
+  nonFiniteMismatch: number;
+  count: number;
+}
+
+export interface Ranking {
+  /** Overflow and silent overflow come before every number. */
+  origins: readonly Origin[];
+  /** By relative isolated error, worst first; non-finite first of all. */
+  layers: readonly RankedLayer[];
+  byKind: readonly { kind: string; layers: number; meanIsolated: number; maxIsolated: number }[];
+  byBlock: readonly { block: string; layers: number; accumulated: number }[];
+}
+
+/** Change of the final outputs when only this site is in FP16. */
+export interface SiteSensitivity {
+  site: string;
+  kind: SiteKind;
+  tensor: string;
+  layer: string | undefined;
+  /** Relative L2 over all float outputs together; Infinity when an output stops being finite. */
+  outputError: number;
+  outputMaxAbs: number;
+  /** The output is not finite. */
+  nonFinite: boolean;
+}
+
+export interface LayerSensitivity {
+  layer: string;
+  /** Root of summed squares over the layer's own sites. */
+  outputError: number;
+  /** The same by cause. `overflow` is true when one of its sites alone makes an output non-finite, or overflows in the measurement. */
+  activation: number;
+  weight: number;
+  overflow: boolean;
+  sites: number;
+}
+
+export interface Sensitivity {
+  /** Layers that had to be pinned before the sweep made sense (overflow origins). */
+  basePins: readonly string[];
+  sites: readonly SiteSensitivity[];
+  layers: readonly LayerSensitivity[];
+  /** Relative L2 of the final outputs with every site on (given basePins), measured; and what the sites predict (root of summed squares). */
+  measuredError: number;
+  predictedError: number;
+  candidates: number;
+  /** Mean duration of one candidate over the duration of one bare pass. */
+  barePassesPerCandidate: number;
+}
+
+/** One measured set of pins. */
+export interface Trial {
+  pins: readonly string[];
+  /** Why it was tried: "all FP16", "overflow origins", "greedy", "trim" ... */
+  purpose: string;
+  /** undefined when nothing was predicted. */
+  predictedError: number | undefined;
+  measuredError: number;
+  nonFinite: boolean;
+  /** Share of the work (see `workOf`) that stays in FP32. */
+  fp32Share: number;
+}
+
+/** What a rule of thumb would pin, and what that buys, measured. */
+export interface Suggestion {
+  rule: "layer-norm" | "softmax" | "embedding" | "residual-add" | "output-head";
+  layers: readonly string[];
+  /** Relative L2 of the final outputs with exactly these pins added to the base pins, against without. */
+  errorWithout: number;
+  errorWith: number;
+  fp32Share: number;
+  /** One sentence: needed, helps a little, makes no difference. */
+  verdict: string;
+}
+
+export interface Recommendation {
+  /** Relative L2 of the final outputs that must be met. */
+  tolerance: number;
+  outcome: "no-pins-needed" | "pins-found" | "not-met";
+  pins: readonly { layer: string; reason: string; evidence: Readonly<Record<string, number | string>> }[];
+  /** Measured with the recommended pins, on the sample chosen on and the worst of those held back. */
+  measuredError: number;
+  heldBackError: number | undefined;
+  trials: readonly Trial[];
+  suggestions: readonly Suggestion[];
+}
+
+export interface Verdict {
+  /** within: all float outputs finite and within tolerance. */
+  outcome: "within" | "not-within" | "not-finite";
+  tolerance: number;
+  /** Worst over samples. */
+  error: number;
+  maxAbs: number;
+  outputs: Readonly<Record<string, ErrorStats>>;
+  samples: number;
+  /** Sites on in the file, and the FP16 initializers. */
+  sitesOn: number;
+  halfWeights: number;
+  /** Casts in the file between FP32 and FP16. */
+  casts: number;
+  mappedTensors: number;
+  unmappedTensors: number;
+}
+
+export interface FeedSummary {
+  name: string;
+  dtype: string;
+  dims: readonly number[];
+  /** Where the values came from: a file, or how they were made up. */
+  origin: string;
+}
+
+/** `result.json`. Every part but the head may be missing: a folder holds what was measured so far. */
+export interface ResultDocument {
+  schema: "halfscope/result/1";
+  model: {
+    path: string;
+    digest: string;
+    sizeBytes: number;
+    nodes: number;
+    parameters: number;
+    producer: string;
+    opsets: Readonly<Record<string, number>>;
+  };
+  environment: {
+    halfscope: string;
+    onnxruntime: string;
+    provider: string;
+    instructionSet: string;
+    cores: number;
+    node: string;
+    platform: string;
+  };
+  options: {
+    like: string;
+    granularity: "node";
+    accumulation: "float32";
+    tolerance: number;
+    seed: number;
+    threads: number;
+    samples: number;
+  };
+  feeds: readonly (readonly FeedSummary[])[];
+  layers: readonly Layer[];
+  hazards: readonly Hazard[];
+  /** All-FP16 candidate as `--like` says (constants as a plain cast writes them). */
+  isolated?: Measurements;
+  accumulated?: Measurements;
+  ranking?: Ranking;
+  sensitivity?: Sensitivity;
+  recommendation?: Recommendation;
+  overrides?: Overrides;
+  /** What `verify` said of the mixed model, and of the same model with every layer in FP16. */
+  verdict?: Verdict;
+  verdictAllHalf?: Verdict;
+  /** Seconds per step. */
+  timings: Readonly<Record<string, number>>;
+  warnings: readonly string[];
+}

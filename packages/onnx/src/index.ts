@@ -1,0 +1,3 @@
+export * from "./graph-view.js";
+export * from "./read-model.js";
+export * from "./types.js";

@@ -1,0 +1,122 @@
+import { isAbsolute, join, normalize, sep } from "node:path";
+import { bytesPerElement, type DType, dtypeFromNumber, elementCount, InputError } from "@halfscope/core";
+import type { Field, FileSpan, Initializer, InitializerData } from "./types.js";
+import { bytesOf, type FieldLocation, type FileBytes, fieldsOf, floatsOf, intOf, intsOf, largeDataBytes, textOf, view } from "./wire.js";
+
+/** TensorProto field numbers (onnx.proto). */
+const tensorField = {
+  dims: 1,
+  dataType: 2,
+  floatData: 4,
+  int32Data: 5,
+  stringData: 6,
+  int64Data: 7,
+  name: 8,
+  rawData: 9,
+  doubleData: 10,
+  uint64Data: 11,
+  externalData: 13,
+  dataLocation: 14,
+} as const;
+
+/** Reads an initializer in a file: large raw or packed float data stays there. */
+export function tensorFromFile(file: FileBytes, location: FieldLocation, folder: string): Initializer {
+  if (location.payloadLength <= largeDataBytes) return tensorFromField(file.field(location, "read"), folder);
+  const fields: Field[] = [];
+  for (const inner of file.fields(location.payloadOffset, location.payloadOffset + location.payloadLength)) {
+    const data = inner.wireType === 2 && (inner.number === tensorField.rawData || inner.number === tensorField.floatData);
+    fields.push(file.field(inner, data && inner.payloadLength >= largeDataBytes ? "leave" : "read"));
+  }
+  return tensorFromFields(fields, file.field(location, "leave"), folder);
+}
+
+/** Reads an initializer, attribute tensor or `.pb` tensor that is in memory. `folder` resolves external data. */
+export function tensorFromField(field: Field, folder: string): Initializer {
+  return tensorFromFields(fieldsOf(bytesOf(field), "a tensor"), field, folder);
+}
+
+function tensorFromFields(fields: readonly Field[], field: Field, folder: string): Initializer {
+  const find = (number: number): Field | undefined => fields.findLast((f) => f.number === number);
+  const name = find(tensorField.name);
+  const dataType = find(tensorField.dataType);
+  const elementType = dataType === undefined ? 0 : intOf(dataType);
+  const location = find(tensorField.dataLocation);
+  const dims = fields.filter((f) => f.number === tensorField.dims).flatMap(intsOf);
+  const dtype = dtypeFromNumber(elementType);
+  const tensorName = name === undefined ? "" : textOf(name);
+  if (dims.some((d) => d < 0 || !Number.isSafeInteger(d)))
+    throw new InputError("ERR_MODEL_PARSE", `Initializer "${tensorName}" has the shape [${dims.join(", ")}]; sizes must not be negative.`, {
+      hint: "The file is damaged; export the model again.",
+    });
+  const data =
+    location !== undefined && intOf(location) === 1 ? externalData(fields, tensorName, dtype, dims, folder) : embeddedData(fields, dtype);
+  return { name: tensorName, dtype, elementType, dims, data, field };
+}
+
+function externalData(fields: readonly Field[], name: string, dtype: DType, dims: readonly number[], folder: string): InitializerData {
+  const entries = new Map<string, string>();
+  for (const entry of fields.filter((f) => f.number === tensorField.externalData)) {
+    const parts = fieldsOf(bytesOf(entry), "an external-data entry");
+    const text = (n: number) => textOf(parts.find((f) => f.number === n) ?? { ...entry, payload: new Uint8Array(0) });
+    entries.set(text(1), text(2));
+  }
+  const location = entries.get("location") ?? "";
+  const offset = Number(entries.get("offset") ?? "0");
+  const width = bytesPerElement(dtype);
+  const length = entries.has("length") ? Number(entries.get("length")) : width === undefined ? Number.NaN : elementCount(dims) * width;
+  const relative = normalize(location);
+  const refuse = (found: string): InputError =>
+    new InputError("ERR_MODEL_EXTERNAL_DATA", `Initializer "${name}" names external data ${found}.`, {
+      hint: "External data must be a file in the model's own folder; do not use this model if you did not make it.",
+      context: { initializer: name, location },
+    });
+  if (location === "" || isAbsolute(location) || relative === ".." || relative.startsWith(`..${sep}`) || location.includes("\0"))
+    throw refuse(`at "${location}", which lies outside the model's folder`);
+  if (!Number.isSafeInteger(offset) || offset < 0 || !Number.isSafeInteger(length) || length < 0)
+    throw refuse(`with offset "${entries.get("offset") ?? ""}" and length "${entries.get("length") ?? ""}", which are not sizes`);
+  if (width !== undefined && length !== elementCount(dims) * width)
+    throw refuse(`of ${length} bytes where its shape [${dims.join(", ")}] of ${dtype} needs ${elementCount(dims) * width}`);
+  return { kind: "file", span: { path: join(folder, relative), offset, length }, external: true };
+}
+
+function embeddedData(fields: readonly Field[], dtype: DType): InitializerData {
+  const raw = fields.findLast((f) => f.number === tensorField.rawData);
+  if (raw !== undefined) return fromPayload(raw.payload);
+  if (dtype === "string") return { kind: "unsupported", reason: "string tensor" };
+  if (dtype === "float32") {
+    const chunks = fields.filter((f) => f.number === tensorField.floatData);
+    const only = chunks[0];
+    if (chunks.length === 1 && only !== undefined && only.wireType === 2) return fromPayload(only.payload);
+    return { kind: "bytes", bytes: littleEndian(chunks.flatMap(floatsOf), 4, (v, at, x) => v.setFloat32(at, x, true)) };
+  }
+  if (dtype === "float64") {
+    const chunks = fields.filter((f) => f.number === tensorField.doubleData).map(bytesOf);
+    return { kind: "bytes", bytes: Buffer.concat(chunks) };
+  }
+  const ints = (number: number) => fields.filter((f) => f.number === number).flatMap(intsOf);
+  if (dtype === "int64")
+    return { kind: "bytes", bytes: littleEndian(ints(tensorField.int64Data), 8, (v, at, x) => v.setBigInt64(at, BigInt(x), true)) };
+  if (dtype === "uint64" || dtype === "uint32") {
+    const width = dtype === "uint64" ? 8 : 4;
+    const bytes = littleEndian(ints(tensorField.uint64Data), width, (v, at, x) =>
+      width === 8 ? v.setBigInt64(at, BigInt(x), true) : v.setUint32(at, x, true),
+    );
+    return { kind: "bytes", bytes };
+  }
+  const width = bytesPerElement(dtype);
+  if (width === undefined || width > 4) return { kind: "unsupported", reason: `element type ${dtype} outside raw_data` };
+  const set = width === 1 ? "setUint8" : width === 2 ? "setUint16" : "setUint32";
+  return { kind: "bytes", bytes: littleEndian(ints(tensorField.int32Data), width, (v, at, x) => v[set](at, x, true)) };
+}
+
+const fromPayload = (payload: Uint8Array | FileSpan): InitializerData =>
+  payload instanceof Uint8Array ? { kind: "bytes", bytes: payload } : { kind: "file", span: payload, external: false };
+
+function littleEndian(values: readonly number[], width: number, set: (v: DataView, at: number, x: number) => void): Uint8Array {
+  const bytes = new Uint8Array(values.length * width);
+  const target = view(bytes);
+  values.forEach((x, i) => {
+    set(target, i * width, x);
+  });
+  return bytes;
+}

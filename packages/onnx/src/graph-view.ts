@@ -1,5 +1,5 @@
 import { InputError } from "@halfscope/core";
-import { subgraphsOf } from "./node.js";
+import { mayHoldSubgraph, subgraphsOf } from "./node.js";
 import type { Graph, Initializer, Node } from "./types.js";
 
 export interface Use {
@@ -67,22 +67,6 @@ export function outerNames(node: Node): string[] {
   if (mayHoldSubgraph(node)) for (const graph of subgraphsOf(node)) collect(graph, new Set());
   return [...names];
 }
-
-// Decoding every node's attributes to look for subgraphs would read all Constant payloads; these operators have none.
-const withoutSubgraphs = new Set([
-  "Constant",
-  "MatMul",
-  "Add",
-  "Mul",
-  "Reshape",
-  "Transpose",
-  "Gather",
-  "Cast",
-  "Shape",
-  "Unsqueeze",
-  "Conv",
-]);
-export const mayHoldSubgraph = (node: Node): boolean => !withoutSubgraphs.has(node.opType);
 
 /** File order where it already is topological (ONNX requires it), else a stable order by depth-first search. */
 function topologicalOrder(graph: Graph, producer: ReadonlyMap<string, Node>): readonly Node[] {

@@ -156,3 +156,19 @@ export function functionFromField(field: Field, folder: string): FunctionInfo {
     field,
   };
 }
+
+// Decoding every node's attributes to look for subgraphs would read all Constant payloads; these operators have none.
+const withoutSubgraphs = new Set([
+  "Constant",
+  "MatMul",
+  "Add",
+  "Mul",
+  "Reshape",
+  "Transpose",
+  "Gather",
+  "Cast",
+  "Shape",
+  "Unsqueeze",
+  "Conv",
+]);
+export const mayHoldSubgraph = (node: Node): boolean => !withoutSubgraphs.has(node.opType);

@@ -66,3 +66,11 @@ export interface TensorValue {
   data: Uint8Array;
 }
 export const elementCount = (dims: readonly number[]): number => dims.reduce((n, d) => n * d, 1);
+
+/** What is known of a tensor before it has values: sizes that are not known are undefined. */
+export interface TensorType {
+  readonly dtype: DType;
+  readonly dims: readonly (number | undefined)[] | undefined;
+}
+/** Types of a model's tensors by name; ONNX Runtime infers them (`inferTypes` in engine). */
+export type TensorTypes = ReadonlyMap<string, TensorType>;

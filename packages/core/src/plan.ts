@@ -42,15 +42,19 @@ export interface Site {
 }
 
 /**
- * A switchable rounding in the candidate branch. `producer` rounds the tensor once for everyone, `edge` only what one input of one node
- * sees. Values: 0 off, 1 round to nearest (overflow to Infinity), 2 the same with finite values kept finite.
+ * A switchable rounding in the candidate branch. Values of its switch: 0 off, 1 round to nearest (overflow to Infinity), 2 the same with
+ * finite values kept finite.
+ *
+ * `tensor` placements round a tensor once for everyone who reads it (the output of a node, a weight, a graph input); `edge` placements only what
+ * one input of one node sees.
  */
 export interface Placement {
-  at: "producer" | "edge" | "weight" | "input";
-  site: string;
-  tensor: string;
-  /** Edges only: the computing node and its input that see the rounded value. */
-  consumer?: { node: number; input: number };
+  readonly at: "tensor" | "edge";
+  /** Site that the rounding belongs to. */
+  readonly site: string;
+  readonly tensor: string;
+  /** Edges only: the computing node (by index) and its input. */
+  readonly consumer?: { readonly node: number; readonly input: number };
 }
 export const switchOff = 0;
 export const switchRound = 1;

@@ -1,0 +1,107 @@
+import { type Placement, type PrecisionPlan, type Site, switchOff, switchRound, switchRoundFinite } from "@halfscope/core";
+import { type Edge, type FloatGraph, isShared, type Root } from "./float-graph.js";
+
+/** Every site of a model and every place where a rounding may have to sit. The same for all plans: a plan only sets switches. */
+export interface Roundings {
+  readonly sites: readonly Site[];
+  /** In switch order: switch i belongs to placement i. */
+  readonly placements: readonly Placement[];
+  readonly floats: FloatGraph;
+}
+
+export const siteId = (root: Root): string => `${root.kind}:${root.tensor}`;
+
+/** Lists sites in graph order: activations by producer, weights and inputs where they are first used. */
+export function listRoundings(floats: FloatGraph): Roundings {
+  const sites: Site[] = [];
+  const placements: Placement[] = [];
+  for (const root of floats.roots.values()) {
+    const site = siteOf(root, floats);
+    if (site === undefined) continue;
+    sites.push(site);
+    for (const tensor of root.carriers) placements.push({ at: "tensor", site: site.id, tensor });
+  }
+  const known = new Set(sites.map((s) => s.id));
+  for (const edge of floats.edges) {
+    if (edge.fixed || !edge.roots.some(isShared)) continue;
+    const owner = edge.roots.find((r) => isShared(r) && known.has(siteId(r)));
+    if (owner !== undefined)
+      placements.push({ at: "edge", site: siteId(owner), tensor: edge.tensor, consumer: { node: edge.node.index, input: edge.input } });
+  }
+  return { sites, placements, floats };
+}
+
+function siteOf(root: Root, floats: FloatGraph): Site | undefined {
+  const { layerOf, view } = floats;
+  const readers = root.edges.filter((e) => !e.fixed).flatMap((e) => layerOf.get(e.node.index) ?? []);
+  const ownLayer = root.producer === undefined ? undefined : layerOf.get(root.producer.index);
+  const roundedByProducer = root.kind === "activation" && !root.fixed;
+  if (readers.length === 0 && !roundedByProducer) return undefined;
+  const touching = [...new Set([...(roundedByProducer && ownLayer !== undefined ? [ownLayer] : []), ...readers])];
+  const firstReader = view.consumers.get(root.tensor)?.[0]?.node.index;
+  const layer =
+    root.kind === "activation" ? ownLayer : root.kind === "weight" && firstReader !== undefined ? layerOf.get(firstReader) : undefined;
+  return { id: siteId(root), kind: root.kind, tensor: root.tensor, layer, touching };
+}
+
+/** Whether a plan lets a node compute in FP16. */
+export type HalfNodes = (node: number) => boolean;
+
+/** Nodes in FP16 under a plan: all but those of pinned layers and those that must stay in FP32. */
+export function halfNodes(plan: Pick<PrecisionPlan, "defaultPrecision" | "pins">, floats: FloatGraph): HalfNodes {
+  const pinned = new Set(plan.pins.map((p) => p.layer));
+  return (node) => plan.defaultPrecision === "float16" && !floats.fixedNodes.has(node) && !pinned.has(floats.layerOf.get(node) ?? "");
+}
+
+export const isHalfEdge = (edge: Edge, half: HalfNodes): boolean => !edge.fixed && half(edge.node.index);
+
+/**
+ * Whether a root's values are rounded for everyone. An FP16 producer rounds once for all its readers. A pinned producer, a weight and a graph input
+ * round for everyone only if every reader is in FP16; otherwise the edges into FP16 readers round.
+ */
+export function isRootRounded(root: Root, half: HalfNodes): boolean {
+  if (root.kind === "activation" && !root.fixed && root.producer !== undefined && half(root.producer.index)) return true;
+  return (
+    !root.reachesOutput &&
+    root.edges.length > 0 &&
+    root.edges.every((e) => isHalfEdge(e, half)) &&
+    (root.kind !== "activation" || !isShared(root))
+  );
+}
+
+/** Values of all switches under a plan. */
+export function switchesFromPlan(plan: PrecisionPlan, roundings: Roundings): Uint8Array {
+  const { floats, placements } = roundings;
+  const half = halfNodes(plan, floats);
+  const roundedRoots = new Set([...floats.roots.values()].filter((r) => isRootRounded(r, half)));
+  const bySite = new Map([...floats.roots.values()].map((r) => [siteId(r), r]));
+  const edges = new Map(floats.edges.map((e) => [`${e.node.index}:${e.input}`, e]));
+  const on = (p: Placement): boolean => {
+    if (p.at === "tensor") return roundedRoots.has(bySite.get(p.site) as Root);
+    const edge = edges.get(`${p.consumer?.node}:${p.consumer?.input}`);
+    return edge !== undefined && isHalfEdge(edge, half) && edge.roots.some((r) => !roundedRoots.has(r));
+  };
+  const value = (p: Placement) => (p.site.startsWith("weight:") && plan.constants === "finite" ? switchRoundFinite : switchRound);
+  return Uint8Array.from(placements, (p) => (on(p) ? value(p) : switchOff));
+}
+
+/**
+ * What a plan rounds, independent of how it is realised: one entry per (root, reader) that sees rounded values, `TENSOR > READER#INPUT`.
+ * Two files with the same entries compute the same numbers.
+ */
+export function roundedUses(plan: PrecisionPlan, roundings: Roundings): ReadonlySet<string> {
+  const { floats } = roundings;
+  const half = halfNodes(plan, floats);
+  const uses = new Set<string>();
+  for (const edge of floats.edges)
+    for (const root of edge.roots)
+      if (isHalfEdge(edge, half) || isRootRounded(root, half))
+        uses.add(`${root.tensor} > ${edge.node.outputs.find((o) => o !== "")}#${edge.input}`);
+  return uses;
+}
+
+/** Site ids that a plan leaves in FP16. */
+export function activeSites(plan: PrecisionPlan, roundings: Roundings): ReadonlySet<string> {
+  const switches = switchesFromPlan(plan, roundings);
+  return new Set(roundings.placements.filter((_, i) => switches[i] !== switchOff).map((p) => p.site));
+}

@@ -12,6 +12,8 @@ export interface GraphView {
   readonly graph: Graph;
   readonly producer: ReadonlyMap<string, Node>;
   readonly consumers: ReadonlyMap<string, readonly Use[]>;
+  /** Tensors that a node's subgraphs take from outside; nodes without any are missing. */
+  readonly outer: ReadonlyMap<Node, readonly string[]>;
   readonly initializers: ReadonlyMap<string, Initializer>;
   readonly graphInputs: ReadonlySet<string>;
   readonly graphOutputs: ReadonlySet<string>;
@@ -23,6 +25,7 @@ export interface GraphView {
 export function viewGraph(graph: Graph): GraphView {
   const producer = new Map<string, Node>();
   const consumers = new Map<string, Use[]>();
+  const outer = new Map<Node, readonly string[]>();
   const use = (tensor: string, node: Node, input: number) => {
     if (tensor === "") return;
     const list = consumers.get(tensor);
@@ -34,16 +37,19 @@ export function viewGraph(graph: Graph): GraphView {
     node.inputs.forEach((tensor, input) => {
       use(tensor, node, input);
     });
-    for (const tensor of outerNames(node)) use(tensor, node, -1);
+    const taken = outerNames(node);
+    if (taken.length > 0) outer.set(node, taken);
+    for (const tensor of taken) use(tensor, node, -1);
   }
   return {
     graph,
     producer,
     consumers,
+    outer,
     initializers: new Map(graph.initializers.map((i) => [i.name, i])),
     graphInputs: new Set(graph.inputs.map((v) => v.name)),
     graphOutputs: new Set(graph.outputs.map((v) => v.name)),
-    order: topologicalOrder(graph, producer),
+    order: topologicalOrder(graph, producer, outer),
   };
 }
 
@@ -69,8 +75,8 @@ export function outerNames(node: Node): string[] {
 }
 
 /** File order where it already is topological (ONNX requires it), else a stable order by depth-first search. */
-function topologicalOrder(graph: Graph, producer: ReadonlyMap<string, Node>): readonly Node[] {
-  const reads = (node: Node) => [...node.inputs, ...outerNames(node)].flatMap((t) => producer.get(t) ?? []);
+function topologicalOrder(graph: Graph, producer: ReadonlyMap<string, Node>, outer: ReadonlyMap<Node, readonly string[]>): readonly Node[] {
+  const reads = (node: Node) => [...node.inputs, ...(outer.get(node) ?? [])].flatMap((t) => producer.get(t) ?? []);
   if (graph.nodes.every((n) => reads(n).every((p) => p.index < n.index))) return graph.nodes;
   const state = new Map<Node, "open" | "done">();
   const order: Node[] = [];

@@ -67,7 +67,8 @@ export function buildFloatGraph(model: Model, view: GraphView, types: TensorType
       for (const output of node.outputs) if (isFull(output)) rootsOf.set(output, carried);
       continue;
     }
-    const touchesFloat = [...node.inputs, ...node.outputs].some(isFull) || (view.consumers.size > 0 && usesOuterFloat(view, node, isFull));
+    const outer = view.outer.get(node) ?? [];
+    const touchesFloat = [...node.inputs, ...node.outputs, ...outer].some(isFull);
     if (!touchesFloat) continue;
     const constant = node.domain === "" && (node.opType === "Constant" || node.opType === "ConstantOfShape");
     const reason = constant ? undefined : mustStayFull(node, functions, opset);
@@ -76,7 +77,7 @@ export function buildFloatGraph(model: Model, view: GraphView, types: TensorType
       node.inputs.forEach((tensor, input) => {
         addEdge(node, tensor, input, reason !== undefined || isFixedInput(node, input));
       });
-    for (const tensor of outerFloats(view, node, isFull)) addEdge(node, tensor, -1, true);
+    for (const tensor of outer) addEdge(node, tensor, -1, true);
     for (const output of node.outputs) if (isFull(output)) addRoot(output, constant ? "weight" : "activation", node, reason !== undefined);
   }
   for (const output of view.graphOutputs) for (const root of rootsOf.get(output) ?? []) root.reachesOutput = true;
@@ -90,21 +91,6 @@ export function buildFloatGraph(model: Model, view: GraphView, types: TensorType
     edges.push(edge);
     for (const root of edge.roots) root.edges.push(edge);
   }
-}
-
-const outerFloats = (view: GraphView, node: Node, isFull: (t: string) => boolean): string[] => [...outerUses(view, node)].filter(isFull);
-const usesOuterFloat = (view: GraphView, node: Node, isFull: (t: string) => boolean): boolean => outerFloats(view, node, isFull).length > 0;
-
-const outerCache = new WeakMap<GraphView, Map<Node, Set<string>>>();
-function outerUses(view: GraphView, node: Node): ReadonlySet<string> {
-  let byNode = outerCache.get(view);
-  if (byNode === undefined) {
-    byNode = new Map();
-    for (const [tensor, uses] of view.consumers)
-      for (const use of uses) if (use.input < 0) byNode.set(use.node, (byNode.get(use.node) ?? new Set()).add(tensor));
-    outerCache.set(view, byNode);
-  }
-  return byNode.get(node) ?? new Set();
 }
 
 /** Rounding a whole embedding table costs more than rounding the few rows that are read, and gives the same numbers. */

@@ -1,0 +1,287 @@
+import { elementCount, InputError, numberFromDtype, type PrecisionPlan, type TensorTypes } from "@halfscope/core";
+import {
+  type Conversion,
+  delimitedField,
+  editNode,
+  encodeAttribute,
+  encodeExternalTensor,
+  encodeNode,
+  encodeTensor,
+  encodeTensorHead,
+  encodeValueInfo,
+  type Initializer,
+  type Model,
+  type Node,
+  type Piece,
+  type Rope,
+  rewriteModel,
+  ropeLength,
+  type ValueInfo,
+} from "@halfscope/onnx";
+import { type Assignment, assignPrecisions, type Precision } from "./assign.js";
+import { halfBits } from "./half.js";
+import { movedInputs } from "./operators.js";
+import type { Roundings } from "./sites.js";
+
+const halfType = numberFromDtype("float16");
+/** Names of the other precision's version of a tensor. `restore` reads them back. */
+export const halfSuffix = "/fp16";
+export const fullSuffix = "/fp32";
+
+export interface RealiseOptions {
+  model: Model;
+  types: TensorTypes;
+  roundings: Roundings;
+  plan: PrecisionPlan;
+  /** FP32 little-endian bytes to FP16 ones; with `finite`, finite values beyond 65504 become +-65504. */
+  toHalf: (bytes: Uint8Array, finite: boolean) => Promise<Uint8Array>;
+  /** keep: graph inputs and outputs keep their FP32 types, with Casts inside. convert: they become FP16 where the plan is. Defaults to keep. */
+  io?: "keep" | "convert";
+  /** Weights beyond this many bytes in all go to an external file. Defaults to 1.8e9 (protobuf stops at 2 GiB). */
+  embedLimitBytes?: number;
+  /** Name of that file, relative to the model's folder. */
+  externalName: string;
+}
+
+export interface RealisedModel {
+  /** The .onnx file. */
+  rope: Rope;
+  /** Contents of the external-data file, when one is needed. */
+  external: Rope | undefined;
+  casts: number;
+  halfWeights: number;
+  fullWeights: number;
+}
+
+/**
+ * Writes a plan into the graph as types and Casts: a mixed-precision model that every runtime honours. Requires FP32 tensors where the plan
+ * speaks of FP16; all other fields stay byte for byte. Casts stand at the borders of pinned regions only, one per tensor and direction.
+ */
+export function realisePlan(options: RealiseOptions): RealisedModel {
+  return new Realiser(options).run();
+}
+
+class Realiser {
+  private readonly assignment: Assignment;
+  private readonly names: Set<string>;
+  /** Versions of tensors that somebody reads, by tensor. */
+  private readonly wanted = new Map<string, Set<Precision>>();
+  private readonly external: Piece[] = [];
+  private externalBytes = 0;
+  private readonly useExternal: boolean;
+  private readonly io: "keep" | "convert";
+  private casts = 0;
+  private halfWeights = 0;
+  private fullWeights = 0;
+
+  constructor(private readonly o: RealiseOptions) {
+    this.assignment = assignPrecisions(o.plan, o.roundings);
+    this.io = o.io ?? "keep";
+    const { view } = o.roundings.floats;
+    this.names = new Set([...o.types.keys(), ...view.producer.keys()]);
+    for (const node of view.order) {
+      node.inputs.forEach((tensor, i) => {
+        this.want(tensor, this.assignment.inputPrecision(node, i));
+      });
+      for (const tensor of view.outer.get(node) ?? []) this.want(tensor, "full");
+    }
+    for (const v of view.graph.outputs) this.want(v.name, this.io === "keep" ? "full" : this.ownPrecision(v.name));
+    const bytes = view.graph.initializers.reduce((n, i) => n + dataLength(i), 0);
+    this.useExternal = bytes > (o.embedLimitBytes ?? 1.8e9);
+  }
+
+  run(): RealisedModel {
+    const { view } = this.o.roundings.floats;
+    const rope = rewriteModel(this.o.model, {
+      firstNodes: view.graph.inputs.filter((v) => !view.initializers.has(v.name)).flatMap((v) => this.castsOf(v.name)),
+      node: (node) => this.node(node),
+      initializer: (init) => this.initializer(init),
+      input: (value) => this.graphInput(value),
+      output: (value) => this.typed(value, this.io === "convert" ? this.ownPrecision(value.name) : "full"),
+      valueInfo: (value) => this.typed(value, this.nameOf(value.name, "full") === value.name ? "full" : "half"),
+    });
+    const { casts, halfWeights, fullWeights } = this;
+    return { rope, external: this.external.length > 0 ? this.external : undefined, casts, halfWeights, fullWeights };
+  }
+
+  private isFull(tensor: string): boolean {
+    return this.o.types.get(tensor)?.dtype === "float32";
+  }
+
+  private want(tensor: string, precision: Precision): void {
+    if (!this.isFull(tensor)) return;
+    this.wanted.set(tensor, (this.wanted.get(tensor) ?? new Set()).add(precision));
+  }
+
+  /** The precision in which a tensor comes into being. Weights exist in each version that is wanted. */
+  private ownPrecision(tensor: string): Precision {
+    const root = this.o.roundings.floats.roots.get(tensor);
+    if (root?.kind === "weight") return this.wanted.get(tensor)?.has("full") ? "full" : "half";
+    if (root?.kind === "input") return this.io === "convert" && !this.wanted.get(tensor)?.has("full") ? "half" : "full";
+    return this.assignment.tensorPrecision(tensor);
+  }
+
+  /** Name under which a version of a tensor is found. The own version keeps the tensor's name, except that graph outputs keep theirs for the kept type. */
+  private nameOf(tensor: string, precision: Precision): string {
+    if (!this.isFull(tensor)) return tensor;
+    const { graphOutputs } = this.o.roundings.floats.view;
+    const named: Precision = this.io === "keep" && graphOutputs.has(tensor) ? "full" : this.ownPrecision(tensor);
+    if (precision === named) return tensor;
+    let name = tensor + (precision === "half" ? halfSuffix : fullSuffix);
+    while (this.names.has(name)) name += "_";
+    return name;
+  }
+
+  private typed(value: ValueInfo, precision: Precision): readonly Uint8Array[] | undefined {
+    if (precision === "full" || !this.isFull(value.name)) return undefined;
+    return [
+      encodeValueInfo(
+        value.name,
+        halfType,
+        value.dims?.map((d) => d.size ?? d.symbol),
+      ),
+    ];
+  }
+
+  private graphInput(value: ValueInfo): readonly Uint8Array[] | undefined {
+    return this.typed(value, this.ownPrecision(value.name));
+  }
+
+  /** Casts behind a tensor's own version into the other one, if somebody wants that. */
+  private castsOf(tensor: string): Uint8Array[] {
+    if (!this.isFull(tensor)) return [];
+    const own = this.ownPrecision(tensor);
+    const other: Precision = own === "half" ? "full" : "half";
+    if (!this.wanted.get(tensor)?.has(other)) return [];
+    this.casts++;
+    const output = this.nameOf(tensor, other);
+    return [
+      encodeNode({
+        name: `${output}/Cast`,
+        opType: "Cast",
+        inputs: [this.nameOf(tensor, own)],
+        outputs: [output],
+        attributes: { to: numberFromDtype(other === "half" ? "float16" : "float32") },
+      }),
+    ];
+  }
+
+  private node(node: Node): readonly Uint8Array[] | undefined {
+    const { floats } = this.o.roundings;
+    if (node.outputs.some((t) => floats.roots.get(t)?.kind === "weight")) return this.constantNode(node);
+    const precision = this.assignment.nodePrecision(node);
+    const input = (tensor: string, i: number) => this.nameOf(tensor, this.assignment.inputPrecision(node, i));
+    const output = (tensor: string) => this.nameOf(tensor, this.ownPrecision(tensor));
+    const attributes = precision === "half" ? this.halfAttributes(node) : undefined;
+    const outer = (tensor: string) => this.nameOf(tensor, "full");
+    const same =
+      attributes === undefined &&
+      node.inputs.every((t, i) => input(t, i) === t) &&
+      node.outputs.every((t) => output(t) === t) &&
+      (floats.view.outer.get(node) ?? []).every((t) => outer(t) === t);
+    const casts = node.outputs.flatMap((t) => this.castsOf(t));
+    if (same && casts.length === 0) return undefined;
+    return [same ? node.bytes : editNode(node, { input, output, outer, ...(attributes && { attributes }) }), ...casts];
+  }
+
+  /** Attributes that name the type of a float result. */
+  private halfAttributes(node: Node): ReadonlyMap<string, Uint8Array> | undefined {
+    const floatResult = node.outputs.some((t) => this.isFull(t));
+    if (!floatResult || node.domain !== "" || movedInputs(node) !== undefined) return undefined;
+    const name = node.opType === "Cast" ? "to" : node.opType === "EyeLike" ? "dtype" : undefined;
+    return name === undefined ? undefined : new Map([[name, encodeAttribute(name, halfType)]]);
+  }
+
+  /** Constant and ConstantOfShape: the versions that are wanted, each a node of its own; the half one from converted values. */
+  private constantNode(node: Node): readonly Uint8Array[] | undefined {
+    const tensor = node.outputs[0] ?? "";
+    const wanted = this.wanted.get(tensor) ?? new Set();
+    if (!wanted.has("half")) return undefined;
+    const values = constantValues(node);
+    if (values === undefined)
+      throw new InputError(
+        "ERR_MODEL_UNSUPPORTED",
+        `The constant ${tensor} (${node.opType}) has values that halfscope cannot convert to FP16.`,
+        {
+          hint: "Pin the layers that read it, or export the model with constants as initializers.",
+        },
+      );
+    const attribute = encodeAttribute("value", { tensor: encodeTensor("", halfType, values.dims, this.halfBytesOf(values.numbers)) });
+    const dropped = ["value_float", "value_floats"].filter((n) => node.attributes.has(n));
+    const output = this.nameOf(tensor, "half");
+    const half =
+      dropped.length > 0
+        ? encodeNode({ name: node.name, opType: node.opType, inputs: node.inputs, outputs: [output], attributes: {} })
+        : editNode(node, { output: () => output, attributes: new Map([["value", attribute]]) });
+    const withValue = dropped.length > 0 ? Buffer.concat([half, ...delimitedField(5, [attribute]).map((p) => p as Uint8Array)]) : half;
+    return wanted.has("full") ? [node.bytes, withValue] : [withValue];
+  }
+
+  private halfBytesOf(numbers: readonly number[]): Uint8Array {
+    const out = new Uint8Array(numbers.length * 2);
+    const view = new DataView(out.buffer);
+    numbers.forEach((x, i) => {
+      view.setUint16(2 * i, this.o.plan.constants === "finite" ? halfBits(x, true) : halfBits(x), true);
+    });
+    return out;
+  }
+
+  private initializer(init: Initializer): readonly Rope[] | undefined {
+    if (init.dtype !== "float32") return this.relocated(init);
+    const wanted = this.wanted.get(init.name) ?? new Set<Precision>(["full"]);
+    const versions: Rope[] = [];
+    if (wanted.has("full")) {
+      this.fullWeights++;
+      const kept = this.relocated(init);
+      if (!wanted.has("half")) return kept;
+      versions.push(...(kept ?? [[init.field.payload]]));
+    }
+    if (wanted.has("half")) {
+      this.halfWeights++;
+      const name = this.nameOf(init.name, "half");
+      const finite = this.o.plan.constants === "finite";
+      const length = elementCount(init.dims) * 2;
+      const source = init.data.kind === "file" ? init.data.span : init.data.kind === "bytes" ? init.data.bytes : new Uint8Array(0);
+      const values: Conversion = { source, length, convert: (chunk) => this.o.toHalf(chunk, finite) };
+      versions.push(this.tensor(name, halfType, init.dims, values));
+    }
+    return versions;
+  }
+
+  /** External data of the original must not be named from another folder: its values move into the new file. */
+  private relocated(init: Initializer): readonly Rope[] | undefined {
+    if (init.data.kind !== "file" || (!init.data.external && !this.useExternal)) return undefined;
+    return [this.tensor(init.name, init.elementType, init.dims, init.data.span)];
+  }
+
+  private tensor(name: string, elementType: number, dims: readonly number[], values: Piece): Rope {
+    if (!this.useExternal || values.length < 1024) return [encodeTensorHead(name, elementType, dims), ...delimitedField(9, [values])];
+    const padding = (4096 - (this.externalBytes % 4096)) % 4096;
+    if (padding > 0) this.external.push(new Uint8Array(padding));
+    const offset = this.externalBytes + padding;
+    this.external.push(values);
+    this.externalBytes = offset + values.length;
+    return [encodeExternalTensor(name, elementType, dims, this.o.externalName, offset, values.length)];
+  }
+}
+
+const dataLength = (init: Initializer): number =>
+  init.data.kind === "file"
+    ? init.data.span.length
+    : init.field.payload instanceof Uint8Array
+      ? init.field.payload.length
+      : ropeLength([init.field.payload]);
+
+/** Values of a Constant or ConstantOfShape node in FP32; undefined when they cannot be read. */
+function constantValues(node: Node): { numbers: number[]; dims: readonly number[] } | undefined {
+  const scalar = node.attributes.get("value_float");
+  if (scalar?.float !== undefined) return { numbers: [scalar.float], dims: [] };
+  const list = node.attributes.get("value_floats");
+  if (list?.floats !== undefined) return { numbers: [...list.floats], dims: [list.floats.length] };
+  const tensor = node.attributes.get("value")?.tensor;
+  if (tensor === undefined) return node.opType === "ConstantOfShape" ? { numbers: [0], dims: [1] } : undefined;
+  if (tensor.data.kind !== "bytes" || tensor.dtype !== "float32") return undefined;
+  const { bytes } = tensor.data;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { numbers: Array.from({ length: bytes.byteLength >> 2 }, (_, i) => view.getFloat32(4 * i, true)), dims: tensor.dims };
+}

@@ -1,0 +1,107 @@
+import { bytesPerElement, elementCount, InputError, isFloat, type TensorValue } from "@halfscope/core";
+import { convertTensor } from "./convert.js";
+import { elementsOf, isInteger } from "./elements.js";
+import { dimsText, type Feed, type FeedInput } from "./feed.js";
+import { closest } from "./feed-errors.js";
+
+/**
+ * Checks one sample against the inputs of the graph, and converts types where nothing is lost (noted in its origins). Returns a feed in the
+ * order of the inputs. Errors: ERR_FEED (missing, unknown name, shape, type, ids outside their table), ERR_FEED_NOT_FINITE (NaN, Inf).
+ * `where` names the sample in messages.
+ */
+export function checkFeed(feed: Feed, signature: readonly FeedInput[], where: string): Feed {
+  for (const name of feed.tensors.keys()) if (!signature.some((input) => input.name === name)) throw unknownInput(name, signature, where);
+  const missing = signature.filter((input) => !feed.tensors.has(input.name));
+  if (missing.length > 0)
+    throw new InputError("ERR_FEED", `${where}: ${missing.map((input) => `"${input.name}"`).join(", ")} is not fed.`, {
+      hint: `The model needs ${signature.map((input) => `"${input.name}" ${input.dtype} ${dimsText(input.dims)}`).join(", ")}.`,
+      context: { missing: missing.map((input) => input.name) },
+    });
+  const checked: Feed = { tensors: new Map(), origins: new Map() };
+  for (const input of signature) {
+    const { value, notes } = checkTensor(feed.tensors.get(input.name)!, input, where);
+    checked.tensors.set(input.name, value);
+    checked.origins.set(input.name, [feed.origins.get(input.name) ?? where, ...notes].join("; "));
+  }
+  return checked;
+}
+
+/** ERR_FEED for a name that is no input of the model, with the closest one. */
+export function unknownInput(name: string, signature: readonly FeedInput[], where: string): InputError {
+  const names = signature.map((input) => input.name);
+  const near = closest(name, names);
+  return new InputError("ERR_FEED", `${where}: "${name}" is no input of the model.`, {
+    hint: near === undefined ? `Its inputs are ${names.map((n) => `"${n}"`).join(", ")}.` : `Did you mean "${near}"?`,
+    context: { name, inputs: names },
+  });
+}
+
+function checkTensor(given: TensorValue, input: FeedInput, where: string): { value: TensorValue; notes: string[] } {
+  const fail = (problem: string, hint: string): InputError =>
+    new InputError("ERR_FEED", `${where}: "${input.name}" ${problem}.`, {
+      hint,
+      context: {
+        tensor: input.name,
+        expectedType: input.dtype,
+        expectedDims: dimsText(input.dims),
+        type: given.dtype,
+        dims: [...given.dims],
+      },
+    });
+  const notes: string[] = [];
+  const bytes = elementCount(given.dims) * (bytesPerElement(given.dtype) ?? Number.NaN);
+  if (given.data.length !== bytes)
+    throw fail(
+      `has ${given.data.length} bytes where its shape ${dimsText(given.dims)} of ${given.dtype} needs ${bytes}`,
+      "A tensor holds exactly the bytes of its shape.",
+    );
+  const shaped = fitShape(given, input);
+  if (shaped === undefined)
+    throw fail(
+      `has the shape ${dimsText(given.dims)}; the model expects ${dimsText(input.dims)}`,
+      "Feed the shape that the model declares; sizes with a name, and ?, may be chosen.",
+    );
+  if (shaped !== given) notes.push(`shape ${dimsText(given.dims)} taken as ${dimsText(shaped.dims)}`);
+  const conversion = input.dtype === "unknown" ? { value: shaped } : convertTensor(shaped, input.dtype);
+  if ("problem" in conversion)
+    throw fail(
+      `has the type ${given.dtype}; the model expects ${input.dtype}: ${conversion.problem}`,
+      `Save it as ${input.dtype} (NumPy: .astype).`,
+    );
+  if (conversion.note !== undefined) notes.push(conversion.note);
+  requireFinite(conversion.value, input.name, where);
+  requireIdsInTables(conversion.value, input, fail);
+  return { value: conversion.value, notes };
+}
+
+/** The tensor if its shape fits; one element of rank 0 and of shape [1] are exchanged, as exporters and NumPy do not agree on scalars. */
+function fitShape(value: TensorValue, { dims }: FeedInput): TensorValue | undefined {
+  if (dims === undefined) return value;
+  if (dims.length === value.dims.length && dims.every((d, i) => d.size === undefined || d.size === value.dims[i])) return value;
+  const single = elementCount(value.dims) === 1 && value.dims.length + dims.length === 1 && (dims[0]?.size ?? 1) === 1;
+  return single ? { ...value, dims: dims.map(() => 1) } : undefined;
+}
+
+function requireFinite(value: TensorValue, name: string, where: string): void {
+  if (!isFloat(value.dtype)) return;
+  const elements = elementsOf(value)!;
+  const index = elements.findIndex((v: number | bigint) => !Number.isFinite(v));
+  if (index >= 0)
+    throw new InputError("ERR_FEED_NOT_FINITE", `${where}: "${name}" holds ${elements[index]} at flat index ${index}.`, {
+      hint: "With NaN or Inf in its inputs, no comparison of a model means anything; write a mask as a large finite number.",
+      context: { tensor: name, index, value: String(elements[index]) },
+    });
+}
+
+function requireIdsInTables(value: TensorValue, input: FeedInput, fail: (problem: string, hint: string) => InputError): void {
+  if (!isInteger(value.dtype)) return;
+  for (const { tensor, rows } of input.ids ?? []) {
+    const elements = elementsOf(value)!;
+    const index = elements.findIndex((v: number | bigint) => v >= rows || v < -rows);
+    if (index >= 0)
+      throw fail(
+        `holds the id ${elements[index]} at flat index ${index}; it indexes "${tensor}", which has ${rows} rows`,
+        `Ids must lie in [0, ${rows}); check that the tokenizer belongs to this model.`,
+      );
+  }
+}

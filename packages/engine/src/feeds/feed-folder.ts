@@ -1,0 +1,106 @@
+import { readdir } from "node:fs/promises";
+import { basename, extname, join } from "node:path";
+import type { TensorValue } from "@halfscope/core";
+import type { Feed, FeedInput } from "./feed.js";
+import { badFile } from "./feed-errors.js";
+import { type Budget, readFeedFile } from "./limits.js";
+import { readNpz } from "./npz.js";
+import { readTensorProto } from "./tensor-proto.js";
+
+/** Reads one tensor's file for one input: the caller decides by extension. */
+export type TensorReader = (path: string, input: FeedInput) => Promise<TensorValue>;
+
+const layouts = "A folder holds input_0.pb ..., folders test_data_set_0 ..., one .npz per sample, or one .npy per input.";
+const natural = new Intl.Collator("en", { numeric: true });
+
+/**
+ * Samples of a folder: ONNX test data (`input_N.pb`), folders `test_data_set_N` of it, one `.npz` per sample, or one `.npy` or `.bin` per
+ * input, named like it. Exactly one of these must be there. Errors: ERR_FEED_FILE.
+ */
+export async function readFeedFolder(
+  folder: string,
+  signature: readonly FeedInput[],
+  readTensor: TensorReader,
+  budget: Budget,
+): Promise<Feed[]> {
+  const entries = await readdir(folder);
+  if (entries.length > budget.limits.entries) throw badFile(folder, `at most ${budget.limits.entries} files`, `${entries.length}`, layouts);
+  const named = (match: RegExp) => entries.filter((name) => match.test(name)).sort(natural.compare);
+  const inputs = named(/^input_\d+\.pb$/);
+  const sets = named(/^test_data_set_\d+$/);
+  const archives = named(/\.npz$/);
+  const tensors = named(/\.(npy|bin|raw)$/);
+  const present = Object.entries({ "input_N.pb": inputs, test_data_set_N: sets, ".npz": archives, ".npy or .bin": tensors })
+    .filter(([, found]) => found.length > 0)
+    .map(([kind]) => kind);
+  if (present.length !== 1) throw badFile(folder, "one kind of feed", present.join(" and ") || "none", layouts);
+  if (inputs.length > 0) return [await readTestData(folder, signature, budget)];
+  const feeds: Feed[] = [];
+  for (const name of sets) feeds.push(await readTestData(join(folder, name), signature, budget));
+  for (const name of archives) {
+    const path = join(folder, name);
+    feeds.push(feedFrom(readNpz(await readFeedFile(path, budget.limits), path, budget), path));
+  }
+  if (feeds.length > 0) return feeds;
+  const feed: Feed = { tensors: new Map(), origins: new Map() };
+  for (const name of tensors) {
+    const path = join(folder, name);
+    const stem = basename(name, extname(name));
+    const input = signature.find((i) => i.name === stem) ?? signature.find((i) => fileSafe(i.name) === stem);
+    if (input === undefined) throw badFile(path, `the name of an input (${signature.map((i) => i.name).join(", ")})`, stem, layouts);
+    if (feed.tensors.has(input.name)) throw badFile(path, `one file for "${input.name}"`, "two", layouts);
+    feed.tensors.set(input.name, await readTensor(path, input));
+    feed.origins.set(input.name, path);
+  }
+  return [feed];
+}
+
+export const feedFrom = (tensors: Map<string, TensorValue>, origin: string): Feed => ({
+  tensors,
+  origins: new Map([...tensors.keys()].map((name) => [name, origin])),
+});
+
+/** As trtexec writes tensor names into file names. */
+const fileSafe = (name: string): string => name.replace(/[^A-Za-z0-9._,-]/g, "_");
+
+/**
+ * ONNX test data: `input_N.pb` belongs to the graph input of the name inside if all names are inputs, else to the N-th graph input without
+ * initializer. Real data needs both: exporters leave names empty, and some sets are in another order than the graph.
+ */
+async function readTestData(folder: string, signature: readonly FeedInput[], budget: Budget): Promise<Feed> {
+  const files = (await readdir(folder)).filter((name) => /^input_\d+\.pb$/.test(name)).sort(natural.compare);
+  if (files.length === 0) throw badFile(folder, "input_0.pb ...", "no such file", layouts);
+  const tensors = [];
+  for (const name of files) {
+    const path = join(folder, name);
+    tensors.push({
+      path,
+      position: Number(/\d+/.exec(name)![0]),
+      ...readTensorProto(await readFeedFile(path, budget.limits), path, budget),
+    });
+  }
+  const known = new Set(signature.map((input) => input.name));
+  const byName = tensors.every((t) => known.has(t.name)) && new Set(tensors.map((t) => t.name)).size === tensors.length;
+  const feed: Feed = { tensors: new Map(), origins: new Map() };
+  for (const { path, position, name, value } of tensors) {
+    const target = byName ? name : signature[position]?.name;
+    if (target === undefined)
+      throw badFile(
+        path,
+        `one of ${signature.length} inputs (0 to ${signature.length - 1})`,
+        `number ${position}`,
+        "The model takes fewer inputs than the folder holds.",
+      );
+    if (!byName && known.has(name) && name !== target)
+      throw badFile(
+        path,
+        `the input "${target}" by its number`,
+        `the name "${name}" inside`,
+        "Name every tensor after an input of the model, or none.",
+      );
+    if (feed.tensors.has(target)) throw badFile(path, `one file for "${target}"`, "two", layouts);
+    feed.tensors.set(target, value);
+    feed.origins.set(target, byName || name === target ? path : `${path}, by its number`);
+  }
+  return feed;
+}

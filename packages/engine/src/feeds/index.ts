@@ -1,0 +1,11 @@
+export { checkFeed } from "./check-feeds.js";
+export { elementsOf, tensorOf } from "./elements.js";
+export { describeFeeds, type Feed, type FeedInput, feedSignature } from "./feed.js";
+export { defaultLimits, type FeedLimits } from "./limits.js";
+export { type LoadFeedsOptions, loadFeeds } from "./load-feeds.js";
+export { type MakeFeedsOptions, makeFeeds } from "./make-feeds.js";
+export { readNpy, writeNpy } from "./npy.js";
+export { readNpz, writeNpz } from "./npz.js";
+export { Random } from "./random.js";
+export { readTensorProto } from "./tensor-proto.js";
+export { type IdTable, traceIds } from "./trace-ids.js";

@@ -30,8 +30,8 @@ export interface Measurements {
 
 /** Where something stops being finite, or is lost, although what went in was fine. */
 export interface Origin {
-  /** overflow: a finite reference became infinite or NaN and the final outputs show it; silent-overflow: final outputs stay finite and are wrong; constant: a weight or constant overflowed when it was converted. */
-  kind: "overflow" | "silent-overflow" | "constant-overflow";
+  /** overflow: a finite reference became infinite or NaN and the final outputs show it; silent-overflow: final outputs stay finite and are wrong; constant-overflow: a weight or constant overflowed when it was converted; harmless-overflow: what follows is as good as without (a mask in front of a Softmax). */
+  kind: "overflow" | "silent-overflow" | "constant-overflow" | "harmless-overflow";
   tensor: string;
   layer: string;
   /** Elements that overflowed or turned to NaN here, of how many. */
@@ -78,8 +78,10 @@ export interface SiteSensitivity {
   kind: SiteKind;
   tensor: string;
   layer: string | undefined;
-  /** Relative L2 over all float outputs together; Infinity when an output stops being finite. */
+  /** Relative L2 of the worst float output; Infinity when an output stops being finite. */
   outputError: number;
+  /** Relative L2 of each float output, in the model's order: sums over sites are taken per output. */
+  perOutput: readonly number[];
   outputMaxAbs: number;
   /** The output is not finite. */
   nonFinite: boolean;

@@ -1,0 +1,108 @@
+import {
+  type ErrorStats,
+  type ErrorSummary,
+  type Layer,
+  type Measurements,
+  meanAbs,
+  meanUlp,
+  type Origin,
+  type RankedLayer,
+  type Ranking,
+  relativeL2,
+} from "@halfscope/core";
+
+export type RankBy = "relative" | "max" | "mean";
+
+export function summarise(tensor: string, s: ErrorStats): ErrorSummary {
+  return {
+    tensor,
+    maxAbs: s.maxAbs,
+    meanAbs: meanAbs(s),
+    relativeL2: relativeL2(s),
+    maxUlp: s.maxUlp,
+    meanUlp: meanUlp(s),
+    overflowed: s.overflowed,
+    nan: s.nanCandidate,
+    flushed: s.flushed,
+    subnormal: s.subnormalCandidate,
+    nonFiniteMismatch: s.nonFiniteMismatch,
+    count: s.count,
+  };
+}
+
+const measures: Record<RankBy, (e: ErrorSummary) => number> = {
+  relative: (e) => e.relativeL2,
+  max: (e) => e.maxAbs,
+  mean: (e) => e.meanAbs,
+};
+
+/** Ranks layers by isolated error (accumulated where there is no isolated measurement), worst first; whatever is not finite comes before every number. Ties keep graph order. */
+export function rankLayers(
+  layers: readonly Layer[],
+  measured: { isolated?: Measurements | undefined; accumulated?: Measurements | undefined },
+  origins: readonly Origin[],
+  by: RankBy = "relative",
+): Ranking {
+  const isolated = worstByLayer(layers, measured.isolated, by);
+  const accumulated = worstByLayer(layers, measured.accumulated, by);
+  const ranked: RankedLayer[] = layers
+    .map((l) => ({ layer: l.id, isolated: isolated.get(l.id), accumulated: accumulated.get(l.id) }))
+    .filter((r) => r.isolated !== undefined || r.accumulated !== undefined);
+  const score = (r: RankedLayer): number => {
+    const e = r.isolated ?? r.accumulated;
+    return e === undefined ? -1 : e.nonFiniteMismatch > 0 ? Number.POSITIVE_INFINITY : measures[by](e);
+  };
+  const originRank = { overflow: 0, "silent-overflow": 0, "constant-overflow": 0, "harmless-overflow": 1 };
+  return {
+    origins: origins.toSorted((a, b) => originRank[a.kind] - originRank[b.kind]),
+    layers: ranked.toSorted((a, b) => compareNumbers(score(b), score(a))),
+    byKind: groupBy(layers, (l) => l.kind).map(([kind, group]) => {
+      const errors = group.flatMap((l) => isolated.get(l.id)?.relativeL2 ?? []);
+      return {
+        kind,
+        layers: group.length,
+        meanIsolated: errors.reduce((a, b) => a + b, 0) / Math.max(1, errors.length),
+        maxIsolated: errors.reduce((a, b) => Math.max(a, b), 0),
+      };
+    }),
+    byBlock: groupBy(layers, (l) => topBlock(l.blockPath)).map(([block, group]) => {
+      const last = group.findLast((l) => accumulated.has(l.id));
+      return { block, layers: group.length, accumulated: last === undefined ? 0 : (accumulated.get(last.id)?.relativeL2 ?? 0) };
+    }),
+  };
+}
+
+// Infinity - Infinity is NaN, which would leave the order to chance.
+const compareNumbers = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1);
+
+/** `encoder/layer.3/attention/self` belongs to `encoder/layer.3`: up to the first part that carries a number. */
+export function topBlock(blockPath: string): string {
+  const parts = blockPath.split("/");
+  const numbered = parts.findIndex((p) => /\d/.test(p));
+  return parts.slice(0, numbered < 0 ? 1 : numbered + 1).join("/");
+}
+
+function worstByLayer(layers: readonly Layer[], m: Measurements | undefined, by: RankBy): Map<string, ErrorSummary> {
+  const worst = new Map<string, ErrorSummary>();
+  if (m === undefined) return worst;
+  const outputs = new Set(layers.flatMap((l) => l.outputs));
+  for (const t of m.tensors) {
+    const broken = t.stats.nonFiniteMismatch > 0;
+    // Tensors inside a layer matter only when something overflows there; what others see are its outputs.
+    if (!outputs.has(t.tensor) && !broken) continue;
+    const summary = summarise(t.tensor, t.stats);
+    const before = worst.get(t.layer);
+    const worse =
+      before === undefined ||
+      (broken && before.nonFiniteMismatch === 0) ||
+      (broken === before.nonFiniteMismatch > 0 && measures[by](summary) > measures[by](before));
+    if (worse) worst.set(t.layer, summary);
+  }
+  return worst;
+}
+
+function groupBy<T>(items: readonly T[], key: (item: T) => string): [string, T[]][] {
+  const groups = new Map<string, T[]>();
+  for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
+  return [...groups];
+}

@@ -1,0 +1,34 @@
+import { type ErrorStats, mergeStats, type Verdict } from "@halfscope/core";
+import type { RestoredSites } from "@halfscope/precision";
+import { outputErrorFrom } from "./output-error.js";
+
+/** The verdict on a candidate file, from each sample's output statistics. NaN or Inf that the reference has not never passes. */
+export function verdictFrom(
+  samples: readonly ReadonlyMap<string, ErrorStats>[],
+  tolerance: number,
+  sites: RestoredSites,
+  mapped: { mapped: number; unmapped: number },
+): Verdict {
+  const errors = samples.map((s) => outputErrorFrom(s.values()));
+  const outputs = new Map<string, ErrorStats>();
+  for (const sample of samples)
+    for (const [name, stats] of sample) {
+      const before = outputs.get(name);
+      outputs.set(name, before === undefined ? stats : mergeStats(before, stats));
+    }
+  const error = errors.reduce((m, e) => Math.max(m, e.error), 0);
+  const nonFinite = errors.some((e) => e.nonFinite) || samples.length === 0;
+  return {
+    outcome: nonFinite ? "not-finite" : error <= tolerance ? "within" : "not-within",
+    tolerance,
+    error,
+    maxAbs: errors.reduce((m, e) => Math.max(m, e.maxAbs), 0),
+    outputs: Object.fromEntries(outputs),
+    samples: samples.length,
+    sitesOn: sites.tensors.size,
+    halfWeights: sites.halfWeights,
+    casts: sites.casts,
+    mappedTensors: mapped.mapped,
+    unmappedTensors: mapped.unmapped,
+  };
+}

@@ -1,0 +1,98 @@
+#include "addon/metrics_binding.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "addon/convert.h"
+#include "addon/promise_worker.h"
+#include "core/half.h"
+#include "metrics/parallel.h"
+
+namespace halfscope::addon {
+namespace {
+
+constexpr std::size_t kPart = std::size_t{1} << 18;
+
+struct Span {
+  const unsigned char* data = nullptr;
+  std::size_t size = 0;
+};
+
+Span span_of(const Napi::Value& value) {
+  const auto array = value.As<Napi::Uint8Array>();
+  return {array.Data(), array.ByteLength()};
+}
+
+std::vector<Napi::ObjectReference> keep_all(const Napi::CallbackInfo& info, std::size_t count) {
+  std::vector<Napi::ObjectReference> kept;
+  for (std::size_t i = 0; i < count; i++) kept.push_back(keep(info[i]));
+  return kept;
+}
+
+struct Halves {
+  Buffer data;
+  HalfCounts counts;
+};
+
+}  // namespace
+
+Napi::Value compare_tensors(const Napi::CallbackInfo& info) {
+  const Span reference = span_of(info[0]);
+  const Span candidate = span_of(info[1]);
+  return PromiseWorker<ErrorStats>::start(
+      info.Env(), [=] { return halfscope::compare_tensors(reference.data, candidate.data, std::min(reference.size, candidate.size) / 4, default_threads()); },
+      [](Napi::Env env, ErrorStats stats) { return to_block(env, &stats, 1); }, keep_all(info, 2));
+}
+
+Napi::Value convert_to_half(const Napi::CallbackInfo& info) {
+  const Span source = span_of(info[0]);
+  const Overflow overflow = info[1].As<Napi::Boolean>().Value() ? Overflow::kToLargestFinite : Overflow::kToInfinity;
+  const auto work = [=] {
+    const std::size_t count = source.size / 4;
+    const std::size_t parts = (count + kPart - 1) / kPart;
+    Halves result{Buffer(count * 2), {}};
+    std::vector<HalfCounts> counts(parts);
+    parallel_for(parts, default_threads(), [&](std::size_t part) {
+      const std::size_t from = part * kPart;
+      const std::size_t length = std::min(kPart, count - from);
+      counts[part] = count_half_losses(source.data + from * 4, length);
+      float_to_half(source.data + from * 4, result.data.data() + from * 2, length, overflow);
+    });
+    for (const auto& c : counts) {
+      result.counts.overflowed += c.overflowed;
+      result.counts.flushed += c.flushed;
+      result.counts.subnormal += c.subnormal;
+      result.counts.nan += c.nan;
+      result.counts.inf += c.inf;
+    }
+    return result;
+  };
+  const auto convert = [](Napi::Env env, Halves halves) -> Napi::Value {
+    auto result = Napi::Object::New(env);
+    result.Set("half", to_uint8_array(env, std::move(halves.data)));
+    result.Set("overflowed", static_cast<double>(halves.counts.overflowed));
+    result.Set("flushed", static_cast<double>(halves.counts.flushed));
+    result.Set("subnormal", static_cast<double>(halves.counts.subnormal));
+    result.Set("nan", static_cast<double>(halves.counts.nan));
+    result.Set("inf", static_cast<double>(halves.counts.inf));
+    return result;
+  };
+  return PromiseWorker<Halves>::start(info.Env(), work, convert, keep_all(info, 1));
+}
+
+Napi::Value convert_from_half(const Napi::CallbackInfo& info) {
+  const Span source = span_of(info[0]);
+  const auto work = [=] {
+    const std::size_t count = source.size / 2;
+    Buffer floats(count * 4);
+    parallel_for((count + kPart - 1) / kPart, default_threads(), [&](std::size_t part) {
+      const std::size_t from = part * kPart;
+      half_to_float(source.data + from * 2, floats.data() + from * 4, std::min(kPart, count - from));
+    });
+    return floats;
+  };
+  return PromiseWorker<Buffer>::start(
+      info.Env(), work, [](Napi::Env env, Buffer floats) { return to_uint8_array(env, std::move(floats)); }, keep_all(info, 1));
+}
+
+}  // namespace halfscope::addon

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "addon/convert.h"
+
+namespace halfscope::addon {
+
+/// Runs `work` on a thread of libuv's pool and settles a promise with `convert` of its result. Whatever `work` throws becomes a rejection.
+/// `work` and what it captured are destroyed on that thread, so it must hold no JS reference: pass those through keep().
+template <class Result>
+class PromiseWorker : public Napi::AsyncWorker {
+ public:
+  using Work = std::function<Result()>;
+  using Convert = std::function<Napi::Value(Napi::Env, Result)>;
+
+  static Napi::Promise start(Napi::Env env, Work work, Convert convert, std::vector<Napi::ObjectReference> keep = {}) {
+    auto* worker = new PromiseWorker(env, std::move(work), std::move(convert), std::move(keep));
+    const Napi::Promise promise = worker->deferred_.Promise();
+    worker->Queue();  // deletes itself when done
+    return promise;
+  }
+
+ protected:
+  void Execute() override {
+    try {
+      result_ = work_();
+    } catch (const Error& error) {
+      fail(error.code(), error.what());
+    } catch (const std::exception& error) {
+      fail(ErrorCode::kInternal, error.what());
+    } catch (...) {
+      fail(ErrorCode::kInternal, "unknown native failure");
+    }
+    work_ = nullptr;
+  }
+
+  void OnOK() override {
+    const Napi::HandleScope scope(Env());
+    try {
+      deferred_.Resolve(convert_(Env(), std::move(result_)));
+    } catch (const Napi::Error& error) {
+      deferred_.Reject(error.Value());
+    } catch (const std::exception& error) {
+      deferred_.Reject(to_js(Env(), ErrorCode::kInternal, error.what()).Value());
+    }
+  }
+
+  void OnError(const Napi::Error& error) override {
+    const Napi::HandleScope scope(Env());
+    deferred_.Reject(to_js(Env(), code_, error.Message()).Value());
+  }
+
+ private:
+  PromiseWorker(Napi::Env env, Work work, Convert convert, std::vector<Napi::ObjectReference> keep)
+      : Napi::AsyncWorker(env, "halfscope"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        work_(std::move(work)),
+        convert_(std::move(convert)),
+        keep_(std::move(keep)) {}
+
+  void fail(ErrorCode code, const std::string& message) {
+    code_ = code;
+    SetError(message.empty() ? "unknown native failure" : message);
+  }
+
+  Napi::Promise::Deferred deferred_;
+  Work work_;
+  Convert convert_;
+  std::vector<Napi::ObjectReference> keep_;
+  Result result_{};
+  ErrorCode code_ = ErrorCode::kInternal;
+};
+
+/// Keeps a JS object alive while a worker reads its memory.
+inline Napi::ObjectReference keep(const Napi::Value& value) { return Napi::Persistent(value.As<Napi::Object>()); }
+
+/// Calls `body` on the JS thread; an Error becomes a JS exception with its code.
+template <class Body>
+auto translate(Napi::Env env, Body body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    throw to_js(env, error.code(), error.what());
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw to_js(env, ErrorCode::kInternal, error.what());
+  }
+}
+
+}  // namespace halfscope::addon

@@ -1,0 +1,122 @@
+#include "addon/session_wrap.h"
+
+#include "addon/convert.h"
+#include "addon/promise_worker.h"
+
+namespace halfscope::addon {
+
+using ort::OrtSession;
+using SharedSession = std::shared_ptr<OrtSession>;
+
+void AddonData::remember(const SharedSession& session) {
+  sessions_.remove_if([](const auto& weak) { return weak.expired(); });
+  sessions_.push_back(session);
+}
+
+void AddonData::terminate_all() noexcept {
+  for (const auto& weak : sessions_) {
+    if (const auto session = weak.lock()) session->terminate();
+  }
+}
+
+Napi::Function SessionWrap::define(Napi::Env env) {
+  return DefineClass(env, "NativeSession",
+                     {
+                         InstanceMethod<&SessionWrap::inputs>("inputs"),
+                         InstanceMethod<&SessionWrap::outputs>("outputs"),
+                         InstanceMethod<&SessionWrap::set_feed>("setFeed"),
+                         InstanceMethod<&SessionWrap::set_reference>("setReference"),
+                         InstanceMethod<&SessionWrap::run>("run"),
+                         InstanceMethod<&SessionWrap::terminate>("terminate"),
+                         InstanceMethod<&SessionWrap::compares_done>("comparesDone"),
+                         InstanceMethod<&SessionWrap::dispose>("dispose"),
+                     });
+}
+
+Napi::Value SessionWrap::create(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return translate(env, [&]() -> Napi::Value {
+    auto request = std::make_shared<ort::SessionRequest>(to_session_request(info[0].As<Napi::Object>()));
+    return PromiseWorker<SharedSession>::start(
+        env, [request] { return std::make_shared<OrtSession>(std::move(*request)); },
+        [](Napi::Env e, SharedSession session) -> Napi::Value {
+          auto* data = e.GetInstanceData<AddonData>();
+          data->remember(session);
+          return data->session_constructor.New({Napi::External<SharedSession>::New(e, &session)});
+        });
+  });
+}
+
+SessionWrap::SessionWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionWrap>(info) {
+  if (!info[0].IsExternal()) throw to_js(info.Env(), ErrorCode::kInternal, "sessions are made by create()");
+  session_ = *info[0].As<Napi::External<SharedSession>>().Data();
+}
+
+SharedSession SessionWrap::live(Napi::Env env) const {
+  if (!session_) throw to_js(env, ErrorCode::kDisposed, "The session has been disposed.");
+  return session_;
+}
+
+Napi::Value SessionWrap::inputs(const Napi::CallbackInfo& info) { return to_io_list(info.Env(), live(info.Env())->inputs()); }
+Napi::Value SessionWrap::outputs(const Napi::CallbackInfo& info) { return to_io_list(info.Env(), live(info.Env())->outputs()); }
+
+void SessionWrap::set_feed(const Napi::CallbackInfo& info) {
+  const auto session = live(info.Env());
+  translate(info.Env(), [&] { session->set_feed(info[0].As<Napi::String>().Utf8Value(), to_tensor(info[1], info[2], info[3])); });
+}
+
+void SessionWrap::set_reference(const Napi::CallbackInfo& info) {
+  const auto session = live(info.Env());
+  translate(info.Env(), [&] { session->set_reference(info[0].As<Napi::String>().Utf8Value(), to_tensor(info[1], info[2], info[3])); });
+}
+
+/// run(switches: Uint8Array | undefined, fetch: string[], compareOutputs: boolean)
+Napi::Value SessionWrap::run(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto session = live(env);
+  return translate(env, [&]() -> Napi::Value {
+    ort::RunRequest request;
+    if (info[0].IsTypedArray()) {
+      const auto switches = info[0].As<Napi::Uint8Array>();
+      request.switches.assign(switches.Data(), switches.Data() + switches.ElementLength());
+    }
+    const auto fetch = info[1].As<Napi::Array>();
+    for (std::uint32_t i = 0; i < fetch.Length(); i++) request.fetch.push_back(fetch.Get(i).As<Napi::String>().Utf8Value());
+    request.compare_outputs = info[2].As<Napi::Boolean>().Value();
+    if (!session->claim()) throw Error(ErrorCode::kEngineRun, "A run of this session is under way; wait for it, or use a second session.");
+    return PromiseWorker<ort::RunOutcome>::start(
+        env,
+        [session = std::move(session), request = std::move(request)]() mutable {
+          struct Unclaim {
+            SharedSession& session;
+            ~Unclaim() {
+              session->unclaim();
+              session.reset();  // if it was disposed meanwhile, its memory goes here and not on the JS thread
+            }
+          } unclaim{session};
+          return session->run(request);
+        },
+        [](Napi::Env e, ort::RunOutcome outcome) { return to_js(e, std::move(outcome)); });
+  });
+}
+
+void SessionWrap::terminate(const Napi::CallbackInfo&) {
+  if (session_) session_->terminate();
+}
+
+Napi::Value SessionWrap::compares_done(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(live(info.Env())->compares_done()));
+}
+
+/// Resolves when this object's share of the native memory has been given back (at the end of a run that is under way, that run's).
+Napi::Value SessionWrap::dispose(const Napi::CallbackInfo& info) {
+  return PromiseWorker<int>::start(
+      info.Env(),
+      [session = std::move(session_)]() mutable {
+        session.reset();
+        return 0;
+      },
+      [](Napi::Env e, int) { return e.Undefined(); });
+}
+
+}  // namespace halfscope::addon

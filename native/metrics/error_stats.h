@@ -1,0 +1,54 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <limits>
+
+#include "core/cpu.h"
+
+namespace halfscope {
+
+constexpr std::size_t kExponentBins = 64;
+constexpr int kExponentBias = 40;
+
+/// The native form of `ErrorStats` in packages/core/src/error-stats.ts: the same fields in the order of its `statsFields`, then the
+/// exponent bins, all FP64, so that an array of these is the flat block that the TypeScript side reads.
+struct ErrorStats {
+  double count = 0;
+  double max_abs = 0;
+  double max_index = -1;
+  double max_reference = 0;
+  double max_candidate = 0;
+  double sum_abs = 0;
+  double sum_squared_error = 0;
+  double sum_squared_reference = 0;
+  double max_ulp = 0;
+  double sum_ulp = 0;
+  double min_reference = std::numeric_limits<double>::infinity();
+  double max_reference_value = -std::numeric_limits<double>::infinity();
+  double min_candidate = std::numeric_limits<double>::infinity();
+  double max_candidate_value = -std::numeric_limits<double>::infinity();
+  double nan_reference = 0;
+  double nan_candidate = 0;
+  double inf_reference = 0;
+  double inf_candidate = 0;
+  double overflowed = 0;
+  double flushed = 0;
+  double subnormal_reference = 0;
+  double subnormal_candidate = 0;
+  double non_finite_mismatch = 0;
+  std::array<double, kExponentBins> exponents{};
+};
+constexpr std::size_t kStatsWidth = 23 + kExponentBins;
+static_assert(sizeof(ErrorStats) == kStatsWidth * sizeof(double), "read as a flat block of doubles");
+
+/// Elements that are summed as one. Larger tensors are cut here and merged in order, so no figure depends on how many threads helped.
+constexpr std::size_t kChunk = std::size_t{1} << 16;
+
+/// Statistics of up to kChunk pairs; pointers of any alignment.
+ErrorStats compare_chunk(const void* reference, const void* candidate, std::size_t count, InstructionSet set = instruction_set());
+
+/// Appends `later`, whose elements lie behind those of `into`.
+void merge(ErrorStats& into, const ErrorStats& later);
+
+}  // namespace halfscope

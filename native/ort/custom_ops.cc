@@ -1,0 +1,223 @@
+#include "ort/custom_ops.h"
+
+#include <algorithm>
+#include <climits>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <string>
+
+#include "core/half.h"
+#include "ort/library.h"
+#include "ort/shape.h"
+
+namespace halfscope::ort {
+namespace {
+
+// ONNX Runtime calls everything below; no exception may reach it.
+
+Status* failed(const char* message) noexcept { return api().CreateStatus(kStatusRuntimeException, message); }
+
+template <class Body>
+Status* guarded(Body body) noexcept {
+  try {
+    body();
+    return nullptr;
+  } catch (const std::exception& error) {
+    return failed(error.what());
+  } catch (...) {
+    return failed("unknown failure inside a halfscope operator");
+  }
+}
+
+std::int64_t int_attribute(const KernelInfo* info, const char* name) {
+  std::int64_t value = 0;
+  check(api().KernelInfoGetAttribute_int64(info, name, &value), ErrorCode::kEngineBuild);
+  return value;
+}
+
+std::size_t index_attribute(const KernelInfo* info, const char* op, const char* name, std::size_t limit) {
+  const std::int64_t value = int_attribute(info, name);
+  if (value >= 0 && static_cast<std::size_t>(value) < limit) return static_cast<std::size_t>(value);
+  throw Error(ErrorCode::kEngineBuild, std::string("halfscope.") + op + ": attribute " + name + " is " + std::to_string(value) +
+                                           ", the session has " + std::to_string(limit));
+}
+
+TensorView input(const KernelContext* context, std::size_t index) {
+  const Value* value = nullptr;
+  check(api().KernelContext_GetInput(context, index, &value), ErrorCode::kEngineRun);
+  return view(value, ErrorCode::kEngineRun);
+}
+
+float* output(KernelContext* context, const std::vector<std::int64_t>& dims) {
+  Value* value = nullptr;
+  check(api().KernelContext_GetOutput(context, 0, dims.data(), dims.size(), &value), ErrorCode::kEngineRun);
+  void* data = nullptr;
+  check(api().GetTensorMutableData(value, &data), ErrorCode::kEngineRun);
+  return static_cast<float*>(data);
+}
+
+/// Calls body(from, count, chunk) for chunks of kChunk elements, on the session's threads when there is enough to do. `body` must not throw.
+template <class Body>
+void for_chunks(const KernelContext* context, std::size_t count, const Body& body) {
+  struct Work {
+    const Body* body;
+    std::size_t count;
+  } work{&body, count};
+  const std::size_t chunks = (count + kChunk - 1) / kChunk;
+  const auto one = [](void* data, std::size_t chunk) noexcept {
+    const auto& w = *static_cast<const Work*>(data);
+    const std::size_t from = chunk * kChunk;
+    (*w.body)(from, std::min(kChunk, w.count - from), chunk);
+  };
+  if (count > 2 * kChunk) return check(api().KernelContext_ParallelFor(context, one, chunks, 0, &work), ErrorCode::kEngineRun);
+  for (std::size_t chunk = 0; chunk < chunks; chunk++) one(&work, chunk);
+}
+
+// What both operators have in common.
+
+const char* cpu(const CustomOp*) { return "CPUExecutionProvider"; }
+int float_type(const CustomOp*, std::size_t) { return kElementFloat; }
+int required(const CustomOp*, std::size_t) { return kRequired; }
+int default_memory(const CustomOp*, std::size_t) { return kMemoryDefault; }
+int one_version(const CustomOp*) { return 1; }
+int any_version(const CustomOp*) { return INT_MAX; }
+int variadic(const CustomOp*) { return 1; }
+template <std::size_t kCount>
+std::size_t constant(const CustomOp*) { return kCount; }
+
+template <class Kernel>
+void fill_common(CustomOp& op) {
+  op.get_provider = cpu;
+  op.get_input_type = float_type;
+  op.get_output_type = float_type;
+  op.get_output_count = constant<1>;
+  op.get_input_characteristic = required;
+  op.get_output_characteristic = required;
+  op.get_input_memory_type = default_memory;
+  op.get_variadic_input_min_arity = variadic;
+  op.get_variadic_input_homogeneity = variadic;
+  op.get_variadic_output_min_arity = variadic;
+  op.get_variadic_output_homogeneity = variadic;
+  op.get_start_version = one_version;
+  op.get_end_version = any_version;
+  op.destroy_kernel = [](void* kernel) { delete static_cast<Kernel*>(kernel); };
+  op.compute_v2 = [](void* kernel, KernelContext* context) { return guarded([&] { static_cast<Kernel*>(kernel)->compute(context); }); };
+}
+
+struct RoundKernel {
+  const SessionState& state;
+  std::size_t switch_index;
+
+  void compute(KernelContext* context) const {
+    const TensorView in = input(context, 0);
+    const auto* source = static_cast<const float*>(in.data);
+    float* destination = output(context, in.dims);
+    const std::uint8_t position = state.switch_at(switch_index);
+    if (position == 0) {
+      // In place: nothing to do. Otherwise ONNX Runtime gave the output memory of its own (initializers, feeds, several consumers).
+      if (source == destination) return;
+      for_chunks(context, in.count, [&](std::size_t from, std::size_t count, std::size_t) noexcept {
+        std::memcpy(destination + from, source + from, count * sizeof(float));
+      });
+      return;
+    }
+    const Overflow overflow = position == 2 ? Overflow::kToLargestFinite : Overflow::kToInfinity;
+    const InstructionSet set = instruction_set();
+    for_chunks(context, in.count, [&](std::size_t from, std::size_t count, std::size_t) noexcept {
+      round_to_half(source + from, destination + from, count, overflow, set);
+    });
+  }
+};
+
+struct CompareKernel {
+  SessionState& state;
+  std::size_t slot;
+
+  void compute(KernelContext* context) const {
+    const TensorView reference = input(context, 0);
+    const TensorView candidate = input(context, 1);
+    if (reference.count != candidate.count) {
+      throw Error(ErrorCode::kEngineRun, "halfscope.Compare of slot " + std::to_string(slot) + ": reference " + to_string(reference.dims) +
+                                             " and candidate " + to_string(candidate.dims) + " differ in their number of elements");
+    }
+    std::vector<ErrorStats> parts((reference.count + kChunk - 1) / kChunk);
+    const auto* r = static_cast<const float*>(reference.data);
+    const auto* c = static_cast<const float*>(candidate.data);
+    const InstructionSet set = instruction_set();
+    for_chunks(context, reference.count, [&](std::size_t from, std::size_t count, std::size_t chunk) noexcept {
+      parts[chunk] = compare_chunk(r + from, c + from, count, set);
+    });
+    ErrorStats all;
+    for (const auto& part : parts) merge(all, part);
+    state.add(slot, all);
+    *output(context, {1}) = static_cast<float>(all.max_abs);
+  }
+};
+
+/// The output has the input's shape - if that is known. An unknown dimension arrives as -1 (two of them would become equal if passed on), and a
+/// tensor of unknown rank looks like a scalar, hence the attribute.
+Status* infer_round_shape(const CustomOp*, ShapeInferContext* context) {
+  return guarded([&] {
+    TensorTypeAndShapeInfo* info = nullptr;  // stays with the context
+    check(api().ShapeInferContext_GetInputTypeShape(context, 0, &info), ErrorCode::kEngineBuild);
+    std::size_t rank = 0;
+    check(api().GetDimensionsCount(info, &rank), ErrorCode::kEngineBuild);
+    std::vector<std::int64_t> dims(rank);
+    check(api().GetDimensions(info, dims.data(), rank), ErrorCode::kEngineBuild);
+    if (std::any_of(dims.begin(), dims.end(), [](std::int64_t d) { return d < 0; })) return;
+    if (rank == 0) {
+      const OpAttr* attribute = nullptr;
+      std::int64_t scalar = 0;
+      std::size_t bytes = 0;
+      Status* missing = api().ShapeInferContext_GetAttribute(context, "scalar", &attribute);
+      if (missing != nullptr) return api().ReleaseStatus(missing);
+      check(api().ReadOpAttr(attribute, kAttributeInt, &scalar, sizeof(scalar), &bytes), ErrorCode::kEngineBuild);
+      if (scalar != 1) return;
+    }
+    check(api().ShapeInferContext_SetOutputTypeShape(context, 0, info), ErrorCode::kEngineBuild);
+  });
+}
+
+std::size_t first_to_first(int** inputs, int** outputs) {
+  *inputs = new int[1]{0};
+  *outputs = new int[1]{0};
+  return 1;
+}
+
+void release_maps(int* inputs, int* outputs) {
+  delete[] inputs;
+  delete[] outputs;
+}
+
+}  // namespace
+
+RoundOp::RoundOp(SessionState& session_state) : state(session_state) {
+  fill_common<RoundKernel>(*this);
+  get_name = [](const CustomOp*) { return "Round"; };
+  get_input_count = constant<1>;
+  infer_output_shape = infer_round_shape;
+  // May-inplace, never the alias map: that one overwrote weights and other consumers' tensors.
+  get_may_inplace = first_to_first;
+  release_may_inplace = release_maps;
+  create_kernel_v2 = [](const CustomOp* op, const void*, const KernelInfo* info, void** kernel) {
+    return guarded([&] {
+      SessionState& owner = static_cast<const RoundOp*>(op)->state;
+      *kernel = new RoundKernel{owner, index_attribute(info, "Round", "switch", owner.switch_count())};
+    });
+  };
+}
+
+CompareOp::CompareOp(SessionState& session_state) : state(session_state) {
+  fill_common<CompareKernel>(*this);
+  get_name = [](const CustomOp*) { return "Compare"; };
+  get_input_count = constant<2>;
+  create_kernel_v2 = [](const CustomOp* op, const void*, const KernelInfo* info, void** kernel) {
+    return guarded([&] {
+      SessionState& owner = static_cast<const CompareOp*>(op)->state;
+      *kernel = new CompareKernel{owner, index_attribute(info, "Compare", "slot", owner.slot_count())};
+    });
+  };
+}
+
+}  // namespace halfscope::ort

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "ort/api.h"
+#include "ort/session_state.h"
+
+namespace halfscope::ort {
+
+/// `halfscope.Round`, version 1, CPU: one float tensor in, one out. Attributes: `switch` (index into the session's switches), `scalar` (1 when
+/// the input has rank 0). The switch at run time: 0 passes the tensor on, 1 rounds it to FP16 (overflow to Infinity), 2 the same with finite
+/// values kept finite.
+struct RoundOp : CustomOp {
+  explicit RoundOp(SessionState& state);
+  SessionState& state;
+};
+
+/// `halfscope.Compare`, version 1, CPU: (reference, candidate), float tensors of one element count; folds their ErrorStats into the session's
+/// collector at attribute `slot`. Its output, one float with the largest error, only makes it a leaf of the graph.
+struct CompareOp : CustomOp {
+  explicit CompareOp(SessionState& state);
+  SessionState& state;
+};
+
+}  // namespace halfscope::ort

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/buffer.h"
+#include "ort/custom_ops.h"
+#include "ort/library.h"
+#include "ort/session_state.h"
+#include "ort/shape.h"
+#include "ort/weights.h"
+
+namespace halfscope::ort {
+
+struct SessionRequest {
+  Buffer model;          ///< a serialised ModelProto
+  std::string folder;    ///< where its external data may lie; empty for none
+  int threads = 1;       ///< inside one operator
+  int optimization = kOptimizationDisabled;
+  bool prepacking = false;
+  std::size_t switch_count = 0;
+  std::size_t slot_count = 0;
+  std::vector<WeightInput> weights;
+};
+
+/// Values that someone fed or that come back, owned.
+struct Tensor {
+  int element_type = 0;
+  std::vector<std::int64_t> dims;
+  Buffer data;
+};
+
+struct RunRequest {
+  std::vector<std::uint8_t> switches;  ///< empty: all off
+  std::vector<std::string> fetch;
+  bool compare_outputs = false;
+};
+
+struct RunOutcome {
+  std::vector<std::pair<std::string, Tensor>> outputs;
+  std::vector<ErrorStats> stats;
+  std::vector<std::uint8_t> executed;
+  std::vector<std::pair<std::string, ErrorStats>> output_stats;
+  double seconds = 0;  ///< weights switched, graph run, outputs compared and copied
+};
+
+/// One ONNX Runtime session with its switches, collector, feeds and weights. Held by shared_ptr: the JS object has one reference, a run another.
+class OrtSession {
+ public:
+  /// Throws Error (kEngineBuild) with ONNX Runtime's text.
+  explicit OrtSession(SessionRequest request);
+  OrtSession(const OrtSession&) = delete;
+  OrtSession& operator=(const OrtSession&) = delete;
+
+  const std::vector<IoInfo>& inputs() const noexcept { return inputs_; }
+  const std::vector<IoInfo>& outputs() const noexcept { return outputs_; }
+
+  /// Feeds and references persist over runs; changing one while a run is under way touches the next run only. Throw Error (kFeed).
+  void set_feed(const std::string& name, Tensor tensor);
+  void set_reference(const std::string& output, Tensor tensor);
+
+  /// Claims the session for one run, on the thread that asks; false when a run is under way already.
+  bool claim() noexcept;
+  void unclaim() noexcept { busy_ = false; }
+
+  /// Runs once; claim() first, unclaim() after. Throws Error (kEngineRun, kFeed, kCancelled).
+  RunOutcome run(const RunRequest& request);
+
+  /// Stops the run that is under way (or claimed); it ends in kCancelled. From any thread.
+  void terminate() noexcept;
+
+  std::uint64_t compares_done() const noexcept { return state_.compares_done(); }
+
+ private:
+  using Tensors = std::map<std::string, std::shared_ptr<const Tensor>>;
+  struct Bound;
+  void add_weights(Bound& bound, const std::vector<std::uint8_t>& switches);
+  void add_feeds(Bound& bound, const Tensors& feeds);
+  std::vector<std::string> requested(const RunRequest& request, const Tensors& references) const;
+  const IoInfo* find(const std::vector<IoInfo>& list, const std::string& name) const;
+  ValueHandle wrap(const void* data, std::size_t bytes, const std::vector<std::int64_t>& dims, int element_type) const;
+  void invoke(Bound& bound);
+
+  // Declared in the order of dependence: what comes later uses what comes before and is destroyed first.
+  SessionState state_;
+  RoundOp round_op_{state_};
+  CompareOp compare_op_{state_};
+  std::vector<Weight> weights_;
+  std::size_t threads_;
+  MemoryInfoHandle memory_;
+  DomainHandle domain_;
+  SessionHandle session_;
+  std::vector<IoInfo> inputs_;
+  std::vector<IoInfo> outputs_;
+
+  std::atomic<bool> busy_{false};
+  std::mutex guard_;  // the four below
+  Tensors feeds_;
+  Tensors references_;
+  RunOptions* running_ = nullptr;
+  bool cancelled_ = false;
+};
+
+}  // namespace halfscope::ort

@@ -1,0 +1,61 @@
+#include "ort/shape.h"
+
+namespace halfscope::ort {
+namespace {
+
+std::vector<std::int64_t> dims_of(const TensorTypeAndShapeInfo* info, ErrorCode code) {
+  std::size_t rank = 0;
+  check(api().GetDimensionsCount(info, &rank), code);
+  std::vector<std::int64_t> dims(rank);
+  check(api().GetDimensions(info, dims.data(), rank), code);
+  return dims;
+}
+
+}  // namespace
+
+std::size_t element_bytes(int element_type) {
+  switch (element_type) {
+    case 2: case 3: case 9: return 1;    // uint8, int8, bool
+    case 4: case 5: case 10: return 2;   // uint16, int16, float16
+    case 1: case 6: case 12: return 4;   // float32, int32, uint32
+    case 7: case 11: case 13: return 8;  // int64, float64, uint64
+    default: return 0;
+  }
+}
+
+TensorView view(const Value* value, ErrorCode code) {
+  int is_tensor = 0;
+  check(api().IsTensor(value, &is_tensor), code);
+  if (!is_tensor) throw Error(code, "expected a tensor, found a sequence, map or optional");
+  TensorTypeAndShapeInfo* raw = nullptr;
+  check(api().GetTensorTypeAndShape(value, &raw), code);
+  const ShapeInfoHandle info(raw);
+  TensorView tensor;
+  check(api().GetTensorElementType(info.get(), &tensor.element_type), code);
+  tensor.dims = dims_of(info.get(), code);
+  check(api().GetTensorShapeElementCount(info.get(), &tensor.count), code);
+  if (tensor.element_type != kElementString) check(api().GetTensorMutableData(const_cast<Value*>(value), &tensor.data), code);
+  return tensor;
+}
+
+IoInfo describe(const TypeInfo* type, std::string name) {
+  IoInfo io;
+  io.name = std::move(name);
+  const TensorTypeAndShapeInfo* info = nullptr;
+  check(api().CastTypeInfoToTensorInfo(type, &info), ErrorCode::kEngineBuild);
+  if (info == nullptr) return io;
+  check(api().GetTensorElementType(info, &io.element_type), ErrorCode::kEngineBuild);
+  io.dims = dims_of(info, ErrorCode::kEngineBuild);
+  std::vector<const char*> symbols(io.dims.size());
+  check(api().GetSymbolicDimensions(info, symbols.data(), symbols.size()), ErrorCode::kEngineBuild);
+  for (const char* symbol : symbols) io.symbols.emplace_back(symbol == nullptr ? "" : symbol);
+  return io;
+}
+
+std::string to_string(const std::vector<std::int64_t>& dims) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < dims.size(); i++) text += (i == 0 ? "" : ", ") + std::to_string(dims[i]);
+  return text + "]";
+}
+
+}  // namespace halfscope::ort

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "ort/library.h"
+
+namespace halfscope::ort {
+
+/// A graph input or output. `element_type` is 0 for anything that is not a tensor.
+struct IoInfo {
+  std::string name;
+  int element_type = 0;
+  std::vector<std::int64_t> dims;      ///< -1 where unknown
+  std::vector<std::string> symbols;    ///< one per dimension, empty where it has no name
+};
+
+/// What a tensor holds.
+struct TensorView {
+  int element_type = 0;
+  std::vector<std::int64_t> dims;
+  std::size_t count = 0;
+  void* data = nullptr;
+};
+
+/// Bytes per element; 0 for types that halfscope does not feed or fetch (strings, complex, bfloat16, sub-byte).
+std::size_t element_bytes(int element_type);
+
+/// Looks into a tensor value; an Error of `code` for sequences and maps.
+TensorView view(const Value* value, ErrorCode code);
+
+IoInfo describe(const TypeInfo* type, std::string name);
+
+/// "[1, 128, hidden]", for messages.
+std::string to_string(const std::vector<std::int64_t>& dims);
+
+}  // namespace halfscope::ort

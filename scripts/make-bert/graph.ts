@@ -1,6 +1,7 @@
 import { Builder } from "./builder.js";
 import type { BertConfig } from "./config.js";
 import type { TensorSpec } from "./tensors.js";
+import type { MatrixRows } from "./weights.js";
 
 export interface BertGraph {
   /** NodeProto bytes in topological order. */
@@ -63,14 +64,14 @@ function encoderLayer(b: Builder, index: number, x: string, mask: string, last: 
   const { hidden, ffn } = b.config;
   const scope = `/encoder/layer.${index}`;
   const context = selfAttention(b, `${scope}/attention/self`, x, mask);
-  const attended = linear(b, `${scope}/attention/output/dense`, context, [hidden, hidden], 0.035, false);
+  const attended = linear(b, `${scope}/attention/output/dense`, context, [hidden, hidden], 0.0135, "heads");
   const middle = layerNorm(b, `${scope}/attention/output/LayerNorm`, b.node(`${scope}/attention/output`, "Add", [attended, x]), "encoder");
   const inner = gelu(
     b,
     `${scope}/intermediate/intermediate_act_fn`,
-    linear(b, `${scope}/intermediate/dense`, middle, [hidden, ffn], 0.038, true),
+    linear(b, `${scope}/intermediate/dense`, middle, [hidden, ffn], 0.04, "residual"),
   );
-  const outer = linear(b, `${scope}/output/dense`, inner, [ffn, hidden], 0.03, false);
+  const outer = linear(b, `${scope}/output/dense`, inner, [ffn, hidden], 0.037, "hidden");
   const sum = b.node(`${scope}/output`, "Add", [outer, middle]);
   return layerNorm(b, `${scope}/output/LayerNorm`, sum, "encoder", last ? "last_hidden_state" : undefined);
 }
@@ -78,12 +79,12 @@ function encoderLayer(b: Builder, index: number, x: string, mask: string, last: 
 function selfAttention(b: Builder, scope: string, x: string, mask: string): string {
   const { hidden, heads } = b.config;
   const size = hidden / heads;
-  const project = (name: string, std: number) => linear(b, `${scope}/${name}`, x, [hidden, hidden], std, true);
+  const project = (name: string, std: number) => linear(b, `${scope}/${name}`, x, [hidden, hidden], std, "residual");
   const split = (y: string, perm: readonly number[]) =>
     b.node(scope, "Transpose", [b.node(scope, "Reshape", [y, b.integers(scope, [0, 0, heads, size])])], { perm });
-  const query = project("query", 0.045);
-  const key = split(project("key", 0.045), [0, 2, 3, 1]);
-  const value = split(project("value", 0.035), [0, 2, 1, 3]);
+  const query = project("query", 0.055);
+  const key = split(project("key", 0.055), [0, 2, 3, 1]);
+  const value = split(project("value", 0.03), [0, 2, 1, 3]);
   const products = b.node(scope, "MatMul", [split(query, [0, 2, 1, 3]), key]);
   const scores = b.node(scope, "Add", [b.node(scope, "Div", [products, b.scalar(scope, Math.sqrt(size))]), mask]);
   const weights = b.node(scope, "Softmax", [scores], { axis: -1 });
@@ -98,9 +99,9 @@ function gelu(b: Builder, scope: string, x: string): string {
 }
 
 /** x W + b. `std` is what the weights would have at fan-in 1024. */
-function linear(b: Builder, scope: string, x: string, dims: readonly [number, number], std: number, residualIn: boolean): string {
+function linear(b: Builder, scope: string, x: string, dims: readonly [number, number], std: number, rows: MatrixRows): string {
   const key = scope.slice(1).replaceAll("/", ".");
-  const product = b.node(scope, "MatMul", [x, b.parameter(`${key}.weight`, dims, { kind: "matrix", std, residualIn })]);
+  const product = b.node(scope, "MatMul", [x, b.parameter(`${key}.weight`, dims, { kind: "matrix", std, rows })]);
   return b.node(scope, "Add", [b.parameter(`${key}.bias`, [dims[1]], { kind: "bias", std: 0.03 }), product]);
 }
 
@@ -121,7 +122,7 @@ function layerNorm(b: Builder, scope: string, x: string, where: "embeddings" | "
 }
 
 function qaHead(b: Builder, x: string): void {
-  const logits = linear(b, "/qa_outputs", x, [b.config.hidden, 2], 0.06, true);
+  const logits = linear(b, "/qa_outputs", x, [b.config.hidden, 2], 0.06, "residual");
   b.split("", "Split", [logits, b.integers("", [1, 1])], { axis: -1 }, ["/Split_output_0", "/Split_output_1"]);
   const axis = b.integers("", [-1]);
   b.node("", "Squeeze", ["/Split_output_0", axis], {}, "start_logits");

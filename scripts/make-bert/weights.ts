@@ -4,7 +4,7 @@ import type { RowWriter } from "./tensors.js";
 
 /**
  * Weight statistics like those of trained BERTs: matrices near N(0, 0.04) at hidden 1024 with mild differences between channels, gains
- * from 0.7 to 1.0, small biases, and a few channels of the residual stream that stay large (5 to 20) over the whole depth because the
+ * from 0.7 to 1.0, small biases, and a few channels of the residual stream that stay large (5 to 16 at hidden 1024) over the whole depth because the
  * biases of LayerNormalization put them there and the matrices have learned to listen less to them.
  */
 export interface OutlierChannel {
@@ -13,15 +13,15 @@ export interface OutlierChannel {
   readonly level: number;
 }
 
-/** The residual stream's outlier channels: one per 256 channels, at least one. */
+/** The residual stream's outlier channels: one per 256 channels, from one to four; the first is the largest. */
 export function outlierChannels(config: Pick<BertConfig, "hidden" | "seed">): readonly OutlierChannel[] {
   const random = new Normals(config.seed, "outliers");
-  const count = Math.max(1, Math.round(config.hidden / 256));
+  const count = Math.min(4, Math.max(1, Math.round(config.hidden / 256)));
   const found = new Map<number, number>();
   // In a narrow model one channel weighs more in the variance, hence smaller levels.
-  const most = 20 * Math.min(1, Math.max(0.35, Math.sqrt(config.hidden / 1024)));
+  const most = 16 * Math.min(1, Math.max(0.35, Math.sqrt(config.hidden / 1024)));
   while (found.size < count) {
-    const level = most * (found.size === 0 ? 1 : 0.35 + 0.5 * (random.next() / 2 ** 32));
+    const level = most * (found.size === 0 ? 1 : 0.3 + 0.2 * (random.next() / 2 ** 32));
     found.set(random.next() % config.hidden, random.next() & 1 ? level : -level);
   }
   return [...found].map(([channel, level]) => ({ channel, level }));
@@ -34,8 +34,15 @@ export type Role =
   | { readonly kind: "gain"; readonly residual: boolean; readonly outlierGain: number }
   | { readonly kind: "norm-bias"; readonly residual: boolean; readonly outlierShare: number }
   | { readonly kind: "bias"; readonly std: number }
-  /** Stored [in, out]. `std` at fan-in 1024. `residualIn`: rows are channels of the residual stream. */
-  | { readonly kind: "matrix"; readonly std: number; readonly residualIn: boolean };
+  /** Stored [in, out]; `std` at fan-in 1024. */
+  | { readonly kind: "matrix"; readonly std: number; readonly rows: MatrixRows };
+
+/**
+ * What the rows of a matrix are. `residual`: channels of the residual stream, outliers are listened to less. `hidden`: units behind a GELU;
+ * every other row is the negative of the one before, because units that are positive on average would otherwise add the same vector to
+ * every token, and over 24 layers all tokens would become alike. Training avoids that with the biases.
+ */
+export type MatrixRows = "residual" | "heads" | "hidden";
 
 const ones = (n: number): Float32Array => new Float32Array(n).fill(1);
 
@@ -67,7 +74,14 @@ export function rowWriter(
       };
     const scales = Float32Array.from({ length: columns + 1 }, () => Math.exp(0.15 * random.normal()));
     const std = role.std * Math.sqrt(1024 / rows);
-    const quiet = new Set(role.residualIn ? outliers.map((o) => o.channel) : []);
-    return (row, index) => random.fill(row, std * Math.exp(0.1 * random.normal()) * (quiet.has(index) ? 0.2 : 1), scales);
+    const quiet = new Set(role.rows === "residual" ? outliers.map((o) => o.channel) : []);
+    const previous = new Float32Array(role.rows === "hidden" ? columns : 0);
+    return (row, index) => {
+      if (role.rows === "hidden" && index % 2 === 1) for (let i = 0; i < columns; i++) row[i] = -previous[i]!;
+      else {
+        random.fill(row, std * Math.exp(0.1 * random.normal()) * (quiet.has(index) ? 0.2 : 1), scales);
+        if (role.rows === "hidden") previous.set(row);
+      }
+    };
   };
 }

@@ -1,6 +1,7 @@
 /** How tests run. `npm test` installs and builds first; `npx vitest run PATH` is enough after that. */
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { CountReporter } from "./test/setup/count-reporter.js";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 
@@ -20,6 +21,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    reporters: ["default", "./test/setup/count-reporter.ts"],
+    reporters: ["default", new CountReporter()],
   },
 });

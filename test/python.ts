@@ -11,7 +11,7 @@ const found = new Map<string, string | undefined>();
 export function pythonWith(modules: readonly string[]): string | undefined {
   const wanted = modules.join(", ");
   if (!found.has(wanted)) {
-    const candidates = [process.env["HALFSCOPE_PYTHON"], `${root}.venv/bin/python`, "python3"];
+    const candidates = [process.env.HALFSCOPE_PYTHON, `${root}.venv/bin/python`, "python3"];
     found.set(
       wanted,
       candidates.find((python) => python !== undefined && python !== "" && canImport(python, wanted)),
@@ -22,7 +22,10 @@ export function pythonWith(modules: readonly string[]): string | undefined {
 
 /** As `pythonWith`, but skips the test, with the reason, where no interpreter has the modules. */
 export function python(context: TestContext, ...modules: readonly string[]): string {
-  return pythonWith(modules) ?? context.skip(`no Python with ${modules.join(", ")} (python3 -m venv .venv; .venv/bin/pip install -r test/requirements.txt)`);
+  return (
+    pythonWith(modules) ??
+    context.skip(`no Python with ${modules.join(", ")} (python3 -m venv .venv; .venv/bin/pip install -r test/requirements.txt)`)
+  );
 }
 
 function canImport(interpreter: string, modules: string): boolean {

@@ -10,7 +10,7 @@ import type { TestContext } from "vitest";
 const beside = fileURLToPath(new URL("../../shared/models", import.meta.url));
 
 /** Folder of the collection: HALFSCOPE_SHARED_MODELS, or `../shared/models` beside the checkout; undefined where neither is there. */
-export const sharedModels: string | undefined = [process.env["HALFSCOPE_SHARED_MODELS"], beside]
+export const sharedModels: string | undefined = [process.env.HALFSCOPE_SHARED_MODELS, beside]
   .filter((folder) => folder !== undefined && folder !== "")
   .map((folder) => resolve(folder as string))
   .find((folder) => existsSync(folder));

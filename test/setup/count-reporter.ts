@@ -42,7 +42,7 @@ export function countTests(modules: readonly TestModule[], unhandledErrors: numb
   return { passed, failed, skipped, skippedBecause };
 }
 
-export default class CountReporter implements Reporter {
+export class CountReporter implements Reporter {
   #root = process.cwd();
 
   onInit(vitest: Vitest): void {

@@ -18,8 +18,10 @@ export function checkFeed(feed: Feed, signature: readonly FeedInput[], where: st
       context: { missing: missing.map((input) => input.name) },
     });
   const checked: Feed = { tensors: new Map(), origins: new Map() };
+  const symbols = new Map<string, number>();
   for (const input of signature) {
     const { value, notes } = checkTensor(feed.tensors.get(input.name)!, input, where);
+    notes.push(...symbolConflicts(value, input, symbols));
     checked.tensors.set(input.name, value);
     checked.origins.set(input.name, [feed.origins.get(input.name) ?? where, ...notes].join("; "));
   }
@@ -72,6 +74,17 @@ function checkTensor(given: TensorValue, input: FeedInput, where: string): { val
   requireFinite(conversion.value, input.name, where);
   requireIdsInTables(conversion.value, input, fail);
   return { value: conversion.value, notes };
+}
+
+/** Sizes that differ although the model gives them one name: only a note, because runtimes accept them and exporters' names may be wrong. */
+function symbolConflicts(value: TensorValue, { dims }: FeedInput, symbols: Map<string, number>): string[] {
+  return value.dims.flatMap((size, axis) => {
+    const symbol = dims?.[axis]?.symbol;
+    if (symbol === undefined) return [];
+    const before = symbols.get(symbol);
+    if (before === undefined) symbols.set(symbol, size);
+    return before === undefined || before === size ? [] : [`size "${symbol}" is ${size} here and ${before} in another input`];
+  });
 }
 
 /** The tensor if its shape fits; one element of rank 0 and of shape [1] are exchanged, as exporters and NumPy do not agree on scalars. */

@@ -52,7 +52,7 @@ interface ArrayType<T> {
 
 /** `data` as an array of wider elements. Hosts are little-endian, as everything that Node 20 supports in practice is. */
 export function viewAs<T>(type: ArrayType<T>, data: Uint8Array): T {
-  const aligned = data.byteOffset % type.BYTES_PER_ELEMENT === 0 ? data : data.slice();
+  const aligned = data.byteOffset % type.BYTES_PER_ELEMENT === 0 ? data : new Uint8Array(data);
   return new type(aligned.buffer, aligned.byteOffset, data.byteLength / type.BYTES_PER_ELEMENT);
 }
 

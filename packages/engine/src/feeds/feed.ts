@@ -23,8 +23,19 @@ export interface FeedInput {
 export function feedSignature(view: GraphView): FeedInput[] {
   return view.graph.inputs
     .filter((input) => !view.initializers.has(input.name))
-    .map(({ name, dtype, dims }) => ({ name, dtype, dims, ids: traceIds(view, name).filter((table) => table.everyElement) }));
+    .map(({ name, dtype, dims }) => ({
+      name,
+      dtype,
+      dims: dims?.map(withoutPlaceholder),
+      ids: traceIds(view, name).filter((table) => table.everyElement),
+    }));
 }
+
+/** Some exporters name every unknown size alike; such a name says nothing, least of all that two sizes are equal. */
+const withoutPlaceholder = ({ size, symbol }: Dimension): Dimension => ({
+  size,
+  symbol: symbol !== undefined && /^(\?|none|null|-1|dynamic|unknown|unk)$/i.test(symbol) ? undefined : symbol,
+});
 
 /** What was fed, for `result.json` and the report. */
 export function describeFeeds(feed: Feed): FeedSummary[] {

@@ -48,7 +48,8 @@ export function readNpy(bytes: Uint8Array, file: string, budget = new Budget()):
       `${bytes.length - dataOffset}`,
       "The file is damaged or holds more than one array; save the array again.",
     );
-  const data = bytes.slice(dataOffset);
+  // A copy, also of a Buffer, whose own slice() would share the caller's bytes.
+  const data = new Uint8Array(bytes.subarray(dataOffset));
   if (dtype === "bool" && data.some((b) => b > 1))
     throw badFile(file, "bools that are 0 or 1", "other values", "Save the array again, with .astype(bool).");
   const componentWidth = dtype.startsWith("complex") ? width / 2 : width;

@@ -25,5 +25,5 @@ export function readRaw(bytes: Uint8Array, dtype: DType, dims: readonly number[]
   }
   if (dtype === "bool" && bytes.some((b) => b > 1))
     throw badFile(file, "bools that are 0 or 1", "other values", "Write one byte per bool.");
-  return { dtype, dims: [...dims], data: bytes.slice() };
+  return { dtype, dims: [...dims], data: new Uint8Array(bytes) };
 }

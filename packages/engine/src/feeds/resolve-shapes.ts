@@ -175,11 +175,10 @@ function guessSize(
  * OPT leave two rows unused, which is seen from sizes such as 514.
  */
 function longestSequence(view: GraphView, roles: ReadonlyMap<string, InputRole>): number {
-  const idTables = [...roles.values()].flatMap((role) => (role.kind === "ids" ? role.tables : []));
-  const segmentTables = new Set(
-    [...roles.values()].flatMap((role) => (role.kind === "segments" ? role.tables.map((table) => table.tensor) : [])),
-  );
-  const widths = new Set(idTables.flatMap((table) => table.columns ?? []));
+  const indexed = [...roles.values()].flatMap((role) => (role.kind === "ids" || role.kind === "segments" ? role.tables : []));
+  // Positions come from inside the graph: what an input indexes is a vocabulary or a segment table.
+  const others = new Set(indexed.map((table) => table.tensor));
+  const widths = new Set(indexed.flatMap((table) => table.columns ?? []));
   const rows: number[] = [];
   for (const [name, { dims }] of view.initializers) {
     if (!/position/i.test(name)) continue;
@@ -190,7 +189,7 @@ function longestSequence(view: GraphView, roles: ReadonlyMap<string, InputRole>)
     if (node.opType !== "Gather" || (node.attributes.get("axis")?.int ?? 0) !== 0) continue;
     const table = node.inputs[0] ?? "";
     const dims = constantDims([view], table);
-    if (dims?.length === 2 && widths.has(dims[1]!) && dims[0]! > smallestPositionTable && !segmentTables.has(table)) rows.push(dims[0]!);
+    if (dims?.length === 2 && widths.has(dims[1]!) && dims[0]! > smallestPositionTable && !others.has(table)) rows.push(dims[0]!);
   }
   return Math.min(...rows.map((n) => (n > 8 && (n - 2) % 8 === 0 ? n - 2 : n)));
 }

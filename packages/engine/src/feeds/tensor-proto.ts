@@ -44,7 +44,7 @@ export function readTensorProto(bytes: Uint8Array, file: string, budget = new Bu
     );
   const dims = (tensor.dims as Wide[]).map(Number);
   const size = budget.spendTensor(dims, width, file);
-  const data = tensor.rawData.length > 0 ? Uint8Array.from(tensor.rawData) : typedData(tensor, dtype, dims, file);
+  const data = tensor.rawData.length > 0 ? new Uint8Array(tensor.rawData) : typedData(tensor, dtype, dims, file);
   if (data.length !== size)
     throw badFile(file, `${size} bytes of data for the shape [${dims.join(", ")}] of ${dtype}`, `${data.length}`, saveAgain);
   if (dtype === "bool" && data.some((b) => b > 1)) throw badFile(file, "bools that are 0 or 1", "other values", saveRaw);

@@ -31,7 +31,9 @@ function includes() {
   try {
     return [require("node-api-headers").include_dir, dirname(require.resolve("node-addon-api/napi.h"))];
   } catch (cause) {
-    throw new Error("The packages node-api-headers and node-addon-api are not installed; install the workspace's dependencies first.", { cause });
+    throw new Error("The packages node-api-headers and node-addon-api are not installed; install the workspace's dependencies first.", {
+      cause,
+    });
   }
 }
 
@@ -60,7 +62,15 @@ export function requireTools() {
 
 /** Runs cmake twice: configure, build. Its output is shown only when it fails. */
 export function cmakeBuild(folder, definitions) {
-  const configure = ["-S", nativeFolder, "-B", folder, "-G", "Unix Makefiles", ...Object.entries(definitions).map(([k, v]) => `-D${k}=${v}`)];
+  const configure = [
+    "-S",
+    nativeFolder,
+    "-B",
+    folder,
+    "-G",
+    "Unix Makefiles",
+    ...Object.entries(definitions).map(([k, v]) => `-D${k}=${v}`),
+  ];
   for (const args of [configure, ["--build", folder, "--parallel", String(availableParallelism())]]) {
     try {
       execFileSync("cmake", args, { stdio: "pipe", encoding: "utf8" });

@@ -1,0 +1,193 @@
+import {
+  CancelledError,
+  type DType,
+  dtypeFromNumber,
+  EngineError,
+  type ErrorStats,
+  numberFromDtype,
+  statsFromBlock,
+  type TensorValue,
+} from "@halfscope/core";
+import { fromNative } from "./addon-errors.js";
+import { loadAddon, type NativeIo, type NativeSession } from "./addon-load.js";
+
+/** A graph input that is fed from a file: float32, little-endian, at any offset and alignment. */
+export interface WeightInput {
+  name: string;
+  path: string;
+  /** Bytes from the start of the file. */
+  offset: number;
+  lengthBytes: number;
+  dims: readonly number[];
+  /** Index of the switch that rounds it; -1 leaves it as it is in the file. */
+  switch: number;
+}
+
+export interface SessionOptions {
+  /** ModelProto bytes, usually a skeleton. */
+  model: Uint8Array;
+  /** Where the model's external data lies; empty when it has none. */
+  folder: string;
+  /** Threads inside one operator; operators run one after the other. */
+  threads: number;
+  /** `basic` runs without constant folding, so that the bits of both branches compare. */
+  optimization: "disabled" | "basic" | "all";
+  prepacking: boolean;
+  /** Switches that `halfscope.Round` nodes and weights name. */
+  switchCount: number;
+  /** Places in the collector that `halfscope.Compare` nodes name. */
+  slotCount: number;
+  weights?: readonly WeightInput[];
+  provider?: "cpu";
+}
+
+export interface IoInfo {
+  name: string;
+  /** "unknown" for anything that is not a tensor. */
+  dtype: DType;
+  /** A string names a symbolic dimension; undefined is a dimension without a name. */
+  dims: readonly (number | string | undefined)[];
+}
+
+export interface RunOptions {
+  /** One value per switch: 0 off, 1 to nearest, 2 the same with finite values kept finite. Default: all off. */
+  switches?: Uint8Array;
+  /** Graph outputs whose values come back. Default: none. */
+  fetch?: readonly string[];
+  /** Compare the outputs that have a reference (`setReference`). Default: false. */
+  compareOutputs?: boolean;
+  signal?: AbortSignal;
+}
+
+export interface RunResult {
+  outputs: Map<string, TensorValue>;
+  /** One per slot. */
+  stats: ErrorStats[];
+  /** Whether a Compare node filled the slot in this run. */
+  executed: boolean[];
+  /** By graph output, for those that have a reference. */
+  outputStats: Map<string, ErrorStats>;
+  /** Weights switched, graph run, outputs compared: without the way to and from the event loop. */
+  seconds: number;
+}
+
+const levels = { disabled: 0, basic: 1, all: 99 } as const;
+const toIo = (io: NativeIo): IoInfo => ({ name: io.name, dtype: io.type === 0 ? "unknown" : dtypeFromNumber(io.type), dims: io.dims });
+
+/**
+ * One ONNX Runtime session with halfscope's operators. All work happens off the event loop; one run at a time, several sessions side by side.
+ * After dispose() every call but dispose() throws EngineError ERR_DISPOSED.
+ */
+export class OrtSession implements AsyncDisposable, Disposable {
+  readonly inputs: readonly IoInfo[];
+  readonly outputs: readonly IoInfo[];
+  readonly #native: NativeSession;
+  #disposed: Promise<void> | undefined;
+
+  private constructor(native: NativeSession) {
+    this.#native = native;
+    this.inputs = native.inputs().map(toIo);
+    this.outputs = native.outputs().map(toIo);
+  }
+
+  /** Throws EngineError: ERR_BACKEND_UNAVAILABLE when there is no addon, ERR_ENGINE_BUILD with ONNX Runtime's reason. */
+  static async create(options: SessionOptions): Promise<OrtSession> {
+    const { addon } = loadAddon();
+    try {
+      const { model, folder, threads, prepacking, switchCount, slotCount } = options;
+      const weights = (options.weights ?? []).map((weight) => ({ ...weight, dims: [...weight.dims] }));
+      const native = await addon.createSession({
+        model,
+        folder,
+        threads,
+        prepacking,
+        switchCount,
+        slotCount,
+        weights,
+        optimization: levels[options.optimization],
+      });
+      return new OrtSession(native);
+    } catch (error) {
+      throw fromNative(error, "Building the session");
+    }
+  }
+
+  /** Copied; persists over runs. Throws InputError ERR_FEED when name, type or size do not fit the graph. */
+  setFeed(name: string, tensor: TensorValue): void {
+    this.#live();
+    requireNumeric(tensor, `input '${name}'`);
+    try {
+      this.#native.setFeed(name, numberFromDtype(tensor.dtype), [...tensor.dims], tensor.data);
+    } catch (error) {
+      throw fromNative(error, `Feeding '${name}'`);
+    }
+  }
+
+  /** What runs with `compareOutputs` compare this output to; float32, copied, persists over runs. */
+  setReference(output: string, tensor: TensorValue): void {
+    this.#live();
+    requireNumeric(tensor, `reference of '${output}'`);
+    try {
+      this.#native.setReference(output, numberFromDtype(tensor.dtype), [...tensor.dims], tensor.data);
+    } catch (error) {
+      throw fromNative(error, `Setting the reference of '${output}'`);
+    }
+  }
+
+  /**
+   * One run. Every graph output that ends in `#cmp` is computed when the session has slots, though nobody fetches it.
+   * Throws EngineError ERR_ENGINE_RUN (also when a run of this session is under way), CancelledError when `signal` aborts.
+   */
+  async run(options: RunOptions = {}): Promise<RunResult> {
+    this.#live();
+    const { signal } = options;
+    if (signal?.aborted) throw new CancelledError();
+    const stop = () => this.#native.terminate();
+    try {
+      const running = this.#native.run(options.switches, [...(options.fetch ?? [])], options.compareOutputs ?? false);
+      signal?.addEventListener("abort", stop, { once: true });
+      const run = await running;
+      return {
+        outputs: new Map(run.outputs.map((o) => [o.name, { dtype: dtypeFromNumber(o.type), dims: o.dims, data: o.data }])),
+        stats: Array.from(run.executed, (_, slot) => statsFromBlock(run.stats, slot)),
+        executed: Array.from(run.executed, (filled) => filled !== 0),
+        outputStats: new Map(run.outputStats.map((o) => [o.name, statsFromBlock(o.block, 0)])),
+        seconds: run.seconds,
+      };
+    } catch (error) {
+      throw fromNative(error, "Running the session");
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Compare nodes done so far in the run that is under way, or in the last one: for progress. */
+  comparesDone(): number {
+    this.#live();
+    return this.#native.comparesDone();
+  }
+
+  /** Gives the memory back; during a run, when that run ends. May be called again. */
+  dispose(): void {
+    this.#disposed ??= this.#native.dispose();
+  }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
+    await this.#disposed;
+  }
+
+  #live(): void {
+    if (this.#disposed === undefined) return;
+    throw new EngineError("ERR_DISPOSED", "The session has been disposed.", { hint: "Create a new session." });
+  }
+}
+
+function requireNumeric(tensor: TensorValue, what: string): void {
+  if (tensor.dtype !== "string") return;
+  throw new EngineError("ERR_ENGINE_RUN", `The ${what} is a string tensor; halfscope feeds numbers and booleans only.`, {
+    hint: "Cut the string operators off the model.",
+  });
+}

@@ -1,0 +1,91 @@
+/**
+ * The native addon's typed face. Importing this loads no native code; the first call of any function does, and throws EngineError
+ * ERR_BACKEND_UNAVAILABLE when the addon is not built or ONNX Runtime is missing. Works in worker threads too.
+ */
+import { readFileSync } from "node:fs";
+import { type ErrorStats, statsFromBlock, type TensorValue, UsageError } from "@halfscope/core";
+import { fromNative } from "./addon-errors.js";
+import { type HalfConversion, loadAddon } from "./addon-load.js";
+
+export type { HalfConversion } from "./addon-load.js";
+export { type IoInfo, OrtSession, type RunOptions, type RunResult, type SessionOptions, type WeightInput } from "./addon-session.js";
+
+export interface AddonInfo {
+  onnxruntimeVersion: string;
+  /** Path of the shared library. */
+  library: string;
+  /** Execution providers that the library was built with. */
+  providers: string[];
+  /** Kernels in use: `scalar` or `avx2`; HALFSCOPE_ISA forces one. */
+  instructionSet: string;
+  /** Version of ONNX Runtime's C API that is asked for. */
+  apiVersion: number;
+}
+
+export function addonInfo(): AddonInfo {
+  const { library } = loadAddon();
+  return {
+    onnxruntimeVersion: library.version,
+    library: library.library,
+    providers: library.providers,
+    instructionSet: library.instructionSet,
+    apiVersion: library.apiVersion,
+  };
+}
+
+const off = <T>(work: Promise<T>, doing: string): Promise<T> =>
+  work.catch((error: unknown) => {
+    throw fromNative(error, doing);
+  });
+
+/** Statistics of two float32 tensors of one element count; off the event loop. Leave their bytes alone until it settles. */
+export async function compareTensors(reference: TensorValue, candidate: TensorValue): Promise<ErrorStats> {
+  for (const tensor of [reference, candidate]) {
+    if (tensor.dtype !== "float32") throw new UsageError("ERR_OPTION", `Expected float32 tensors to compare, found ${tensor.dtype}.`);
+  }
+  if (reference.data.length !== candidate.data.length) {
+    const found = `${reference.data.length / 4} and ${candidate.data.length / 4}`;
+    throw new UsageError("ERR_OPTION", `Expected two tensors of one element count, found ${found}.`);
+  }
+  const block = await off(loadAddon().addon.compareTensors(reference.data, candidate.data), "Comparing");
+  return statsFromBlock(block, 0);
+}
+
+/**
+ * Float32 (little-endian, any alignment) to FP16, to nearest even with subnormals. `finite` turns finite values beyond the range into +-65504,
+ * else they become Infinity. Off the event loop; leave `source` alone until it settles.
+ */
+export async function convertToHalf(source: Uint8Array, finite: boolean): Promise<HalfConversion> {
+  requireWhole(source, 4);
+  return off(loadAddon().addon.convertToHalf(source, finite), "Converting to FP16");
+}
+
+/** FP16 (little-endian, any alignment) to float32, exactly. */
+export async function convertFromHalf(source: Uint8Array): Promise<Uint8Array> {
+  requireWhole(source, 2);
+  return off(loadAddon().addon.convertFromHalf(source), "Converting from FP16");
+}
+
+function requireWhole(source: Uint8Array, width: number): void {
+  if (source.length % width === 0) return;
+  throw new UsageError("ERR_OPTION", `Expected a multiple of ${width} bytes, found ${source.length}.`);
+}
+
+export interface MemoryUsage {
+  /** Anonymous memory in use: what halfscope itself costs, without mapped files. 0 where the system does not tell. */
+  rssAnonBytes: number;
+  /** Peak resident memory, mapped weights included. */
+  vmHwmBytes: number;
+}
+
+/** Memory of this process as Linux counts it. */
+export function memoryUsage(): MemoryUsage {
+  let status = "";
+  try {
+    status = readFileSync("/proc/self/status", "utf8");
+  } catch {
+    // not Linux
+  }
+  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? 0) * 1024;
+  return { rssAnonBytes: field("RssAnon"), vmHwmBytes: field("VmHWM") };
+}

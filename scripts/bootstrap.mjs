@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const PNPM = "pnpm@12.21.0"; // the newest that runs on Node 20
-const OLDEST_NODE = 20;
+const OLDEST_NODE = [20, 19]; // what yargs and vite ask for
 const root = fileURLToPath(new URL("..", import.meta.url));
 const stamp = join(root, "node_modules/.halfscope-stamp");
 const countsFile = join(root, ".cache/test-counts.json"); // written by test/setup/count-reporter.ts
@@ -59,9 +59,10 @@ async function main({ addon, run }) {
 /** One line for each thing that is not there, with how to get it. */
 function missingPrerequisites(addon) {
   const missing = [];
-  if (Number(process.versions.node.split(".")[0]) < OLDEST_NODE) {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
     missing.push(
-      `Node >= ${OLDEST_NODE} (found ${process.versions.node}): install it from https://nodejs.org, or with nvm: nvm install ${OLDEST_NODE}`,
+      `Node >= ${OLDEST_NODE.join(".")} (found ${process.versions.node}): install it from https://nodejs.org, or with nvm: nvm install 20`,
     );
   }
   if (!addon) return missing;

@@ -11,7 +11,12 @@ export interface GreedyStep {
  * Orders pins by squared output error removed per work kept in FP32. A site vanishes only when every layer that touches it is pinned, so each step
  * adds the layers that one site still needs, and is credited with every site that vanishes with them. Ends when nothing is left to remove.
  */
-export function greedyPins(sites: readonly Site[], measured: readonly SiteSensitivity[], work: ReadonlyMap<string, number>, pinned: Iterable<string>): GreedyStep[] {
+export function greedyPins(
+  sites: readonly Site[],
+  measured: readonly SiteSensitivity[],
+  work: ReadonlyMap<string, number>,
+  pinned: Iterable<string>,
+): GreedyStep[] {
   const touching = new Map(sites.map((s) => [s.id, s.touching]));
   const outputs = measured[0]?.perOutput.length ?? 0;
   const current = new Set(pinned);
@@ -21,7 +26,8 @@ export function greedyPins(sites: readonly Site[], measured: readonly SiteSensit
   const sums = Array.from({ length: outputs }, (_, i) => [...left.values()].reduce((n, v) => n + (v[i] ?? 0), 0));
   const sitesOfLayer = new Map<string, string[]>();
   for (const site of left.keys()) for (const l of touching.get(site) ?? []) sitesOfLayer.set(l, [...(sitesOfLayer.get(l) ?? []), site]);
-  const missing = (site: string, extra: ReadonlySet<string> = new Set()) => (touching.get(site) ?? []).filter((l) => !current.has(l) && !extra.has(l));
+  const missing = (site: string, extra: ReadonlySet<string> = new Set()) =>
+    (touching.get(site) ?? []).filter((l) => !current.has(l) && !extra.has(l));
   const steps: GreedyStep[] = [];
   while (left.size > 0) {
     // Judge by the output that is worst now.
@@ -31,7 +37,8 @@ export function greedyPins(sites: readonly Site[], measured: readonly SiteSensit
       const added = missing(site);
       const extra = new Set(added);
       const vanishing = new Set<string>([site]);
-      for (const l of added) for (const other of sitesOfLayer.get(l) ?? []) if (left.has(other) && missing(other, extra).length === 0) vanishing.add(other);
+      for (const l of added)
+        for (const other of sitesOfLayer.get(l) ?? []) if (left.has(other) && missing(other, extra).length === 0) vanishing.add(other);
       const gain = [...vanishing].reduce((n, s) => n + (left.get(s)?.[judged] ?? 0), 0);
       const cost = added.reduce((n, l) => n + (work.get(l) ?? 0), 0);
       const score = gain / (cost + 1);
@@ -40,7 +47,9 @@ export function greedyPins(sites: readonly Site[], measured: readonly SiteSensit
     if (best === undefined) break;
     for (const l of best.added) current.add(l);
     for (const s of best.vanishing) {
-      left.get(s)?.forEach((e, i) => (sums[i] = (sums[i] ?? 0) - e));
+      left.get(s)?.forEach((e, i) => {
+        sums[i] = (sums[i] ?? 0) - e;
+      });
       left.delete(s);
     }
     steps.push({ added: best.added, predictedError: Math.sqrt(Math.max(0, worst(sums))) });

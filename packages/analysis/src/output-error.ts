@@ -25,7 +25,10 @@ export function outputErrorFrom(stats: Iterable<ErrorStats>): OutputError {
 /** Root of summed squares, output by output: how errors of disjoint sites add (DESIGN section 5). */
 export function addInSquares(errors: Iterable<readonly number[]>, outputs: number): number[] {
   const sums = new Array<number>(outputs).fill(0);
-  for (const perOutput of errors) perOutput.forEach((e, i) => (sums[i] = (sums[i] ?? 0) + e * e));
+  for (const perOutput of errors)
+    perOutput.forEach((e, i) => {
+      sums[i] = (sums[i] ?? 0) + e * e;
+    });
   return sums.map(Math.sqrt);
 }
 export const worst = (perOutput: readonly number[]): number => perOutput.reduce((a, b) => Math.max(a, b), 0);

@@ -1,4 +1,14 @@
-import { CancelledError, type Layer, type Overrides, type PrecisionPlan, type Progress, type Recommendation, type Sensitivity, type Suggestion, type Trial } from "@halfscope/core";
+import {
+  CancelledError,
+  type Layer,
+  type Overrides,
+  type PrecisionPlan,
+  type Progress,
+  type Recommendation,
+  type Sensitivity,
+  type Suggestion,
+  type Trial,
+} from "@halfscope/core";
 import { overridesFromPlan, type Roundings, switchesFromPlan, withPins } from "@halfscope/precision";
 import { shareOf } from "./cost.js";
 import { greedyPins } from "./greedy.js";
@@ -61,7 +71,10 @@ class Search {
       trials: this.trials,
       suggestions,
     };
-    const note = outcome === "no-pins-needed" ? "FP16 meets the tolerance without pins." : `Measured: ${chosen.error.toPrecision(3)} relative L2 at a tolerance of ${o.tolerance}.`;
+    const note =
+      outcome === "no-pins-needed"
+        ? "FP16 meets the tolerance without pins."
+        : `Measured: ${chosen.error.toPrecision(3)} relative L2 at a tolerance of ${o.tolerance}.`;
     return { recommendation, overrides: overridesFromPlan({ ...o.allHalf, pins: withEvidence }, { note }) };
   }
 
@@ -73,10 +86,16 @@ class Search {
     for (const step of order) sets.push([...(sets.at(-1) ?? []), ...step.added]);
     const predicted = [o.sensitivity.predictedError, ...order.map((s) => s.predictedError)];
     // What the sites predict is off by a factor that the whole candidate shows; the walk starts where prediction times factor meets the aim.
-    const factor = o.sensitivity.predictedError > 0 && Number.isFinite(o.sensitivity.measuredError) ? o.sensitivity.measuredError / o.sensitivity.predictedError : 1;
+    const factor =
+      o.sensitivity.predictedError > 0 && Number.isFinite(o.sensitivity.measuredError)
+        ? o.sensitivity.measuredError / o.sensitivity.predictedError
+        : 1;
     const passes = async (k: number) => {
       const set = sets[k] ?? [];
-      return this.meets(await this.try(set, k === 0 ? "overflow origins" : "greedy", predicted[k])) && this.meetsHeldBack(await this.heldBack(set));
+      return (
+        this.meets(await this.try(set, k === 0 ? "overflow origins" : "greedy", predicted[k])) &&
+        this.meetsHeldBack(await this.heldBack(set))
+      );
     };
     const last = sets.length - 1;
     const start = predicted.findIndex((p) => p * factor <= o.tolerance);
@@ -147,7 +166,14 @@ class Search {
     if (before !== undefined) return before;
     const result = await this.o.evaluate(this.switches(pins));
     this.known.set(key, result);
-    this.trials.push({ pins: [...pins], purpose, predictedError, measuredError: result.error, nonFinite: result.nonFinite, fp32Share: shareOf(pins, this.o.work) });
+    this.trials.push({
+      pins: [...pins],
+      purpose,
+      predictedError,
+      measuredError: result.error,
+      nonFinite: result.nonFinite,
+      fp32Share: shareOf(pins, this.o.work),
+    });
     return result;
   }
 
@@ -180,7 +206,10 @@ class Search {
 
   private evidenceFor(layer: string): Readonly<Record<string, number | string>> {
     const s = this.o.sensitivity.layers.find((l) => l.layer === layer);
-    return { ...(s && { outputError: s.outputError, activation: s.activation, weight: s.weight }), shareOfWork: shareOf([layer], this.o.work) };
+    return {
+      ...(s && { outputError: s.outputError, activation: s.activation, weight: s.weight }),
+      shareOfWork: shareOf([layer], this.o.work),
+    };
   }
 }
 
@@ -188,8 +217,10 @@ function verdictOf(without: number, withRule: number, tolerance: number, meaning
   const gone = Number.isFinite(without) && without > 0 ? 1 - withRule / without : Number.isFinite(withRule) ? 1 : 0;
   const percent = `${(100 * gone).toFixed(gone < 0.1 ? 1 : 0)} %`;
   if (!Number.isFinite(without) && Number.isFinite(withRule)) return `Needed: without it the outputs are not finite. ${meaning}`;
-  if (without > tolerance && withRule <= tolerance) return `Enough by itself: it removes ${percent} of the error and meets the tolerance. ${meaning}`;
-  if (gone > 0.1) return `Helps: it removes ${percent} of the error${without <= tolerance ? ", which is not needed here" : ", not enough by itself"}. ${meaning}`;
+  if (without > tolerance && withRule <= tolerance)
+    return `Enough by itself: it removes ${percent} of the error and meets the tolerance. ${meaning}`;
+  if (gone > 0.1)
+    return `Helps: it removes ${percent} of the error${without <= tolerance ? ", which is not needed here" : ", not enough by itself"}. ${meaning}`;
   if (gone > 0.005) return `Makes little difference here: ${percent} of the error. ${meaning}`;
   if (gone < -0.005) return `Makes it worse here: the error grows by ${(-100 * gone).toFixed(1)} %. ${meaning}`;
   return `Makes no difference here. ${meaning}`;

@@ -19,7 +19,11 @@ export function ruleSuggestions(layers: readonly Layer[], roundings: Roundings):
   const rules: RuleSuggestion[] = [
     { rule: "layer-norm", layers: norms, meaning: `Pins ${norms.length} normalization layers.` },
     { rule: "softmax", layers: softmax, meaning: `Pins ${softmax.length} layers: Softmax and the scores in front of it.` },
-    { rule: "embedding", layers: [...new Set([...embeddings, ...readers])], meaning: `Pins ${embeddings.length} embeddings and what adds them up.` },
+    {
+      rule: "embedding",
+      layers: [...new Set([...embeddings, ...readers])],
+      meaning: `Pins ${embeddings.length} embeddings and what adds them up.`,
+    },
     { rule: "residual-add", layers: ids("residual-add"), meaning: "Pins the additions of the residual stream." },
     { rule: "output-head", layers: ids("output-head"), meaning: "Pins the output head." },
   ];

@@ -72,11 +72,15 @@ export interface Ranking {
   byBlock: readonly { block: string; layers: number; accumulated: number }[];
 }
 
-/** Change of the final outputs when only this site is in FP16. */
+/**
+ * Change of the final outputs when only these sites are in FP16. Sites of one kind that vanish with the same pins are swept as one group:
+ * no plan can tell them apart.
+ */
 export interface SiteSensitivity {
+  /** Id of the first site, which names the group. */
   site: string;
+  sites: readonly string[];
   kind: SiteKind;
-  tensor: string;
   layer: string | undefined;
   /** Relative L2 of the worst float output; Infinity when an output stops being finite. */
   outputError: number;

@@ -1,4 +1,4 @@
-import { type ErrorStats, type Placement, type TensorTypes, type TensorValue } from "@halfscope/core";
+import type { ErrorStats, Placement, TensorTypes, TensorValue } from "@halfscope/core";
 import type { GraphView, Model, Node } from "@halfscope/onnx";
 import { OrtSession, type RunResult } from "./addon.js";
 import { buildCandidateGraph } from "./candidate-graph.js";
@@ -22,13 +22,19 @@ export interface EngineInput {
   feedShapes: ReadonlyMap<string, readonly number[]>;
 }
 
-export const shapesOfFeed = (feed: Feed): ReadonlyMap<string, readonly number[]> => new Map([...feed.tensors].map(([name, t]) => [name, t.dims]));
+export const shapesOfFeed = (feed: Feed): ReadonlyMap<string, readonly number[]> =>
+  new Map([...feed.tensors].map(([name, t]) => [name, t.dims]));
 
 /** Float outputs of the model: what is judged. */
 export const floatOutputs = (view: GraphView, types: TensorTypes): string[] =>
   view.graph.outputs.map((v) => v.name).filter((name) => types.get(name)?.dtype === "float32" || types.get(name)?.dtype === "float16");
 
-const session = (model: Model, bytes: Uint8Array, options: EngineOptions, counts: { switchCount: number; slotCount: number; weights?: Parameters<typeof OrtSession.create>[0]["weights"] }) =>
+const session = (
+  model: Model,
+  bytes: Uint8Array,
+  options: EngineOptions,
+  counts: { switchCount: number; slotCount: number; weights?: Parameters<typeof OrtSession.create>[0]["weights"] },
+) =>
   OrtSession.create({
     model: bytes,
     folder: model.folder,
@@ -68,7 +74,10 @@ export class EnginePair implements Disposable {
   }
 
   /** One run. `compared[i]` says which tensor `stats[i]` is of; undefined for tensors in parts of the graph that did not run. */
-  async run(feed: Feed, o: { signal?: AbortSignal | undefined; progress?: ((done: number) => void) | undefined; fetch?: readonly string[] } = {}): Promise<PairRun> {
+  async run(
+    feed: Feed,
+    o: { signal?: AbortSignal | undefined; progress?: ((done: number) => void) | undefined; fetch?: readonly string[] } = {},
+  ): Promise<PairRun> {
     feedAll(this.session, feed);
     const timer = o.progress && setInterval(() => o.progress?.(this.session.comparesDone()), 200);
     try {
@@ -139,7 +148,9 @@ export class OutputEngine implements Disposable {
   }
 
   /** Error of each output against the reference values; needs setReference. */
-  async evaluate(o: { switches?: Uint8Array; signal?: AbortSignal | undefined } = {}): Promise<{ stats: ReadonlyMap<string, ErrorStats>; seconds: number }> {
+  async evaluate(
+    o: { switches?: Uint8Array; signal?: AbortSignal | undefined } = {},
+  ): Promise<{ stats: ReadonlyMap<string, ErrorStats>; seconds: number }> {
     const result = await this.session.run({ ...this.runOptions(o), compareOutputs: true });
     return { stats: result.outputStats, seconds: result.seconds };
   }

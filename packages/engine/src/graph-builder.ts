@@ -3,7 +3,9 @@ import { numberFromDtype, type TensorType } from "@halfscope/core";
 import {
   delimitedField,
   encodeExternalTensor,
+  encodeIrVersion,
   encodeNode,
+  encodeOpset,
   encodeTensor,
   encodeValueInfo,
   type Initializer,
@@ -11,7 +13,6 @@ import {
   type NewNode,
   type Rope,
 } from "@halfscope/onnx";
-import protobuf from "protobufjs/minimal.js";
 
 /** Domain of the addon's operators. */
 export const operatorDomain = "halfscope";
@@ -68,13 +69,11 @@ export class GraphBuilder {
       ...messages(11, this.inputs.values()),
       ...messages(12, this.outputs.values()),
     ];
-    const opset = (domain: string, version: number) =>
-      protobuf.Writer.create().uint32(10).string(domain).uint32(16).int64(version).finish();
-    const opsets = [...this.model.opsets].map(([domain, version]) => opset(domain, version));
+    const opsets = [...this.model.opsets, [operatorDomain, 1] as const].map(([domain, version]) => encodeOpset(domain, version));
     // Version 8 is the first with functions; older models load unchanged under it, as their initializers are no inputs here.
-    const irVersion = protobuf.Writer.create().uint32(8).int64(Math.max(8, this.model.irVersion)).finish();
+    const irVersion = encodeIrVersion(Math.max(8, this.model.irVersion));
     const functions = this.model.functions.flatMap((f) => [f.field.header, f.field.payload]);
-    const pieces: Rope = [irVersion, ...messages(8, [...opsets, opset(operatorDomain, 1)]), ...delimitedField(7, graph), ...functions];
+    const pieces: Rope = [irVersion, ...messages(8, opsets), ...delimitedField(7, graph), ...functions];
     return Buffer.concat(pieces as Uint8Array[]);
   }
 }

@@ -188,3 +188,10 @@ export function encodeValueInfo(name: string, elementType: number, dims?: readon
   }
   return w.ldelim().ldelim().finish();
 }
+
+/** OperatorSetIdProto bytes. */
+export const encodeOpset = (domain: string, version: number): Uint8Array =>
+  protobuf.Writer.create().uint32(tag(1)).string(domain).uint32(16).int64(version).finish();
+
+/** The ir_version field of a ModelProto, with its tag. */
+export const encodeIrVersion = (version: number): Uint8Array => protobuf.Writer.create().uint32(8).int64(version).finish();

@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { dirname, join } from "node:path";
 import { HalfscopeError, UsageError } from "@halfscope/core";
 import { type GraphView, type Model, readModel, viewGraph } from "@halfscope/onnx";
 import onnxProto from "onnx-proto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sharedModel, sharedModelNames } from "../../../../test/shared-models.js";
 import { checkFeed } from "./check-feeds.js";
 import { elementsOf } from "./elements.js";
 import { type Feed, feedSignature } from "./feed.js";
@@ -277,28 +277,27 @@ describe("sizes", () => {
   });
 });
 
-const models = fileURLToPath(new URL("../../../../../shared/models", import.meta.url));
-const ids = existsSync(models) ? readdirSync(models, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? [e.name] : [])) : [];
-
-describe.skipIf(ids.length === 0)("models of other people", () => {
-  test.each(ids)("%s: made-up feeds pass the same checks as real ones, and its saved data is read", async (id) => {
-    const folderOf = (name: string) => join(models, id, name);
+describe("models of other people", () => {
+  const names = sharedModelNames.length > 0 ? sharedModelNames : ["any"];
+  test.for(names)("%s: made-up feeds pass the same checks as real ones, and its saved data is read", async (id, context) => {
+    const path = sharedModel(context, id, "model.onnx");
     let model: Model;
     try {
-      model = await readModel(folderOf("model.onnx"));
+      model = await readModel(path);
     } catch (error) {
       expect(error).toBeInstanceOf(HalfscopeError);
       return;
     }
     const view = viewGraph(model.graph);
     const signature = feedSignature(view);
-    for (const feed of makeFeeds(model, view, { samples: 2, batch: 1 })) {
+    for (const feed of makeFeeds(model, view, { samples: 2 })) {
       expect(checkFeed(feed, signature, id).tensors).toEqual(feed.tensors);
       for (const origin of feed.origins.values()) expect(origin).toMatch(/^made up: /);
     }
     for (const name of ["ort_fp32_run", "test_data_set_0"]) {
-      if (!existsSync(folderOf(name))) continue;
-      const [feed, ...others] = await loadFeeds(folderOf(name), signature);
+      const data = join(dirname(path), name);
+      if (!existsSync(data)) continue;
+      const [feed, ...others] = await loadFeeds(data, signature);
       expect(others).toEqual([]);
       expect([...feed!.tensors.keys()]).toEqual(signature.map((input) => input.name));
     }

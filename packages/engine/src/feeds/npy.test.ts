@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InputError, type TensorValue } from "@halfscope/core";
 import { describe, expect, test } from "vitest";
+import { python } from "../../../../test/python.js";
 import { elementsOf, tensorOf } from "./elements.js";
 import { Budget, defaultLimits } from "./limits.js";
 import { readNpy, writeNpy } from "./npy.js";
@@ -43,10 +44,6 @@ const byNumpy = {
 const bytesOf = (name: keyof typeof byNumpy): Uint8Array => Buffer.from(byNumpy[name], "base64");
 const load = (name: keyof typeof byNumpy): TensorValue => readNpy(bytesOf(name), `${name}.npy`);
 const numbers = (value: TensorValue): (number | bigint)[] => [...elementsOf(value)!];
-
-const python = [process.env.HALFSCOPE_PYTHON, "python3"].find(
-  (command) => command !== undefined && spawnSync(command, ["-c", "import numpy"]).status === 0,
-);
 
 describe("reading what NumPy wrote", () => {
   test("C and Fortran order give the same tensor", () => {
@@ -164,7 +161,7 @@ describe("writing", () => {
   });
 });
 
-describe.skipIf(python === undefined)("against NumPy itself", () => {
+describe("against NumPy itself", () => {
   const script = `
 import numpy as np, sys, json, os
 folder = sys.argv[1]
@@ -176,11 +173,12 @@ for i, t in enumerate(["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2"
 a = np.load(f"{folder}/ours.npy", allow_pickle=False)
 print(json.dumps([a.dtype.str, a.tolist()]))
 `;
-  test("every type, byte order and memory order is read the same, and NumPy reads what we write", () => {
+  test("every type, byte order and memory order is read the same, and NumPy reads what we write", (context) => {
+    const interpreter = python(context, "numpy");
     const folder = mkdtempSync(join(tmpdir(), "halfscope-npy-"));
     try {
       writeFileSync(join(folder, "ours.npy"), writeNpy(tensorOf("float16", [2, 2], [1, 2.5, -3, 0.25])));
-      const run = spawnSync(python!, ["-c", script, folder], { encoding: "utf8" });
+      const run = spawnSync(interpreter, ["-c", script, folder], { encoding: "utf8" });
       expect(run.stderr).toBe("");
       expect(JSON.parse(run.stdout)).toEqual([
         "<f2",

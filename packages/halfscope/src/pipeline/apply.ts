@@ -1,0 +1,63 @@
+import { realpathSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import type { Subject } from "@halfscope/analysis";
+import { type PrecisionPlan, type Progress, UsageError } from "@halfscope/core";
+import { convertToHalf } from "@halfscope/engine";
+import { ropeLength, writeRope } from "@halfscope/onnx";
+import { realisePlan } from "@halfscope/precision";
+
+export interface ApplyOptions {
+  progress: Progress;
+  signal?: AbortSignal | undefined;
+  /** keep (default): graph inputs and outputs stay FP32. convert: they become FP16 where the plan is. */
+  io?: "keep" | "convert";
+}
+export interface Applied {
+  path: string;
+  externalPath: string | undefined;
+  sizeBytes: number;
+  casts: number;
+  halfWeights: number;
+  fullWeights: number;
+}
+
+/** Writes the mixed-precision model. The original is never touched; nothing is left behind when it fails. */
+export async function applyPlan(subject: Subject, plan: PrecisionPlan, out: string, o: ApplyOptions): Promise<Applied> {
+  const path = resolve(out);
+  refuseOverwriting(path, subject.model.path);
+  const externalName = `${basename(path)}.data`;
+  const realised = realisePlan({
+    model: subject.model,
+    types: subject.types,
+    roundings: subject.roundings,
+    plan,
+    toHalf: async (bytes, finite) => (await convertToHalf(bytes, finite)).half,
+    io: o.io ?? "keep",
+    externalName,
+  });
+  const external = realised.external ?? [];
+  const total = ropeLength(realised.rope) + ropeLength(external);
+  const step = o.progress.step(`Writing ${basename(path)}`, total);
+  const externalPath = realised.external === undefined ? undefined : join(dirname(path), externalName);
+  if (externalPath !== undefined) {
+    refuseOverwriting(externalPath, subject.model.path);
+    await writeRope(externalPath, external, { signal: o.signal, written: (n) => step.update(n) });
+  }
+  await writeRope(path, realised.rope, { signal: o.signal, written: (n) => step.update(ropeLength(external) + n) });
+  step.end();
+  const { casts, halfWeights, fullWeights } = realised;
+  return { path, externalPath, sizeBytes: total, casts, halfWeights, fullWeights };
+}
+
+function refuseOverwriting(path: string, model: string): void {
+  let real = path;
+  try {
+    real = realpathSync(path);
+  } catch {
+    // does not exist yet: nothing to overwrite
+  }
+  if (real === model)
+    throw new UsageError("ERR_OPTION", `The output ${path} is the model itself.`, {
+      hint: "Give another path with -o: the original stays untouched.",
+    });
+}

@@ -1,0 +1,52 @@
+import { join } from "node:path";
+import type { ResultDocument } from "@halfscope/core";
+import { formatOverrides } from "@halfscope/precision";
+import { renderHtml } from "@halfscope/report";
+import { applyPlan } from "./apply.js";
+import { newResult } from "./describe.js";
+import { openResultsFolder, resultFiles, saveResult, writeTextFile } from "./results-folder.js";
+import { compareStep, recommendStep, sweepStep, withCompared } from "./steps.js";
+import { verifyAllHalf, verifyStep } from "./verify.js";
+import { Workbench, type WorkbenchOptions } from "./workbench.js";
+
+export interface DebugOptions extends WorkbenchOptions {
+  /** Results folder. */
+  folder: string;
+  /** Relative L2 of the worst final output that must be met. */
+  tolerance: number;
+  fresh?: boolean;
+}
+
+/** The main job: measure, sweep, recommend, apply, verify, report. Every step is saved when it is done. */
+export async function debugModel(path: string, o: DebugOptions): Promise<ResultDocument> {
+  await openResultsFolder(o.folder);
+  const timings: Record<string, number> = {};
+  const timed = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+    const start = performance.now();
+    const value = await work();
+    timings[name] = (performance.now() - start) / 1000;
+    return value;
+  };
+  using bench = await timed("open", () => Workbench.open(path, o));
+  await timed("prepare", () => bench.subject());
+  let result: ResultDocument = { ...newResult(bench, o.tolerance), timings };
+  const keep = async (more: Partial<ResultDocument>) => {
+    result = { ...result, ...more };
+    await saveResult(o.folder, result);
+  };
+  const compared = await timed("compare", () => compareStep(bench));
+  await keep(withCompared(result, compared));
+  const sensitivity = await timed("sweep", () => sweepStep(bench, compared.basePins, o));
+  await keep({ sensitivity });
+  const { recommendation, overrides } = await timed("recommend", () => recommendStep(bench, sensitivity, compared.basePins, o.tolerance));
+  await keep({ recommendation, overrides });
+  await writeTextFile(join(o.folder, resultFiles.overrides), formatOverrides(overrides));
+  const mixed = join(o.folder, resultFiles.mixed);
+  await timed("apply", async () => applyPlan(await bench.subject(), overrides, mixed, { progress: bench.progress, signal: bench.signal }));
+  const verdict = await timed("verify", () => verifyStep(bench, mixed, o.tolerance));
+  const verdictAllHalf = await verifyAllHalf(bench, o.tolerance);
+  await keep({ verdict, verdictAllHalf });
+  await timed("report", () => writeTextFile(join(o.folder, resultFiles.report), renderHtml(result)));
+  await keep({ timings });
+  return result;
+}

@@ -1,0 +1,129 @@
+import { join } from "node:path";
+import {
+  findOrigins,
+  isSiteSensitivity,
+  Journal,
+  measure,
+  type RankBy,
+  rankLayers,
+  recommendPins,
+  sweepSites,
+  workByLayer,
+} from "@halfscope/analysis";
+import type { Hazard, Measurements, Origin, Overrides, PrecisionPlan, Recommendation, ResultDocument, Sensitivity } from "@halfscope/core";
+import { addonInfo } from "@halfscope/engine";
+import { allHalf, withPins } from "@halfscope/precision";
+import { pinOverflows } from "./base-pins.js";
+import { digestOfFeed } from "./describe.js";
+import { resultFiles } from "./results-folder.js";
+import type { Workbench } from "./workbench.js";
+
+/** Overflow origins found so far, and the pins that they need. */
+export interface Compared {
+  isolated: Measurements;
+  accumulated: Measurements;
+  hazards: readonly Hazard[];
+  origins: readonly Origin[];
+  basePins: readonly { layer: string; reason: string }[];
+}
+
+/**
+ * Measures every tensor, isolated and accumulated, of the candidate with every layer in FP16 as a plain conversion makes it, and looks for first
+ * origins of overflow: also those that an overflowing constant hides.
+ */
+export async function compareStep(bench: Workbench): Promise<Compared> {
+  const subject = await bench.subject();
+  const feed = bench.feeds[0];
+  const plan = allHalf(bench.model.digest, "overflow");
+  const common = { plan, progress: bench.progress, signal: bench.signal };
+  const isolated = await measure(subject, feed, { ...common, mode: "isolated" });
+  const accumulated = await measure(subject, feed, { ...common, mode: "accumulated" });
+  const ranges = new Map(accumulated.tensors.map((t) => [t.tensor, { min: t.stats.minReference, max: t.stats.maxReferenceValue }]));
+  const hazards = await bench.hazards((t) => ranges.get(t));
+  const constants = new Set(hazards.filter((h) => h.code === "weight-overflow" || h.code === "mask-constant").map((h) => h.tensor));
+  const origins = findOrigins(accumulated, bench.view, constants);
+  const basePins: { layer: string; reason: string }[] = [];
+  if (origins.length > 0) {
+    const behind = await pinOverflows(bench, allHalf(bench.model.digest, "finite"));
+    for (const o of behind.origins) if (!origins.some((known) => known.tensor === o.tensor)) origins.push(o);
+    basePins.push(...behind.pins);
+  }
+  return { isolated, accumulated, hazards, origins, basePins };
+}
+
+/** The parts of a result that a comparison fills. */
+export const withCompared = (result: ResultDocument, c: Compared, by: RankBy = "relative"): ResultDocument => ({
+  ...result,
+  hazards: c.hazards,
+  isolated: c.isolated,
+  accumulated: c.accumulated,
+  ranking: rankLayers(result.layers, c, c.origins, by),
+});
+
+export interface SweepStepOptions {
+  /** Folder of the journal; none is kept when absent. */
+  folder?: string | undefined;
+  fresh?: boolean | undefined;
+}
+
+/** What each site costs the final outputs, from a base plan without overflow. */
+export async function sweepStep(bench: Workbench, basePins: Compared["basePins"], o: SweepStepOptions = {}): Promise<Sensitivity> {
+  const { roundings } = await bench.subject();
+  const base = withPins(
+    allHalf(bench.model.digest, "finite"),
+    basePins.map((p) => p.layer),
+    "overflow origin",
+  );
+  const info = addonInfo();
+  const journal = new Journal(
+    o.folder === undefined ? undefined : join(o.folder, resultFiles.journal),
+    {
+      schema: "halfscope/journal/1",
+      modelDigest: bench.model.digest,
+      feedDigest: digestOfFeed(bench.feeds[0]),
+      like: "pytorch",
+      constants: base.constants,
+      basePins: base.pins.map((p) => p.layer),
+      onnxruntime: info.onnxruntimeVersion,
+      instructionSet: info.instructionSet,
+    },
+    isSiteSensitivity,
+    { fresh: o.fresh ?? false },
+  );
+  if (journal.size > 0) bench.progress.note(`Continuing a sweep: ${journal.size} sites are in the journal already.`);
+  const { barePassSeconds } = await bench.reference();
+  return sweepSites({
+    roundings,
+    base,
+    evaluate: bench.evaluator(),
+    journal,
+    progress: bench.progress,
+    signal: bench.signal,
+    barePassSeconds,
+  });
+}
+
+export async function recommendStep(
+  bench: Workbench,
+  sensitivity: Sensitivity,
+  basePins: Compared["basePins"],
+  tolerance: number,
+): Promise<{ recommendation: Recommendation; overrides: Overrides }> {
+  const { roundings, types } = await bench.subject();
+  const heldBack = bench.feeds[1];
+  const plan: PrecisionPlan = allHalf(bench.model.digest, "finite");
+  const found = await recommendPins({
+    roundings,
+    layers: bench.layers,
+    allHalf: plan,
+    basePins,
+    sensitivity,
+    work: workByLayer(roundings.floats, types),
+    tolerance,
+    evaluate: bench.evaluator(),
+    evaluateHeldBack: heldBack === undefined ? undefined : bench.evaluator(heldBack),
+    progress: bench.progress,
+    signal: bench.signal,
+  });
+  return { recommendation: found.recommendation, overrides: { ...found.overrides, model: bench.model.path } };
+}

@@ -1,0 +1,69 @@
+import { verdictFrom } from "@halfscope/analysis";
+import { type ErrorStats, InputError, type Verdict } from "@halfscope/core";
+import { type Feed, inferTypes, OutputEngine, shapesOfFeed } from "@halfscope/engine";
+import { checkExternalData, readModel, viewGraph } from "@halfscope/onnx";
+import { allHalf, movedInputs, originalName, restoreSites, switchesFromPlan } from "@halfscope/precision";
+import type { Workbench } from "./workbench.js";
+
+/**
+ * The measured verdict on any FP16 or mixed-precision file made from the bench's model, by halfscope or another tool: its final outputs on every
+ * sample, with each FP16 tensor emulated, against the FP32 original.
+ */
+export async function verifyStep(bench: Workbench, candidatePath: string, tolerance: number): Promise<Verdict> {
+  const model = await readModel(candidatePath);
+  checkExternalData(model);
+  const view = viewGraph(model.graph);
+  requireSameFace(
+    bench,
+    view.graph.inputs.filter((i) => !view.initializers.has(i.name)).map((i) => i.name),
+    view.graph.outputs.map((v) => v.name),
+    candidatePath,
+  );
+  const types = await inferTypes(model, view, shapesOfFeed(bench.feeds[0]));
+  const samples: ReadonlyMap<string, ErrorStats>[] = [];
+  const step = bench.progress.step(`Verifying ${candidatePath}`, bench.feeds.length);
+  for (const feed of bench.feeds) {
+    const isMover = (node: Parameters<typeof movedInputs>[0]) => movedInputs(node) !== undefined;
+    using engine = await OutputEngine.restored({ model, view, types, feedShapes: shapesOfFeed(feed), isMover }, { threads: bench.threads });
+    engine.setFeed(feed);
+    engine.setReference((await bench.reference(feed)).outputs);
+    const { stats } = await engine.evaluate({ signal: bench.signal });
+    samples.push(stats);
+    step.update(samples.length);
+  }
+  step.end();
+  const originals = new Set((await bench.subject()).types.keys());
+  const names = [...view.producer.keys()].filter((t) => types.get(t)?.dtype === "float16" || types.get(t)?.dtype === "float32");
+  const mapped = names.filter((t) => originals.has(t) || originals.has(originalName(t))).length;
+  return verdictFrom(samples, tolerance, restoreSites(view, types), { mapped, unmapped: names.length - mapped });
+}
+
+/** The same model with every layer in FP16 and finite constants, for comparison. */
+export async function verifyAllHalf(bench: Workbench, tolerance: number): Promise<Verdict> {
+  const { roundings } = await bench.subject();
+  const switches = switchesFromPlan(allHalf(bench.model.digest, "finite"), roundings);
+  const samples: ReadonlyMap<string, ErrorStats>[] = [];
+  for (const feed of bench.feeds) samples.push(await bench.outputStats(feed as Feed, switches));
+  const sites = {
+    uses: new Set<string>(),
+    tensors: new Set(roundings.sites.map((s) => s.tensor)),
+    casts: 0,
+    halfWeights: roundings.sites.filter((s) => s.kind === "weight").length,
+    fullWeights: 0,
+  };
+  return verdictFrom(samples, tolerance, sites, { mapped: 0, unmapped: 0 });
+}
+
+function requireSameFace(bench: Workbench, inputs: readonly string[], outputs: readonly string[], path: string): void {
+  const fed = [...bench.feeds[0].tensors.keys()];
+  const missing = [...fed.filter((n) => !inputs.includes(n)), ...inputs.filter((n) => !fed.includes(n))];
+  const lost = bench.view.graph.outputs.map((v) => v.name).filter((n) => !outputs.includes(n));
+  if (missing.length === 0 && lost.length === 0) return;
+  throw new InputError(
+    "ERR_MODEL_UNSUPPORTED",
+    `${path} is no version of ${bench.model.path}: ${missing.length > 0 ? `inputs differ (${missing.join(", ")})` : `outputs are missing (${lost.join(", ")})`}.`,
+    {
+      hint: "Give the FP16 or mixed file that was made from this model.",
+    },
+  );
+}

@@ -1,0 +1,145 @@
+import { availableParallelism } from "node:os";
+import { type Evaluate, outputErrorFrom, prepareSubject, type Subject } from "@halfscope/analysis";
+import { type ErrorStats, type Hazard, InputError, type Layer, type Progress, silentProgress, type TensorValue } from "@halfscope/core";
+import { type Feed, feedSignature, loadFeeds, makeFeeds, OutputEngine, shapesOfFeed } from "@halfscope/engine";
+import { type GraphView, listLayers, type Model, readModel, viewGraph } from "@halfscope/onnx";
+import { findHazards, type Range } from "@halfscope/precision";
+import { scanWeight } from "./weight-scan.js";
+
+export interface WorkbenchOptions {
+  /** Feeds as `--feed` names them; made up from the graph when absent. */
+  feeds?: readonly string[];
+  /** Sizes of symbolic dimensions, by symbol or `input:axis`; whole shapes by input. */
+  dims?: Readonly<Record<string, number>>;
+  shapes?: Readonly<Record<string, readonly number[]>>;
+  /** Made-up samples; pins are chosen on the first and checked on the others. Defaults to 2. */
+  samples?: number;
+  /** Defaults to 1. */
+  seed?: number;
+  /** Defaults to the number of cores, at most 8. */
+  threads?: number;
+  progress?: Progress;
+  signal?: AbortSignal;
+}
+
+/** A model open for work, with its feeds. What is costly is made when first asked for, once per shape of feed. */
+export class Workbench implements Disposable {
+  private readonly subjects = new Map<string, Subject>();
+  private readonly engines = new Map<string, { engine: OutputEngine; feed: Feed | undefined }>();
+  private readonly references = new Map<Feed, ReferenceRun>();
+  private scanned: Hazard[] | undefined;
+
+  private constructor(
+    readonly model: Model,
+    readonly view: GraphView,
+    readonly layers: readonly Layer[],
+    readonly feeds: readonly [Feed, ...Feed[]],
+    readonly options: WorkbenchOptions,
+  ) {}
+
+  static async open(path: string, options: WorkbenchOptions = {}): Promise<Workbench> {
+    const model = await readModel(path);
+    const view = viewGraph(model.graph);
+    const { dims, shapes, seed = 1, samples = 2 } = options;
+    const sizes = { ...(dims && { dims }), ...(shapes && { shapes }) };
+    const feeds = options.feeds?.length
+      ? await loadFeeds(options.feeds, feedSignature(view), sizes)
+      : makeFeeds(model, view, { ...sizes, seed, samples });
+    const [first, ...others] = feeds;
+    if (first === undefined)
+      throw new InputError("ERR_FEED", "No sample was given.", {
+        hint: "Name a file or folder with --feed, or leave it out to use made-up feeds.",
+      });
+    return new Workbench(model, view, listLayers(model), [first, ...others], options);
+  }
+
+  get progress(): Progress {
+    return this.options.progress ?? silentProgress;
+  }
+  get signal(): AbortSignal | undefined {
+    return this.options.signal;
+  }
+  get threads(): number {
+    return this.options.threads ?? Math.min(8, availableParallelism());
+  }
+
+  async subject(feed: Feed = this.feeds[0]): Promise<Subject> {
+    const key = shapeKey(feed);
+    const known = this.subjects.get(key);
+    if (known !== undefined) return known;
+    const subject = await prepareSubject(this.model, feed, { threads: this.threads }, { view: this.view, layers: this.layers });
+    this.subjects.set(key, subject);
+    return subject;
+  }
+
+  /** Static hazards, and with measured ranges those that depend on them. Weights are scanned once. */
+  async hazards(range?: Range): Promise<Hazard[]> {
+    const { floats } = (await this.subject()).roundings;
+    const common = { view: this.view, layers: this.layers, floats, ...(range && { range }) };
+    if (this.scanned !== undefined) {
+      const scans = this.scanned.filter((h) => h.code === "weight-overflow" || h.code === "weight-underflow");
+      const others = await findHazards({ ...common, scan: async () => ({ count: 0, overflowed: 0, flushed: 0, maxAbs: 0 }) });
+      return [...others, ...scans];
+    }
+    const weights = [...floats.roots.values()].filter((r) => r.kind === "weight" && r.edges.length > 0).length;
+    const step = this.progress.step("Scanning weights", weights);
+    let done = 0;
+    this.scanned = await findHazards({
+      ...common,
+      scan: async (source) => {
+        const loss = await scanWeight(source, this.signal);
+        step.update(++done);
+        return loss;
+      },
+    });
+    step.end();
+    return this.scanned;
+  }
+
+  /** Outputs of the reference for a sample, and how long a bare pass took (the faster of two). */
+  async reference(feed: Feed = this.feeds[0]): Promise<ReferenceRun> {
+    const known = this.references.get(feed);
+    if (known !== undefined) return known;
+    using engine = await OutputEngine.reference(await this.subject(feed), { threads: this.threads });
+    engine.setFeed(feed);
+    const first = await engine.outputsOf({ signal: this.signal });
+    const second = await engine.outputsOf({ signal: this.signal });
+    const run = { outputs: first.outputs, barePassSeconds: Math.min(first.seconds, second.seconds) };
+    this.references.set(feed, run);
+    return run;
+  }
+
+  /** Measures the final outputs under any switches on a sample. One engine per shape serves them all. */
+  evaluator(feed: Feed = this.feeds[0]): Evaluate {
+    return async (switches) => outputErrorFrom((await this.outputStats(feed, switches)).values());
+  }
+
+  async outputStats(feed: Feed, switches: Uint8Array): Promise<ReadonlyMap<string, ErrorStats>> {
+    const subject = await this.subject(feed);
+    const key = shapeKey(feed);
+    let slot = this.engines.get(key);
+    if (slot === undefined) {
+      const engine = await OutputEngine.candidate({ ...subject, placements: subject.roundings.placements }, { threads: this.threads });
+      slot = { engine, feed: undefined };
+      this.engines.set(key, slot);
+    }
+    if (slot.feed !== feed) {
+      const { outputs } = await this.reference(feed);
+      slot.engine.setFeed(feed);
+      slot.engine.setReference(outputs);
+      slot.feed = feed;
+    }
+    return (await slot.engine.evaluate({ switches, signal: this.signal })).stats;
+  }
+
+  [Symbol.dispose](): void {
+    for (const { engine } of this.engines.values()) engine[Symbol.dispose]();
+  }
+}
+
+export interface ReferenceRun {
+  outputs: ReadonlyMap<string, TensorValue>;
+  barePassSeconds: number;
+}
+
+const shapeKey = (feed: Feed): string => JSON.stringify([...shapesOfFeed(feed)]);

@@ -1,0 +1,145 @@
+#include "metrics/error_stats.h"
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "metrics/parallel.h"
+#include "test/harness.h"
+
+using namespace halfscope;
+
+namespace {
+
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+bool close(double a, double b) { return a == b || std::abs(a - b) <= 1e-12 * std::max(std::abs(a), std::abs(b)); }
+
+/// Sums may differ by the order of adding; everything else is the same number.
+void check_same(const ErrorStats& a, const ErrorStats& b) {
+  CHECK(close(a.sum_abs, b.sum_abs) && close(a.sum_squared_error, b.sum_squared_error));
+  CHECK(close(a.sum_squared_reference, b.sum_squared_reference) && close(a.sum_ulp, b.sum_ulp));
+  ErrorStats x = a, y = b;
+  for (ErrorStats* s : {&x, &y}) s->sum_abs = s->sum_squared_error = s->sum_squared_reference = s->sum_ulp = 0;
+  double fields_a[kStatsWidth], fields_b[kStatsWidth];
+  std::memcpy(fields_a, &x, sizeof(x));
+  std::memcpy(fields_b, &y, sizeof(y));
+  for (std::size_t i = 0; i < kStatsWidth; i++) CHECK(fields_a[i] == fields_b[i] || (std::isnan(fields_a[i]) && std::isnan(fields_b[i])));
+}
+
+struct Pairs {
+  std::vector<float> reference, candidate;
+};
+
+/// Values over the whole FP16 range and beyond; `special` in 100 of them is NaN, infinite, zero or subnormal.
+Pairs random_pairs(std::size_t count, int special, unsigned seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> exponent(-20, 18), sign(-1, 1), noise(-1e-3f, 1e-3f);
+  const float specials[] = {kNan, kInf, -kInf, 0.0f, -0.0f, 1e-6f, -3e-8f, 1e-40f, 65504.0f, 70000.0f};
+  Pairs pairs;
+  for (std::size_t i = 0; i < count; i++) {
+    float r = sign(random) * std::exp2(exponent(random));
+    float c = r * (1 + noise(random));
+    if (static_cast<int>(random() % 100) < special) r = specials[random() % 10];
+    if (static_cast<int>(random() % 100) < special) c = specials[random() % 10];
+    pairs.reference.push_back(r);
+    pairs.candidate.push_back(c);
+  }
+  return pairs;
+}
+
+}  // namespace
+
+TEST(kernels_agree_on_random_pairs_of_odd_lengths) {
+  if (!has_avx2()) {
+    std::printf("SKIP avx2 kernel: this processor has none\n");
+    return;
+  }
+  unsigned seed = 1;
+  for (const int special : {0, 1, 30, 100}) {
+    for (const std::size_t count : {0, 1, 7, 8, 9, 1023, 1024, 1025, 1031, 65535, 65536}) {
+      const auto p = random_pairs(count, special, seed++);
+      check_same(compare_chunk(p.reference.data(), p.candidate.data(), count, InstructionSet::kScalar),
+                 compare_chunk(p.reference.data(), p.candidate.data(), count, InstructionSet::kAvx2));
+    }
+  }
+}
+
+TEST(misaligned_tensors_give_the_same_figures) {
+  const auto p = random_pairs(3001, 5, 77);
+  std::vector<unsigned char> r(3001 * 4 + 3), c(3001 * 4 + 3);
+  std::memcpy(r.data() + 1, p.reference.data(), 3001 * 4);
+  std::memcpy(c.data() + 3, p.candidate.data(), 3001 * 4);
+  check_same(compare_chunk(p.reference.data(), p.candidate.data(), 3001), compare_chunk(r.data() + 1, c.data() + 3, 3001));
+}
+
+TEST(an_empty_tensor_has_no_maximum_and_no_range) {
+  const ErrorStats s = compare_tensors(nullptr, nullptr, 0, 2);
+  CHECK(s.count == 0 && s.max_index == -1 && s.max_abs == 0);
+  CHECK(s.min_reference == kInf && s.max_reference_value == -kInf && s.min_candidate == kInf && s.max_candidate_value == -kInf);
+}
+
+TEST(special_pairs_are_counted_as_documented) {
+  const std::vector<float> r = {kInf, kInf, 1.0f, kNan, 2.0f, -kInf, 0.0f, 1e-5f};
+  const std::vector<float> c = {kInf, -kInf, kInf, 1.0f, 0.0f, 1.0f, 0.0f, 1e-5f};
+  for (const auto set : {InstructionSet::kScalar, instruction_set()}) {
+    const ErrorStats s = compare_chunk(r.data(), c.data(), r.size(), set);
+    CHECK(s.count == 8 && s.non_finite_mismatch == 4);  // opposite infinities, finite-infinite, NaN-finite, infinite-finite
+    CHECK(s.nan_reference == 1 && s.nan_candidate == 0 && s.inf_reference == 3 && s.inf_candidate == 3);
+    CHECK(s.overflowed == 1 && s.flushed == 1 && s.subnormal_reference == 1 && s.subnormal_candidate == 1);
+    CHECK(s.max_abs == 2 && s.max_index == 4 && s.max_reference == 2 && s.max_candidate == 0);
+    CHECK(s.sum_abs == 2 && s.sum_squared_error == 4 && close(s.sum_squared_reference, 4 + static_cast<double>(1e-5f) * 1e-5f));
+    CHECK(s.min_reference == 0 && s.max_reference_value == 2 && s.exponents[0] == 1 && s.exponents[41] == 1);
+  }
+}
+
+TEST(the_first_of_equal_maxima_is_kept) {
+  std::vector<float> r(70000, 1.0f), c(70000, 1.0f);
+  for (const std::size_t i : {2049, 2050, 69999}) c[i] = 1.5f;
+  c[2050] = kNan;
+  CHECK(compare_tensors(r.data(), c.data(), r.size(), 2).max_index == 2049);
+  c[2049] = 1.0f;
+  CHECK(compare_tensors(r.data(), c.data(), r.size(), 2).max_index == 69999);
+  c[69999] = 1.0f;
+  CHECK(compare_tensors(r.data(), c.data(), r.size(), 2).max_index == 0);
+}
+
+TEST(a_slow_group_and_a_fast_group_with_one_error_keep_the_lower_index) {
+  std::vector<float> r(64, 1.0f), c(64, 1.0f);
+  c[3] = kNan;
+  c[5] = c[40] = 2.0f;
+  CHECK(compare_chunk(r.data(), c.data(), 64).max_index == 5);
+  std::swap(r, c);
+  c[3] = 1.0f;
+  CHECK(compare_chunk(r.data(), c.data(), 64).max_index == 5);
+}
+
+TEST(only_an_equal_infinity_counts_as_no_error) {
+  const std::vector<float> r(16, kInf), c(16, kInf);
+  for (const auto set : {InstructionSet::kScalar, instruction_set()}) {
+    const ErrorStats s = compare_chunk(r.data(), c.data(), 16, set);
+    CHECK(s.non_finite_mismatch == 0 && s.max_abs == 0 && s.max_index == 0 && s.sum_squared_reference == 0 && s.inf_reference == 16);
+  }
+}
+
+TEST(figures_do_not_depend_on_the_number_of_threads) {
+  const auto p = random_pairs(700001, 1, 5);
+  const ErrorStats one = compare_tensors(p.reference.data(), p.candidate.data(), p.reference.size(), 1);
+  for (const std::size_t threads : {2, 3, 8}) {
+    const ErrorStats many = compare_tensors(p.reference.data(), p.candidate.data(), p.reference.size(), threads);
+    CHECK(std::memcmp(&one, &many, sizeof(one)) == 0);
+  }
+}
+
+TEST(merging_shifts_indices_and_adds_counts) {
+  const auto p = random_pairs(1000, 5, 6);
+  const ErrorStats whole = compare_chunk(p.reference.data(), p.candidate.data(), 1000, InstructionSet::kScalar);
+  ErrorStats parts;
+  for (const auto& [from, count] : {std::pair{0, 300}, std::pair{300, 0}, std::pair{300, 700}})
+    merge(parts, compare_chunk(p.reference.data() + from, p.candidate.data() + from, static_cast<std::size_t>(count), InstructionSet::kScalar));
+  check_same(whole, parts);
+}
+
+TEST_MAIN

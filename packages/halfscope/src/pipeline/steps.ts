@@ -64,6 +64,8 @@ export interface SweepStepOptions {
   /** Folder of the journal; none is kept when absent. */
   folder?: string | undefined;
   fresh?: boolean | undefined;
+  /** Sweep every site by itself. Defaults to false. */
+  everySite?: boolean | undefined;
 }
 
 /** What each site costs the final outputs, from a base plan without overflow. */
@@ -99,6 +101,7 @@ export async function sweepStep(bench: Workbench, basePins: Compared["basePins"]
     journal,
     progress: bench.progress,
     signal: bench.signal,
+    everySite: o.everySite,
     barePassSeconds,
   });
 }

@@ -1,0 +1,44 @@
+import { exitCodes } from "@halfscope/core";
+import type { Command } from "../command.js";
+import { jsonOption, type RunArguments, requireTolerance, runOptions, toleranceOption, workbenchOptions } from "../options.js";
+
+interface Arguments extends RunArguments {
+  model: string;
+  json: boolean;
+  tolerance: number;
+  by: "relative" | "max" | "mean";
+  out?: string | undefined;
+}
+
+export const compareCommand: Command<Arguments> = (context) => ({
+  command: "compare <model>",
+  describe: "one paired run; layers ranked by isolated and accumulated error",
+  builder: (y) =>
+    jsonOption(toleranceOption(runOptions(y.positional("model", { type: "string", demandOption: true, describe: "the .onnx file" }))))
+      .option("by", {
+        choices: ["relative", "max", "mean"] as const,
+        default: "relative" as const,
+        describe: "error that ranks the layers",
+      })
+      .option("out", { alias: "o", type: "string", describe: "folder for result.json" })
+      .example("$0 compare bert-large.onnx --dim batch=1 seq=128", "with made-up inputs")
+      .example("$0 compare model.onnx --feed test_data_set_0 --json", "with real ones, for programs"),
+  handler: async (args) => {
+    const tolerance = requireTolerance(args.tolerance);
+    const { Workbench } = await import("../../pipeline/workbench.js");
+    const { compareStep, withCompared } = await import("../../pipeline/steps.js");
+    const { newResult } = await import("../../pipeline/describe.js");
+    const { openResultsFolder, saveResult } = await import("../../pipeline/results-folder.js");
+    const { describeComparison } = await import("../describe-comparison.js");
+    const { outputErrorFrom } = await import("@halfscope/analysis");
+    if (args.out !== undefined) await openResultsFolder(args.out);
+    using bench = await Workbench.open(args.model, { ...workbenchOptions(args, context), ...(!args.feed && { samples: 1 }) });
+    const compared = await compareStep(bench);
+    const result = withCompared(newResult(bench, tolerance), compared, args.by);
+    if (args.out !== undefined) await saveResult(args.out, result);
+    if (args.json) context.result(result);
+    else process.stdout.write(`${describeComparison(result)}\n`);
+    const { error, nonFinite } = outputErrorFrom(Object.values(compared.accumulated.outputs));
+    if (nonFinite || error > tolerance) context.exitCode = exitCodes.accuracyNotMet;
+  },
+});

@@ -1,0 +1,31 @@
+import { exitCodes } from "@halfscope/core";
+import type { Command } from "../command.js";
+import { jsonOption, type RunArguments, requireTolerance, runOptions, toleranceOption, workbenchOptions } from "../options.js";
+
+interface Arguments extends RunArguments {
+  model: string;
+  out: string;
+  json: boolean;
+  tolerance: number;
+  fresh: boolean;
+}
+
+export const debugCommand: Command<Arguments> = (context) => ({
+  command: "debug <model>",
+  describe: "the main job: compare, sweep, recommend, apply, verify, report",
+  builder: (y) =>
+    jsonOption(toleranceOption(runOptions(y.positional("model", { type: "string", demandOption: true, describe: "the .onnx file" }))))
+      .option("out", { alias: "o", type: "string", demandOption: true, describe: "results folder; a run that was stopped continues there" })
+      .option("fresh", { type: "boolean", default: false, describe: "start anew, whatever the folder's journal holds" })
+      .example("$0 debug bert-large.onnx -o results", "a few minutes on two cores")
+      .example("$0 debug model.onnx -o results --feed samples.npz --tolerance 1e-3", "real inputs, tighter tolerance"),
+  handler: async (args) => {
+    const tolerance = requireTolerance(args.tolerance);
+    const { debugModel } = await import("../../pipeline/debug.js");
+    const { renderTerminalSummary } = await import("@halfscope/report");
+    const result = await debugModel(args.model, { ...workbenchOptions(args, context), folder: args.out, tolerance, fresh: args.fresh });
+    if (args.json) context.result(result);
+    context.say(renderTerminalSummary(result));
+    if (result.verdict?.outcome !== "within") context.exitCode = exitCodes.accuracyNotMet;
+  },
+});

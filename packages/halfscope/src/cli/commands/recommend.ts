@@ -1,0 +1,58 @@
+import { join } from "node:path";
+import { exitCodes, UsageError } from "@halfscope/core";
+import type { Command } from "../command.js";
+import { jsonOption, type RunArguments, requireTolerance, runOptions, toleranceOption, workbenchOptions } from "../options.js";
+
+interface Arguments extends RunArguments {
+  folder: string;
+  json: boolean;
+  tolerance: number;
+  model?: string | undefined;
+}
+
+export const recommendCommand: Command<Arguments> = (context) => ({
+  command: "recommend <folder>",
+  describe: "overrides from saved measurements, for a tolerance",
+  builder: (y) =>
+    jsonOption(
+      toleranceOption(
+        runOptions(y.positional("folder", { type: "string", demandOption: true, describe: "results folder of sweep or debug" })),
+      ),
+    )
+      .option("model", { type: "string", describe: "the .onnx file, when it is no longer where the sweep found it" })
+      .example("$0 recommend results --tolerance 1e-3", "other pins for a tighter tolerance, without a new sweep"),
+  handler: async (args) => {
+    const tolerance = requireTolerance(args.tolerance);
+    const { Workbench } = await import("../../pipeline/workbench.js");
+    const { recommendStep } = await import("../../pipeline/steps.js");
+    const { loadResult, resultFiles, saveResult, writeTextFile } = await import("../../pipeline/results-folder.js");
+    const { formatOverrides } = await import("@halfscope/precision");
+    const { describeRecommendation } = await import("../describe-recommendation.js");
+    const result = await loadResult(args.folder);
+    if (result.sensitivity === undefined)
+      throw new UsageError("ERR_RESULT", `${args.folder} holds no sweep.`, {
+        hint: `Run \`halfscope sweep ${result.model.path} -o ${args.folder}\` first.`,
+      });
+    using bench = await Workbench.open(args.model ?? result.model.path, workbenchOptions(args, context));
+    if (bench.model.digest !== result.model.digest)
+      throw new UsageError(
+        "ERR_RESULT",
+        `${bench.model.path} is not the model that was swept: its digest is ${bench.model.digest.slice(0, 12)}, the folder's ${result.model.digest.slice(0, 12)}.`,
+        {
+          hint: "Name the swept file with --model, or sweep again.",
+        },
+      );
+    const origins = result.ranking?.origins ?? [];
+    const basePins = result.sensitivity.basePins.map((layer) => ({
+      layer,
+      reason: origins.find((o) => o.layer === layer)?.evidence ?? "part of an overflow's region",
+    }));
+    const found = await recommendStep(bench, result.sensitivity, basePins, tolerance);
+    const updated = { ...result, ...found, options: { ...result.options, tolerance } };
+    await writeTextFile(join(args.folder, resultFiles.overrides), formatOverrides(found.overrides));
+    await saveResult(args.folder, updated);
+    if (args.json) context.result({ schema: "halfscope/recommendation/1", ...found });
+    else process.stdout.write(`${describeRecommendation(updated)}\n`);
+    if (found.recommendation.outcome === "not-met") context.exitCode = exitCodes.accuracyNotMet;
+  },
+});

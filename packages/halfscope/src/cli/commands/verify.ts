@@ -1,0 +1,38 @@
+import { exitCodes } from "@halfscope/core";
+import type { Command } from "../command.js";
+import { jsonOption, type RunArguments, requireTolerance, runOptions, toleranceOption, workbenchOptions } from "../options.js";
+
+interface Arguments extends RunArguments {
+  model: string;
+  candidate: string;
+  json: boolean;
+  tolerance: number;
+}
+
+export const verifyCommand: Command<Arguments> = (context) => ({
+  command: "verify <model> <candidate>",
+  describe: "measured verdict on any FP16 or mixed model, ours or another tool's",
+  builder: (y) =>
+    jsonOption(
+      toleranceOption(
+        runOptions(
+          y
+            .positional("model", { type: "string", demandOption: true, describe: "the FP32 .onnx file" })
+            .positional("candidate", { type: "string", demandOption: true, describe: "the FP16 or mixed file made from it" }),
+        ),
+      ),
+    )
+      .example("$0 verify bert-large.onnx mixed.onnx --tolerance 1e-2", "exit 0 when within, 1 when not")
+      .example("$0 verify model.onnx model.fp16.onnx --feed samples.npz", "another tool's file, real inputs"),
+  handler: async (args) => {
+    const tolerance = requireTolerance(args.tolerance);
+    const { Workbench } = await import("../../pipeline/workbench.js");
+    const { verifyStep } = await import("../../pipeline/verify.js");
+    const { describeVerdict } = await import("../describe-recommendation.js");
+    using bench = await Workbench.open(args.model, workbenchOptions(args, context));
+    const verdict = await verifyStep(bench, args.candidate, tolerance);
+    if (args.json) context.result({ schema: "halfscope/verdict/1", model: bench.model.path, candidate: args.candidate, ...verdict });
+    else process.stdout.write(`${describeVerdict(verdict)}\n`);
+    if (verdict.outcome !== "within") context.exitCode = exitCodes.accuracyNotMet;
+  },
+});

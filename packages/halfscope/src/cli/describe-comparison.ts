@@ -1,0 +1,58 @@
+import { outputErrorFrom } from "@halfscope/analysis";
+import type { ErrorSummary, ResultDocument } from "@halfscope/core";
+import { number, safe, table } from "./text.js";
+
+const shown = 25;
+
+/** What `compare` prints for people. */
+export function describeComparison(result: ResultDocument): string {
+  const lines: string[] = [];
+  const { ranking, accumulated } = result;
+  if (accumulated !== undefined) {
+    const { error, nonFinite, maxAbs } = outputErrorFrom(Object.values(accumulated.outputs));
+    lines.push(
+      nonFinite
+        ? "All FP16: the final outputs are NOT FINITE."
+        : `All FP16: relative L2 error of the final outputs ${number(error)} (largest difference ${number(maxAbs)}); tolerance ${number(result.options.tolerance)}: ${error <= result.options.tolerance ? "within" : "NOT within"}.`,
+    );
+  }
+  lines.push(...describeOrigins(result));
+  if (ranking !== undefined) {
+    const kinds = new Map(result.layers.map((l) => [l.id, l.kind]));
+    const cell = (e: ErrorSummary | undefined) =>
+      e === undefined
+        ? ["-", "-", "-"]
+        : [number(e.maxAbs), number(e.meanAbs), e.nonFiniteMismatch > 0 ? `${e.nonFiniteMismatch} NaN/Inf` : number(e.relativeL2)];
+    lines.push(
+      "",
+      `Layers, worst isolated error first (${Math.min(shown, ranking.layers.length)} of ${ranking.layers.length}):`,
+      table(
+        ["layer", "kind", "isolated max", "mean", "relative", "accumulated max", "mean", "relative"],
+        ranking.layers.slice(0, shown).map((r) => [r.layer, kinds.get(r.layer) ?? "", ...cell(r.isolated), ...cell(r.accumulated)]),
+        [2, 3, 4, 5, 6, 7],
+      ),
+    );
+  }
+  if (accumulated !== undefined) {
+    const c = accumulated.coverage;
+    lines.push(
+      "",
+      `Tensors: ${c.compared} compared, ${c["not-float"]} not float, ${c.constant} constant, ${c["not-executed"]} not executed, ${c["not-supported"]} not supported.`,
+    );
+    for (const n of accumulated.notSupported.slice(0, 10)) lines.push(`  ${safe(n.tensor)}: ${safe(n.reason)}`);
+    if (accumulated.notSupported.length > 10) lines.push(`  ... and ${accumulated.notSupported.length - 10} more (see --json)`);
+  }
+  return lines.join("\n");
+}
+
+export function describeOrigins(result: ResultDocument): string[] {
+  const origins = result.ranking?.origins ?? [];
+  const harmful = origins.filter((o) => o.kind !== "harmless-overflow");
+  const lines = harmful.flatMap((o) => [
+    `${o.kind.toUpperCase()} starts at ${safe(o.layer)}, tensor "${safe(o.tensor)}":`,
+    `  ${safe(o.evidence)}`,
+  ]);
+  const harmless = origins.length - harmful.length;
+  if (harmless > 0) lines.push(`${harmless} overflow${harmless > 1 ? "s" : ""} without harm (masks and the like).`);
+  return lines;
+}

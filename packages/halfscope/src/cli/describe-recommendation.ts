@@ -1,0 +1,56 @@
+import type { ResultDocument, Verdict } from "@halfscope/core";
+import { number, percent, table } from "./text.js";
+
+/** What `recommend` prints for people. */
+export function describeRecommendation(result: ResultDocument): string {
+  const r = result.recommendation;
+  if (r === undefined) return "No recommendation was made.";
+  const head =
+    r.outcome === "no-pins-needed"
+      ? `FP16 is fine: ${number(r.measuredError)} relative L2 at a tolerance of ${number(r.tolerance)}. No pins needed.`
+      : r.outcome === "pins-found"
+        ? `${r.pins.length} layers in FP32 bring the error to ${number(r.measuredError)} relative L2 (tolerance ${number(r.tolerance)}).`
+        : `No set of pins met the tolerance of ${number(r.tolerance)}: the best has ${number(r.measuredError)}.`;
+  const lines = [head];
+  if (r.heldBackError !== undefined) lines.push(`On a sample they were not chosen on: ${number(r.heldBackError)}.`);
+  if (r.pins.length > 0)
+    lines.push(
+      "",
+      table(
+        ["pin", "why"],
+        r.pins.map((p) => [p.layer, p.reason]),
+      ),
+    );
+  if (r.suggestions.length > 0)
+    lines.push(
+      "",
+      "What the usual advice is worth here, measured:",
+      table(
+        ["rule", "layers", "error without", "with", "share of work in FP32", "verdict"],
+        r.suggestions.map((s) => [s.rule, s.layers.length, number(s.errorWithout), number(s.errorWith), percent(s.fp32Share), s.verdict]),
+        [1, 2, 3, 4],
+      ),
+    );
+  return lines.join("\n");
+}
+
+/** What `verify` prints for people. */
+export function describeVerdict(v: Verdict): string {
+  const word = { within: "WITHIN the tolerance", "not-within": "NOT within the tolerance", "not-finite": "NOT FINITE" }[v.outcome];
+  return [
+    `${word}: relative L2 ${number(v.error)} (tolerance ${number(v.tolerance)}), largest difference ${number(v.maxAbs)}, worst of ${v.samples} sample${v.samples > 1 ? "s" : ""}.`,
+    table(
+      ["output", "relative L2", "max", "NaN", "Inf", "overflowed"],
+      Object.entries(v.outputs).map(([name, s]) => [
+        name,
+        number(s.sumSquaredReference > 0 ? Math.sqrt(s.sumSquaredError / s.sumSquaredReference) : 0),
+        number(s.maxAbs),
+        s.nanCandidate,
+        s.infCandidate,
+        s.overflowed,
+      ]),
+      [1, 2, 3, 4, 5],
+    ),
+    `${v.sitesOn} tensors are rounded, ${v.halfWeights} weights are FP16, ${v.casts} Casts.${v.unmappedTensors > 0 ? ` ${v.unmappedTensors} of ${v.mappedTensors + v.unmappedTensors} float tensors have no counterpart in the original by name.` : ""}`,
+  ].join("\n");
+}

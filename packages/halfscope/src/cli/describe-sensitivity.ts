@@ -1,0 +1,34 @@
+import type { ResultDocument } from "@halfscope/core";
+import { describeOrigins } from "./describe-comparison.js";
+import { number, table } from "./text.js";
+
+const shown = 25;
+
+/** What `sweep` prints for people. */
+export function describeSensitivity(result: ResultDocument): string {
+  const s = result.sensitivity;
+  if (s === undefined) return "No sweep was made.";
+  const kinds = new Map(result.layers.map((l) => [l.id, l.kind]));
+  return [
+    ...describeOrigins(result),
+    ...(s.basePins.length > 0 ? [`Swept with ${s.basePins.length} layers pinned: ${s.basePins.join(", ")}.`] : []),
+    `All sites in FP16: ${number(s.measuredError)} relative L2 measured, ${number(s.predictedError)} predicted from the sites (root of summed squares).`,
+    "",
+    `Layers, by what they cost the final outputs (${Math.min(shown, s.layers.length)} of ${s.layers.length}):`,
+    table(
+      ["layer", "kind", "output error", "activation", "weight", "overflow", "sites"],
+      s.layers
+        .slice(0, shown)
+        .map((l) => [
+          l.layer,
+          kinds.get(l.layer) ?? "",
+          number(l.outputError),
+          number(l.activation),
+          number(l.weight),
+          l.overflow ? "yes" : "",
+          l.sites,
+        ]),
+      [2, 3, 4, 6],
+    ),
+  ].join("\n");
+}

@@ -1,0 +1,104 @@
+import { UsageError } from "@halfscope/core";
+import type { Argv } from "yargs";
+import type { WorkbenchOptions } from "../pipeline/workbench.js";
+import type { Context } from "./context.js";
+
+/** Options of every command that runs a model. */
+export const runOptions = <T>(y: Argv<T>) =>
+  y
+    .option("feed", {
+      type: "string",
+      array: true,
+      group: "Inputs:",
+      describe: "real inputs: FILE.npz, NAME=FILE.npy, a folder of input_*.pb, FILE.json; repeat for more samples",
+    })
+    .option("dim", {
+      type: "string",
+      array: true,
+      group: "Inputs:",
+      describe: "size of a symbolic dimension, for made-up inputs: batch=1 seq=128",
+    })
+    .option("shape", {
+      type: "string",
+      array: true,
+      group: "Inputs:",
+      describe: "whole shape of an input, for made-up inputs: input_ids=1x128",
+    })
+    .option("samples", {
+      type: "number",
+      default: 2,
+      group: "Inputs:",
+      describe: "made-up samples; pins are chosen on the first and checked on the others",
+    })
+    .option("seed", { type: "number", default: 1, group: "Inputs:", describe: "seed of made-up inputs" })
+    .option("threads", { type: "number", group: "Run:", describe: "threads inside one operator [cores, at most 8]" })
+    .option("like", {
+      choices: ["pytorch"] as const,
+      default: "pytorch" as const,
+      group: "Run:",
+      describe: "what the candidate behaves like: every ONNX node rounds to FP16, sums in FP32",
+    });
+
+export const toleranceOption = <T>(y: Argv<T>) =>
+  y.option("tolerance", { type: "number", default: 1e-2, group: "Judgement:", describe: "largest relative L2 error of any final output" });
+
+export const jsonOption = <T>(y: Argv<T>) =>
+  y.option("json", { type: "boolean", default: false, describe: "one JSON document on standard output" });
+
+export interface RunArguments {
+  feed?: string[] | undefined;
+  dim?: string[] | undefined;
+  shape?: string[] | undefined;
+  samples: number;
+  seed: number;
+  threads?: number | undefined;
+}
+
+/** What `Workbench.open` needs, from the command line. Throws ERR_OPTION. */
+export function workbenchOptions(args: RunArguments, context: Context): WorkbenchOptions {
+  const threads = args.threads === undefined ? undefined : positive("--threads", args.threads);
+  return {
+    ...(args.feed && { feeds: args.feed }),
+    dims: Object.fromEntries((args.dim ?? []).flatMap((text) => text.split(",")).map(parseDim)),
+    shapes: Object.fromEntries((args.shape ?? []).flatMap((text) => text.split(",")).map(parseShape)),
+    samples: positive("--samples", args.samples),
+    seed: args.seed,
+    ...(threads !== undefined && { threads }),
+    progress: context.progress,
+    signal: context.signal,
+  };
+}
+
+export function requireTolerance(tolerance: number): number {
+  if (tolerance >= 0 && Number.isFinite(tolerance)) return tolerance;
+  throw new UsageError("ERR_OPTION", `--tolerance needs a number of at least 0, found ${tolerance}.`, {
+    hint: "For instance --tolerance 1e-2.",
+  });
+}
+
+function positive(option: string, value: number): number {
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new UsageError("ERR_OPTION", `${option} needs a whole number of at least 1, found ${value}.`, {
+    hint: `For instance ${option} 2.`,
+  });
+}
+
+function parseDim(text: string): [string, number] {
+  const at = text.lastIndexOf("=");
+  const size = Number(text.slice(at + 1));
+  if (at > 0 && Number.isSafeInteger(size) && size > 0) return [text.slice(0, at), size];
+  throw new UsageError("ERR_OPTION", `--dim needs NAME=SIZE, found "${text}".`, { hint: "For instance --dim batch=1 seq=128." });
+}
+
+function parseShape(text: string): [string, number[]] {
+  const at = Math.max(text.lastIndexOf("="), text.lastIndexOf(":"));
+  const dims =
+    text.slice(at + 1) === ""
+      ? []
+      : text
+          .slice(at + 1)
+          .split("x")
+          .map(Number);
+  if (at > 0 && dims.every((d) => Number.isSafeInteger(d) && d >= 0)) return [text.slice(0, at), dims];
+  throw new UsageError("ERR_OPTION", `--shape needs NAME=1x128, found "${text}".`, { hint: "For instance --shape input_ids=1x128." });
+}

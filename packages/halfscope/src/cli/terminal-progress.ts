@@ -1,0 +1,56 @@
+import type { Progress, ProgressStep } from "@halfscope/core";
+import cliProgress from "cli-progress";
+
+/** A step that takes longer than this shows a bar with the time left. */
+const quietMs = 2000;
+
+/** Progress on standard error: a bar on a terminal, a line now and then elsewhere. */
+export function terminalProgress(): Progress {
+  return {
+    step(label: string, total?: number): ProgressStep {
+      const start = Date.now();
+      let bar: cliProgress.SingleBar | undefined;
+      let lastLine = start;
+      return {
+        update(done: number): void {
+          const now = Date.now();
+          if (now - start < quietMs || total === undefined || total === 0) return;
+          const left = (done > 0 ? ((now - start) / done) * (total - done) : Number.NaN) / 1000;
+          if (!process.stderr.isTTY) {
+            if (now - lastLine < 15_000) return;
+            lastLine = now;
+            process.stderr.write(`${label}: ${Math.floor((100 * done) / total)} %, ${duration(left)} left\n`);
+            return;
+          }
+          if (bar === undefined) {
+            bar = new cliProgress.SingleBar({
+              format: "{label} |{bar}| {percentage} % · {left} left",
+              stream: process.stderr,
+              hideCursor: false,
+              clearOnComplete: true,
+              etaBuffer: 1,
+              gracefulExit: false,
+            });
+            bar.start(total, done, { label, left: duration(left) });
+          } else bar.update(done, { label, left: duration(left) });
+        },
+        end(summary?: string): void {
+          bar?.stop();
+          const seconds = (Date.now() - start) / 1000;
+          if (seconds >= quietMs / 1000 || summary !== undefined)
+            process.stderr.write(`${label}${summary ? `: ${summary}` : ""} · ${duration(seconds)}\n`);
+        },
+      };
+    },
+    note(message: string): void {
+      process.stderr.write(`${message}\n`);
+    },
+  };
+}
+
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "unknown time";
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}

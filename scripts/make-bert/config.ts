@@ -69,9 +69,9 @@ export interface Fault {
 /** Default strength, and where a fault goes by default: a fraction of the depth, so that faults of several kinds do not share a layer. */
 export const faultDefaults: Readonly<Record<FaultKind, { strength: number; depth: number | undefined; unit: string }>> = {
   "mask-constant": { strength: 3.4028234663852886e38, depth: undefined, unit: "magnitude of the mask constant" },
-  "square-overflow": { strength: 500, depth: 0.25, unit: "magnitude of the channel that reaches LayerNormalization" },
+  "square-overflow": { strength: 500, depth: 0.25, unit: "magnitude of two channels that reach LayerNormalization" },
   "noisy-layer": { strength: 256, depth: 0.5, unit: "offset that the product carries and the bias takes away" },
-  "ffn-overflow": { strength: 1.5, depth: 0.75, unit: "peak of the hidden units as a multiple of 65504" },
+  "ffn-overflow": { strength: 1.5, depth: 0.75, unit: "peak of two hidden units as a multiple of 65504" },
 };
 
 /** Fills in defaults and checks sizes. Throws ERR_OPTION. */

@@ -9,7 +9,7 @@ export interface PlantedFault {
   readonly strength: number;
   /** Encoder layer; null where the fault acts in all. */
   readonly layer: number | null;
-  /** Tensors where FP16 fails first. */
+  /** Tensors where FP16 fails first: which of them it is depends on the strength. */
   readonly tensors: readonly string[];
   readonly expected: string;
 }
@@ -55,50 +55,53 @@ const plant: Readonly<Record<FaultKind, Plant>> = {
   }),
 
   /**
-   * The bias of the attention output lifts one channel to about `strength`. LayerNormalization then divides by a deviation that is larger by
-   * s / sqrt(hidden); its gains make up for that, and the channel itself is scaled down again.
+   * The bias of the attention output puts two channels at plus and minus `strength`. LayerNormalization then divides by a deviation that is
+   * larger by s * sqrt(2 / hidden); its gains make up for that, and the two channels are scaled down to about 1.
    */
   "square-overflow": (fault, layer, config) => {
     const scope = `/encoder/layer.${layer}/attention/output`;
     const key = scope.slice(1).replaceAll("/", ".");
-    const quiet = outlierChannels(config).map((o) => o.channel);
-    const channel = quiet.includes(0) ? quiet.length + 1 : 0;
-    const lifted = (fault.strength * fault.strength) / config.hidden;
-    const deviation = Math.sqrt(1 + lifted);
+    const taken = new Set(outlierChannels(config).map((o) => o.channel));
+    const [plus, minus] = Array.from({ length: taken.size + 2 }, (_, channel) => channel).filter((channel) => !taken.has(channel));
+    const pair = [plus!, minus!];
     const decomposed = config.style === "decomposed";
     return {
       planted: record(
         fault,
         decomposed ? [`${scope}/LayerNorm/Pow_output_0`] : [],
         decomposed
-          ? "The square of one channel becomes Inf, the deviation Inf and the quotient 0: finite, wrong, and no NaN anywhere (silent overflow)."
-          : "Nothing where LayerNormalization nodes compute in FP32 inside: the channel itself fits in FP16. A kernel that squares in FP16 would overflow.",
+          ? "The squares of two channels become Inf, the deviation Inf and the quotient 0: finite, wrong, and no NaN anywhere (silent overflow)."
+          : "Nothing where LayerNormalization nodes compute in FP32 inside: the channels themselves fit in FP16. A kernel that squares in FP16 overflows.",
       ),
       edits: [
-        { key: `${key}.dense.bias`, columns: [channel], scale: 0, offset: fault.strength },
-        { key: `${key}.LayerNorm.weight`, scale: deviation },
-        { key: `${key}.LayerNorm.weight`, columns: [channel], scale: 0, offset: 1 / Math.sqrt(config.hidden) },
+        { key: `${key}.dense.bias`, columns: [pair[0]!], scale: 0, offset: fault.strength },
+        { key: `${key}.dense.bias`, columns: [pair[1]!], scale: 0, offset: -fault.strength },
+        { key: `${key}.LayerNorm.weight`, scale: Math.sqrt(1 + (2 * fault.strength ** 2) / config.hidden) },
+        { key: `${key}.LayerNorm.weight`, columns: pair, scale: 0, offset: Math.sqrt(2 / config.hidden) },
       ],
     };
   },
 
   /**
-   * Two hidden units listen to an outlier channel so strongly that they reach `strength` * 65504, and hardly anything listens to them. The
-   * weights themselves fit in FP16: the overflow is made by the product, not by a constant.
+   * Two hidden units listen to an outlier channel so strongly that they reach about `strength` * 65504, and hardly anything listens to
+   * them. The weights themselves fit in FP16, and those behind the units are powers of two, so that nothing but the product overflows.
    */
   "ffn-overflow": (fault, layer, config, outlier) => {
     const units = [1, 2].map((third) => Math.floor((third * config.ffn) / 3));
-    const scope = `encoder.layer.${layer}`;
     const peak = fault.strength * 65504;
+    const key = `encoder.layer.${layer}`;
     return {
       planted: record(
         fault,
-        [`/${scope.replaceAll(".", "/").replace("layer/", "layer.")}/intermediate/dense/MatMul_output_0`],
-        "Two hidden units become +Inf in the product of the intermediate layer; GELU keeps Inf, and the outputs are NaN from there on.",
+        [
+          `/encoder/layer.${layer}/intermediate/dense/MatMul_output_0`,
+          `/encoder/layer.${layer}/intermediate/intermediate_act_fn/Mul_output_0`,
+        ],
+        "Two hidden units become +Inf: in the product itself, or below a strength of 1 where GELU doubles them. Inf stays, and the outputs are NaN.",
       ),
       edits: [
-        { key: `${scope}.intermediate.dense.weight`, rows: [outlier.channel], columns: units, scale: 0, offset: peak / outlier.level },
-        { key: `${scope}.output.dense.weight`, rows: units, scale: 3 / peak },
+        { key: `${key}.intermediate.dense.weight`, rows: [outlier.channel], columns: units, scale: 0, offset: peak / outlier.level },
+        { key: `${key}.output.dense.weight`, rows: units, scale: 0, offset: Math.max(2 ** -24, nearestPowerOfTwo(0.1 / peak)) },
       ],
     };
   },
@@ -107,15 +110,13 @@ const plant: Readonly<Record<FaultKind, Plant>> = {
    * One channel of the residual stream is made constant, carries `strength` into every hidden unit, and the bias takes it away again. In
    * FP16 the product is rounded at the magnitude of the offset, so what is left has lost its low bits.
    */
-  "noisy-layer": (fault, layer, config, outlier) => {
-    const scope = `/encoder/layer.${layer}`;
+  "noisy-layer": (fault, layer, _config, outlier) => {
     const key = `encoder.layer.${layer}`;
-    const level = 8;
-    void config;
+    const level = Math.sign(outlier.level) * nearestPowerOfTwo(Math.abs(outlier.level));
     return {
       planted: record(
         fault,
-        [`${scope}/intermediate/dense/MatMul_output_0`],
+        [`/encoder/layer.${layer}/intermediate/dense/MatMul_output_0`],
         "The product is rounded at the magnitude of an offset which the bias cancels: the largest isolated error of all layers, nothing overflows.",
       ),
       edits: [
@@ -127,3 +128,5 @@ const plant: Readonly<Record<FaultKind, Plant>> = {
     };
   },
 };
+
+const nearestPowerOfTwo = (x: number): number => 2 ** Math.round(Math.log2(x));

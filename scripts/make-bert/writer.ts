@@ -14,7 +14,8 @@ const alignment = 4096;
 const smallTensor = 1024;
 const chunkFloats = 1 << 20;
 
-type Piece = Uint8Array | TensorSpec;
+/** Bytes of a file: in memory, or a tensor's values made while they are written. */
+export type Piece = Uint8Array | TensorSpec;
 
 export interface ModelFileOptions {
   readonly opset: number;

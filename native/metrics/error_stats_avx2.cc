@@ -15,9 +15,11 @@ constexpr std::size_t kLanes = 8;
 /// Elements between two looks at the running maximum: short enough that finding its index again costs little.
 constexpr std::size_t kBlock = 1024;
 
-/// Exponent counts, one table per lane: eight neighbours of one magnitude then hit eight addresses instead of waiting for each other.
+/// Counts of biased exponents, folded into bins at the end. Several tables: neighbours of one magnitude then hit several addresses instead of
+/// waiting for each other.
 struct Histogram {
-  std::uint32_t counts[kLanes][kExponentBins] = {};
+  static constexpr std::size_t kTables = 8;
+  std::uint32_t counts[kTables][256] = {};
 };
 
 HALFSCOPE_AVX2 inline double sum(__m256d v) {
@@ -38,38 +40,41 @@ HALFSCOPE_AVX2 inline double total(__m256i v) {
   return result;
 }
 
-/// Everything that is summed over fast groups of eight. The two halves of each group have their own accumulators: shorter chains.
+/// Everything that is summed over fast groups of eight. One accumulator per figure, for both halves of a group: there are 16 registers.
 struct Accumulators {
-  __m256d absolute[2], squared_error[2], squared_reference[2], ulp[2], max_ulp[2];
+  __m256d absolute, squared_error, squared_reference, ulp, max_ulp;
   __m256 min_reference, max_reference, min_candidate, max_candidate;
   __m256i flushed, subnormal_reference, subnormal_candidate;
 };
 
-HALFSCOPE_AVX2 inline void fold_half(Accumulators& a, int half, __m256d& max_error, __m128 reference, __m128 candidate, __m128 inverse_ulp) {
+HALFSCOPE_AVX2 inline void fold_half(Accumulators& a, __m256d& max_error, __m128 reference, __m128 candidate, __m128 inverse_ulp) {
   const __m256d r = _mm256_cvtps_pd(reference);
   const __m256d error = _mm256_andnot_pd(_mm256_set1_pd(-0.0), _mm256_sub_pd(r, _mm256_cvtps_pd(candidate)));
   const __m256d ulp = _mm256_mul_pd(error, _mm256_cvtps_pd(inverse_ulp));
   max_error = _mm256_max_pd(max_error, error);
-  a.absolute[half] = _mm256_add_pd(a.absolute[half], error);
-  a.squared_error[half] = _mm256_fmadd_pd(error, error, a.squared_error[half]);
-  a.squared_reference[half] = _mm256_fmadd_pd(r, r, a.squared_reference[half]);
-  a.ulp[half] = _mm256_add_pd(a.ulp[half], ulp);
-  a.max_ulp[half] = _mm256_max_pd(a.max_ulp[half], ulp);
+  a.absolute = _mm256_add_pd(a.absolute, error);
+  a.squared_error = _mm256_fmadd_pd(error, error, a.squared_error);
+  a.squared_reference = _mm256_fmadd_pd(r, r, a.squared_reference);
+  a.ulp = _mm256_add_pd(a.ulp, ulp);
+  a.max_ulp = _mm256_max_pd(a.max_ulp, ulp);
 }
 
 HALFSCOPE_AVX2 inline void count_exponents(Histogram& histogram, __m256i exponent) {
-  const __m256i bin = _mm256_max_epi32(_mm256_sub_epi32(exponent, _mm256_set1_epi32(127 - kExponentBias)), _mm256_setzero_si256());
-  const __m256i clamped = _mm256_min_epi32(bin, _mm256_set1_epi32(static_cast<int>(kExponentBins) - 1));
-  const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(clamped), _mm256_extracti128_si256(clamped, 1));
-  const auto bytes = static_cast<std::uint64_t>(_mm_cvtsi128_si64(_mm_packus_epi16(words, words)));
-  histogram.counts[0][bytes & 0xff]++;
-  histogram.counts[1][(bytes >> 8) & 0xff]++;
-  histogram.counts[2][(bytes >> 16) & 0xff]++;
-  histogram.counts[3][(bytes >> 24) & 0xff]++;
-  histogram.counts[4][(bytes >> 32) & 0xff]++;
-  histogram.counts[5][(bytes >> 40) & 0xff]++;
-  histogram.counts[6][(bytes >> 48) & 0xff]++;
-  histogram.counts[7][bytes >> 56]++;
+  alignas(32) std::uint32_t lanes[kLanes];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), exponent);
+  for (std::size_t lane = 0; lane < kLanes; lane++) histogram.counts[lane % Histogram::kTables][lanes[lane]]++;
+}
+
+/// Zeros and subnormals. Most groups have none, and then this is not called.
+HALFSCOPE_AVX2 inline void count_small(Accumulators& a, __m256i reference, __m256i candidate, __m256i smallest_normal) {
+  const __m256i zero = _mm256_setzero_si256();
+  const __m256i r_zero = _mm256_cmpeq_epi32(reference, zero);
+  const __m256i c_zero = _mm256_cmpeq_epi32(candidate, zero);
+  const __m256i r_small = _mm256_andnot_si256(r_zero, _mm256_cmpgt_epi32(smallest_normal, reference));
+  const __m256i c_small = _mm256_andnot_si256(c_zero, _mm256_cmpgt_epi32(smallest_normal, candidate));
+  a.flushed = _mm256_sub_epi32(a.flushed, _mm256_andnot_si256(r_zero, c_zero));
+  a.subnormal_reference = _mm256_sub_epi32(a.subnormal_reference, r_small);
+  a.subnormal_candidate = _mm256_sub_epi32(a.subnormal_candidate, c_small);
 }
 
 /// The first index of [from, to) whose finite pair has exactly this error. It exists: the vector loop saw it.
@@ -94,17 +99,14 @@ HALFSCOPE_AVX2 ErrorStats compare_chunk(const void* reference, const void* candi
   const __m256i magnitude_mask = _mm256_set1_epi32(0x7fffffff);
   const __m256i last_finite = _mm256_set1_epi32(0x7f7fffff);
   const __m256i smallest_normal = _mm256_set1_epi32(0x38800000);
-  const __m256i zero = _mm256_setzero_si256();
   const __m256 infinity = _mm256_set1_ps(__builtin_inff());
   const __m256 minus_infinity = _mm256_set1_ps(-__builtin_inff());
 
   Accumulators a;
-  for (int half = 0; half < 2; half++) {
-    a.absolute[half] = a.squared_error[half] = a.squared_reference[half] = a.ulp[half] = a.max_ulp[half] = _mm256_setzero_pd();
-  }
+  a.absolute = a.squared_error = a.squared_reference = a.ulp = a.max_ulp = _mm256_setzero_pd();
   a.min_reference = a.min_candidate = infinity;
   a.max_reference = a.max_candidate = minus_infinity;
-  a.flushed = a.subnormal_reference = a.subnormal_candidate = zero;
+  a.flushed = a.subnormal_reference = a.subnormal_candidate = _mm256_setzero_si256();
   Histogram histogram;
   ErrorStats s;
 
@@ -112,7 +114,7 @@ HALFSCOPE_AVX2 ErrorStats compare_chunk(const void* reference, const void* candi
   while (i + kLanes <= count) {
     const std::size_t block_from = i;
     const std::size_t block_to = std::min(count, i + kBlock);
-    __m256d max_error[2] = {_mm256_set1_pd(-1), _mm256_set1_pd(-1)};
+    __m256d max_error = _mm256_set1_pd(-1);
     // Pairs that are not finite go one by one into `slow`; its maximum is looked at together with the block's.
     ErrorStats slow;
     bool any_slow = false;
@@ -130,22 +132,17 @@ HALFSCOPE_AVX2 ErrorStats compare_chunk(const void* reference, const void* candi
       const __m256i exponent = _mm256_srli_epi32(r_magnitude, 23);
       const __m256i ulp_exponent = _mm256_min_epi32(_mm256_max_epi32(exponent, _mm256_set1_epi32(113)), _mm256_set1_epi32(142));
       const __m256 inverse_ulp = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_sub_epi32(_mm256_set1_epi32(264), ulp_exponent), 23));
-      fold_half(a, 0, max_error[0], _mm256_castps256_ps128(r), _mm256_castps256_ps128(c), _mm256_castps256_ps128(inverse_ulp));
-      fold_half(a, 1, max_error[1], _mm256_extractf128_ps(r, 1), _mm256_extractf128_ps(c, 1), _mm256_extractf128_ps(inverse_ulp, 1));
+      fold_half(a, max_error, _mm256_castps256_ps128(r), _mm256_castps256_ps128(c), _mm256_castps256_ps128(inverse_ulp));
+      fold_half(a, max_error, _mm256_extractf128_ps(r, 1), _mm256_extractf128_ps(c, 1), _mm256_extractf128_ps(inverse_ulp, 1));
       a.min_reference = _mm256_min_ps(a.min_reference, r);
       a.max_reference = _mm256_max_ps(a.max_reference, r);
       a.min_candidate = _mm256_min_ps(a.min_candidate, c);
       a.max_candidate = _mm256_max_ps(a.max_candidate, c);
-      const __m256i r_zero = _mm256_cmpeq_epi32(r_magnitude, zero);
-      const __m256i c_zero = _mm256_cmpeq_epi32(c_magnitude, zero);
-      const __m256i r_small = _mm256_andnot_si256(r_zero, _mm256_cmpgt_epi32(smallest_normal, r_magnitude));
-      const __m256i c_small = _mm256_andnot_si256(c_zero, _mm256_cmpgt_epi32(smallest_normal, c_magnitude));
-      a.flushed = _mm256_sub_epi32(a.flushed, _mm256_andnot_si256(r_zero, c_zero));
-      a.subnormal_reference = _mm256_sub_epi32(a.subnormal_reference, r_small);
-      a.subnormal_candidate = _mm256_sub_epi32(a.subnormal_candidate, c_small);
+      const __m256i small = _mm256_cmpgt_epi32(smallest_normal, _mm256_min_epi32(r_magnitude, c_magnitude));
+      if (!_mm256_testz_si256(small, small)) count_small(a, r_magnitude, c_magnitude, smallest_normal);
       count_exponents(histogram, exponent);
     }
-    const double block_max = std::max(largest(max_error[0]), largest(max_error[1]));
+    const double block_max = largest(max_error);
     ErrorStats fast;
     if (block_max >= 0 && (s.max_index < 0 || block_max > s.max_abs)) find_maximum(fast, reference, candidate, block_from, i, block_max);
     if (any_slow) {
@@ -170,11 +167,11 @@ HALFSCOPE_AVX2 ErrorStats compare_chunk(const void* reference, const void* candi
   }
   for (; i < count; i++) fold_pair(s, load_float(reference, i), load_float(candidate, i), i);
 
-  s.sum_abs += sum(_mm256_add_pd(a.absolute[0], a.absolute[1]));
-  s.sum_squared_error += sum(_mm256_add_pd(a.squared_error[0], a.squared_error[1]));
-  s.sum_squared_reference += sum(_mm256_add_pd(a.squared_reference[0], a.squared_reference[1]));
-  s.sum_ulp += sum(_mm256_add_pd(a.ulp[0], a.ulp[1]));
-  s.max_ulp = std::max(s.max_ulp, largest(_mm256_max_pd(a.max_ulp[0], a.max_ulp[1])));
+  s.sum_abs += sum(a.absolute);
+  s.sum_squared_error += sum(a.squared_error);
+  s.sum_squared_reference += sum(a.squared_reference);
+  s.sum_ulp += sum(a.ulp);
+  s.max_ulp = std::max(s.max_ulp, largest(a.max_ulp));
   s.flushed += total(a.flushed);
   s.subnormal_reference += total(a.subnormal_reference);
   s.subnormal_candidate += total(a.subnormal_candidate);
@@ -189,10 +186,10 @@ HALFSCOPE_AVX2 ErrorStats compare_chunk(const void* reference, const void* candi
     s.min_candidate = std::min(s.min_candidate, static_cast<double>(lanes[2][lane]));
     s.max_candidate_value = std::max(s.max_candidate_value, static_cast<double>(lanes[3][lane]));
   }
-  for (std::size_t bin = 0; bin < kExponentBins; bin++) {
-    std::uint32_t in_bin = 0;
-    for (std::size_t lane = 0; lane < kLanes; lane++) in_bin += histogram.counts[lane][bin];
-    s.exponents[bin] += in_bin;
+  for (std::uint32_t exponent = 0; exponent < 256; exponent++) {
+    std::uint32_t values = 0;
+    for (const auto& table : histogram.counts) values += table[exponent];
+    s.exponents[exponent_bin(exponent << 23)] += values;
   }
   return s;
 }

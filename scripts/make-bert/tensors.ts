@@ -43,7 +43,7 @@ export function withEdits(spec: TensorSpec, edits: readonly TensorEdit[]): Tenso
   if (own.length === 0) return spec;
   const { data } = spec;
   if (data instanceof Uint8Array) {
-    const values = new Float32Array(data.slice().buffer);
+    const values = new Float32Array(Uint8Array.from(data).buffer);
     for (const edit of own) applyTo(values, edit);
     return { ...spec, data: new Uint8Array(values.buffer) };
   }

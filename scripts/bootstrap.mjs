@@ -23,10 +23,10 @@ const countsFile = join(root, ".cache/test-counts.json"); // written by test/set
 let running;
 
 const COMMANDS = {
-  demo: { addon: true, run: (args) => runNode(["scripts/dist/demo/main.js", ...args]) },
-  test: { addon: true, run: test },
-  build: { addon: true, run: async () => 0 },
-  check: { addon: false, run: check },
+  demo: { build: true, run: (args) => runNode(["scripts/dist/demo/main.js", ...args]) },
+  test: { build: true, run: test },
+  build: { build: true, run: async () => 0 },
+  check: { build: false, run: check },
 };
 
 const [name = "", ...args] = process.argv.slice(2);
@@ -42,22 +42,22 @@ forwardSignals();
 process.exitCode = await main(command);
 
 /** @returns the exit code. */
-async function main({ addon, run }) {
-  const missing = missingPrerequisites(addon);
+async function main({ build, run }) {
+  const missing = missingPrerequisites(build);
   if (missing.length > 0) {
     say(`Missing on this machine:\n${missing.map((line) => `  - ${line}`).join("\n")}`);
     return 4;
   }
   const failed =
     (await installPackages()) ||
-    (await step("TypeScript (tsc -b)", process.execPath, ["node_modules/typescript/bin/tsc", "-b"])) ||
-    (addon && (await step("addon (node native/build.mjs)", process.execPath, ["native/build.mjs"])));
+    (build && (await compileTypeScript())) ||
+    (build && (await step("addon (node native/build.mjs)", process.execPath, ["native/build.mjs"])));
   if (failed) return failed > 128 ? failed : 4; // ended by a signal, or a build that failed
   return run(args);
 }
 
 /** One line for each thing that is not there, with how to get it. */
-function missingPrerequisites(addon) {
+function missingPrerequisites(build) {
   const missing = [];
   const [major, minor] = process.versions.node.split(".").map(Number);
   if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
@@ -65,7 +65,7 @@ function missingPrerequisites(addon) {
       `Node >= ${OLDEST_NODE.join(".")} (found ${process.versions.node}): install it from https://nodejs.org, or with nvm: nvm install 20`,
     );
   }
-  if (!addon) return missing;
+  if (!build) return missing;
   const tools = ["g++", "cmake", "make"].filter((tool) => spawnSync(tool, ["--version"], { stdio: "ignore" }).status !== 0);
   if (tools.length > 0) {
     const how = process.platform === "darwin" ? "xcode-select --install; brew install cmake" : `apt-get install -y ${tools.join(" ")}`;
@@ -96,6 +96,10 @@ function packagesDigest() {
   return hash.digest("hex");
 }
 
+function compileTypeScript() {
+  return step("TypeScript (tsc -b)", process.execPath, ["node_modules/typescript/bin/tsc", "-b"]);
+}
+
 /** Runs one step quietly: a line with its time when it succeeds, all it printed when it fails. @returns the exit code. */
 async function step(title, file, argv) {
   const started = Date.now();
@@ -110,6 +114,7 @@ async function step(title, file, argv) {
 /** All checks, each to its end; the exit code is 0 only if none found anything. */
 async function check() {
   const results = [
+    await compileTypeScript(),
     await step("types of tests", process.execPath, ["node_modules/typescript/bin/tsc", "-b", "tsconfig.tests.json"]),
     await step("format and lint (biome)", process.execPath, [
       "node_modules/@biomejs/biome/bin/biome",

@@ -18,7 +18,7 @@ export interface TestCounts {
 /** Where the counts of the latest run lie, relative to the repository root. */
 export const COUNTS_FILE = ".cache/test-counts.json";
 
-const NO_REASON = "no reason given (test.skip, or not matched by -t)";
+export const NO_REASON = "no reason given (test.skip, or not matched by -t)";
 
 export function countTests(modules: readonly TestModule[], unhandledErrors: number): TestCounts {
   let passed = 0;

@@ -41,8 +41,11 @@ export async function inferTypes(
     slotCount: 0,
   });
   try {
-    for (const o of session.outputs)
-      types.set(o.name, { dtype: o.dtype, dims: o.dims.map((d) => (typeof d === "number" && d >= 0 ? d : undefined)) });
+    for (const o of session.outputs) {
+      // ONNX Runtime reports rank 0 for a scalar and for a shape that it cannot infer: only what is certain is kept.
+      const dims = o.dims.length === 0 ? undefined : o.dims.map((d) => (typeof d === "number" && d >= 0 ? d : undefined));
+      types.set(o.name, { dtype: o.dtype, dims });
+    }
   } finally {
     session.dispose();
   }

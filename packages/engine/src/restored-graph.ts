@@ -73,7 +73,7 @@ export function buildRestoredGraph(o: RestoredGraphOptions): Uint8Array {
     const to = node.outputs[0] ?? "";
     if (cast && isHalf(from) && types.get(to)?.dtype === "float32") {
       builder.node({ name: node.name, opType: "Identity", inputs: [name(from)], outputs: [to] });
-    } else if (cast && isHalf(to) && types.get(from)?.dtype === "float32") {
+    } else if (cast && isHalf(to) && (isHalf(from) || types.get(from)?.dtype === "float32")) {
       round(name(from), to);
     } else if (halfOutputs.length > 0 && !halfInputs) {
       // Constants and conversions: the operator itself makes FP16 values; widening keeps them.

@@ -1,7 +1,7 @@
 import { isAbsolute, join, normalize, sep } from "node:path";
 import { bytesPerElement, type DType, dtypeFromNumber, elementCount, InputError } from "@halfscope/core";
 import type { Field, FileSpan, Initializer, InitializerData } from "./types.js";
-import { bytesOf, type FieldLocation, type FileBytes, fieldsOf, floatsOf, intOf, intsOf, largeDataBytes, textOf, view } from "./wire.js";
+import { bigIntsOf, bytesOf, type FieldLocation, type FileBytes, fieldsOf, floatsOf, intOf, intsOf, largeDataBytes, textOf, view } from "./wire.js";
 
 /** TensorProto field numbers (onnx.proto). */
 const tensorField = {
@@ -90,29 +90,26 @@ function embeddedData(fields: readonly Field[], dtype: DType): InitializerData {
     return { kind: "bytes", bytes: littleEndian(chunks.flatMap(floatsOf), 4, (v, at, x) => v.setFloat32(at, x, true)) };
   }
   if (dtype === "float64") {
-    const chunks = fields.filter((f) => f.number === tensorField.doubleData).map(bytesOf);
-    return { kind: "bytes", bytes: Buffer.concat(chunks) };
+    const values = fields.filter((f) => f.number === tensorField.doubleData).map(bytesOf);
+    return { kind: "bytes", bytes: Buffer.concat(values) };
   }
-  const ints = (number: number) => fields.filter((f) => f.number === number).flatMap(intsOf);
-  if (dtype === "int64")
-    return { kind: "bytes", bytes: littleEndian(ints(tensorField.int64Data), 8, (v, at, x) => v.setBigInt64(at, BigInt(x), true)) };
-  if (dtype === "uint64" || dtype === "uint32") {
-    const width = dtype === "uint64" ? 8 : 4;
-    const bytes = littleEndian(ints(tensorField.uint64Data), width, (v, at, x) =>
-      width === 8 ? v.setBigInt64(at, BigInt(x), true) : v.setUint32(at, x, true),
-    );
-    return { kind: "bytes", bytes };
+  const chunks = (number: number) => fields.filter((f) => f.number === number);
+  if (dtype === "int64" || dtype === "uint64") {
+    const values = chunks(dtype === "int64" ? tensorField.int64Data : tensorField.uint64Data).flatMap(bigIntsOf);
+    return { kind: "bytes", bytes: littleEndian(values, 8, (v, at, x) => v.setBigInt64(at, x, true)) };
   }
+  if (dtype === "uint32")
+    return { kind: "bytes", bytes: littleEndian(chunks(tensorField.uint64Data).flatMap(intsOf), 4, (v, at, x) => v.setUint32(at, x, true)) };
   const width = bytesPerElement(dtype);
   if (width === undefined || width > 4) return { kind: "unsupported", reason: `element type ${dtype} outside raw_data` };
   const set = width === 1 ? "setUint8" : width === 2 ? "setUint16" : "setUint32";
-  return { kind: "bytes", bytes: littleEndian(ints(tensorField.int32Data), width, (v, at, x) => v[set](at, x, true)) };
+  return { kind: "bytes", bytes: littleEndian(chunks(tensorField.int32Data).flatMap(intsOf), width, (v, at, x) => v[set](at, x, true)) };
 }
 
 const fromPayload = (payload: Uint8Array | FileSpan): InitializerData =>
   payload instanceof Uint8Array ? { kind: "bytes", bytes: payload } : { kind: "file", span: payload, external: false };
 
-function littleEndian(values: readonly number[], width: number, set: (v: DataView, at: number, x: number) => void): Uint8Array {
+function littleEndian<T extends number | bigint>(values: readonly T[], width: number, set: (v: DataView, at: number, x: T) => void): Uint8Array {
   const bytes = new Uint8Array(values.length * width);
   const target = view(bytes);
   values.forEach((x, i) => {

@@ -153,10 +153,16 @@ export function floatsOf(field: Field): number[] {
 
 export const view = (b: Uint8Array): DataView => new DataView(b.buffer, b.byteOffset, b.byteLength);
 
-function signedVarints(bytes: Uint8Array): number[] {
+/** Repeated integers with all 64 bits: a Slice's end is often the largest of them, which a number cannot hold. */
+export const bigIntsOf = (field: Field): bigint[] => varints(bytesOf(field)).map((text) => BigInt(text));
+
+const signedVarints = (bytes: Uint8Array): number[] => varints(bytes).map(Number);
+
+/** Signed decimal texts, as protobufjs gives them for 64 bits. */
+function varints(bytes: Uint8Array): string[] {
   const reader = protobuf.Reader.create(bytes);
-  const values: number[] = [];
-  while (reader.pos < reader.len) values.push(Number(reader.int64().toString()));
+  const values: string[] = [];
+  while (reader.pos < reader.len) values.push(reader.int64().toString());
   return values;
 }
 

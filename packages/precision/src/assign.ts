@@ -1,6 +1,5 @@
 import type { PrecisionPlan } from "@halfscope/core";
 import type { Node } from "@halfscope/onnx";
-import { movedInputs } from "./operators.js";
 import { type HalfNodes, halfNodes, isRootRounded, type Roundings } from "./sites.js";
 
 export type Precision = "half" | "full";
@@ -25,17 +24,16 @@ export function assignPrecisions(plan: PrecisionPlan, roundings: Roundings): Ass
   const { view } = floats;
   const half = halfNodes(plan, floats);
   const fullMovers = moversInFull(plan, roundings, half);
-  const isMover = (node: Node) => floats.rootsOf.has(node.outputs[0] ?? "") && !floats.roots.has(node.outputs[0] ?? "");
   const fixedEdges = new Set(floats.edges.filter((e) => e.fixed).map((e) => `${e.node.index}:${e.input}`));
   const nodePrecision = (node: Node): Precision => {
-    if (isMover(node)) return fullMovers.has(node.index) ? "full" : "half";
+    if (floats.movers.has(node.index)) return fullMovers.has(node.index) ? "full" : "half";
     return half(node.index) ? "half" : "full";
   };
   return {
     nodePrecision,
     inputPrecision: (node, input) => {
       if (fixedEdges.has(`${node.index}:${input}`)) return "full";
-      if (isMover(node) && !movedInputs(node)?.includes(input)) return "full";
+      if (floats.movers.get(node.index)?.includes(input) === false) return "full";
       return nodePrecision(node);
     },
     tensorPrecision: (tensor) => {
@@ -59,14 +57,14 @@ function moversInFull(plan: PrecisionPlan, roundings: Roundings, half: HalfNodes
   }
   const pinned = new Set(plan.pins.map((p) => p.layer));
   for (const node of view.order.toReversed()) {
-    const moved = movedInputs(node);
+    const moved = floats.movers.get(node.index);
     const carried = floats.rootsOf.get(node.outputs[0] ?? "");
-    if (moved === undefined || carried === undefined || floats.roots.has(node.outputs[0] ?? "")) continue;
+    if (moved === undefined || carried === undefined) continue;
     const need = node.outputs.some(
       (t) =>
         view.graphOutputs.has(t) ||
         edgesOf.get(t)?.some((e) => e.full) ||
-        view.consumers.get(t)?.some((u) => needed.get(u.node.index) === true && movedInputs(u.node)?.includes(u.input)),
+        view.consumers.get(t)?.some((u) => needed.get(u.node.index) === true && floats.movers.get(u.node.index)?.includes(u.input)),
     );
     needed.set(node.index, need);
     const unrounded = carried.some((r) => !isRootRounded(r, half));

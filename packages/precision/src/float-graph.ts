@@ -36,6 +36,8 @@ export interface FloatGraph {
   readonly edges: readonly Edge[];
   /** Roots of every FP32 tensor. */
   readonly rootsOf: ReadonlyMap<string, readonly Root[]>;
+  /** Inputs whose values a mover hands on, by node; computing nodes are missing. */
+  readonly movers: ReadonlyMap<number, readonly number[]>;
   /** Nodes that stay in FP32 although they touch floats, with the reason. */
   readonly fixedNodes: ReadonlyMap<number, string>;
   readonly layerOf: ReadonlyMap<number, string>;
@@ -47,6 +49,7 @@ export function buildFloatGraph(model: Model, view: GraphView, types: TensorType
   const roots = new Map<string, Root>();
   const edges: Edge[] = [];
   const rootsOf = new Map<string, readonly Root[]>();
+  const movers = new Map<number, readonly number[]>();
   const fixedNodes = new Map<number, string>();
   const functions = new Set(model.functions.map((f) => `${f.domain}:${f.name}`));
   const opset = model.opsets.get("") ?? 1;
@@ -61,8 +64,11 @@ export function buildFloatGraph(model: Model, view: GraphView, types: TensorType
     if (v.dtype === "float32" && !view.initializers.has(v.name)) addRoot(v.name, "input", undefined, false);
 
   for (const node of view.order) {
-    const moved = movedInputs(node)?.filter((i) => isFull(node.inputs[i] ?? ""));
+    // A Cast from FP32 to FP32, as exporters leave them, moves too.
+    const cast = node.domain === "" && node.opType === "Cast" && isFull(node.outputs[0] ?? "") ? [0] : undefined;
+    const moved = (movedInputs(node) ?? cast)?.filter((i) => isFull(node.inputs[i] ?? ""));
     if (moved !== undefined && moved.length > 0) {
+      movers.set(node.index, moved);
       const carried = [...new Set(moved.flatMap((i) => rootsOf.get(node.inputs[i] ?? "") ?? []))];
       for (const output of node.outputs) if (isFull(output)) rootsOf.set(output, carried);
       continue;
@@ -83,7 +89,7 @@ export function buildFloatGraph(model: Model, view: GraphView, types: TensorType
   for (const output of view.graphOutputs) for (const root of rootsOf.get(output) ?? []) root.reachesOutput = true;
   for (const root of roots.values()) if (root.kind === "weight") root.carriers = carriersOf(root, view);
   const layerOf = new Map(layers.flatMap((l) => l.nodes.map((n) => [n, l.id] as const)));
-  return { roots, edges, rootsOf, fixedNodes, layerOf, view };
+  return { roots, edges, rootsOf, movers, fixedNodes, layerOf, view };
 
   function addEdge(node: Node, tensor: string, input: number, fixed: boolean): void {
     if (!isFull(tensor)) return;

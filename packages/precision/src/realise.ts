@@ -20,7 +20,6 @@ import {
 } from "@halfscope/onnx";
 import { type Assignment, assignPrecisions, type Precision } from "./assign.js";
 import { halfBits } from "./half.js";
-import { movedInputs } from "./operators.js";
 import type { Roundings } from "./sites.js";
 
 const halfType = numberFromDtype("float16");
@@ -187,7 +186,7 @@ class Realiser {
   /** Attributes that name the type of a float result. */
   private halfAttributes(node: Node): ReadonlyMap<string, Uint8Array> | undefined {
     const floatResult = node.outputs.some((t) => this.isFull(t));
-    if (!floatResult || node.domain !== "" || movedInputs(node) !== undefined) return undefined;
+    if (!floatResult || node.domain !== "") return undefined;
     const name = node.opType === "Cast" ? "to" : node.opType === "EyeLike" ? "dtype" : undefined;
     return name === undefined ? undefined : new Map([[name, encodeAttribute(name, halfType)]]);
   }

@@ -59,6 +59,18 @@ test("npx halfscope runs at the root", () => {
   expect(existsSync(`${root}node_modules/.bin/halfscope`), "node_modules/.bin/halfscope").toBe(true);
 });
 
-test("no file of the repository names a package host or fixes an address in the lockfile", () => {
+test("the lockfile fixes no download address, so that any mirror serves", () => {
   expect(readFileSync(`${root}pnpm-lock.yaml`, "utf8")).not.toMatch(/tarball:|https?:\/\//);
+});
+
+test("the header of every script says what it does and how it is run", () => {
+  const scripts = readdirSync(`${root}scripts`, { withFileTypes: true }).flatMap((entry) => {
+    if (entry.isDirectory()) return existsSync(`${root}scripts/${entry.name}/main.ts`) ? [`scripts/${entry.name}/main.ts`] : [];
+    return /\.(mjs|ts)$/.test(entry.name) ? [`scripts/${entry.name}`] : [];
+  });
+  expect(scripts).toContain("scripts/bootstrap.mjs");
+  for (const script of scripts) {
+    const header = /^(?:#!.*\n)?((?:\/\*\*[\s\S]*?\*\/)|(?:\/\/.*\n)+)/.exec(readFileSync(root + script, "utf8"))?.[1] ?? "";
+    expect(header, `${script}: a comment at the top that gives the command`).toMatch(/node |npm |npx /);
+  }
 });

@@ -60,8 +60,17 @@ export function requireTools() {
   throw new Error(`Building halfscope's addon needs ${missing.join(", ")}. Install with: apt-get install ${install}`);
 }
 
+/** A build folder remembers its path; in a copied or moved checkout it must start anew. */
+function forgetMovedCache(folder) {
+  const cache = join(folder, "CMakeCache.txt");
+  if (!existsSync(cache) || readFileSync(cache, "utf8").includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${nativeFolder}\n`)) return;
+  rmSync(cache);
+  rmSync(join(folder, "CMakeFiles"), { recursive: true, force: true });
+}
+
 /** Runs cmake twice: configure, build. Its output is shown only when it fails. */
 export function cmakeBuild(folder, definitions) {
+  forgetMovedCache(folder);
   const configure = [
     "-S",
     nativeFolder,

@@ -40,20 +40,13 @@ class PromiseWorker : public Napi::AsyncWorker {
     work_ = nullptr;
   }
 
+  // Failures come here too, not through SetError and OnError: those make a JS error before we could catch that making one is impossible.
   void OnOK() override {
-    const Napi::HandleScope scope(Env());
     try {
-      deferred_.Resolve(convert_(Env(), std::move(result_)));
-    } catch (const Napi::Error& error) {
-      deferred_.Reject(error.Value());
-    } catch (const std::exception& error) {
-      deferred_.Reject(to_js(Env(), ErrorCode::kInternal, error.what()).Value());
+      settle();
+    } catch (...) {
+      // The environment is closing (a worker thread was stopped): no JS can run, and nobody waits for the promise.
     }
-  }
-
-  void OnError(const Napi::Error& error) override {
-    const Napi::HandleScope scope(Env());
-    deferred_.Reject(to_js(Env(), code_, error.Message()).Value());
   }
 
  private:
@@ -65,8 +58,21 @@ class PromiseWorker : public Napi::AsyncWorker {
         keep_(std::move(keep)) {}
 
   void fail(ErrorCode code, const std::string& message) {
+    failed_ = true;
     code_ = code;
-    SetError(message.empty() ? "unknown native failure" : message);
+    message_ = message;
+  }
+
+  void settle() {
+    const Napi::HandleScope scope(Env());
+    if (failed_) return deferred_.Reject(to_js(Env(), code_, message_).Value());
+    try {
+      deferred_.Resolve(convert_(Env(), std::move(result_)));
+    } catch (const Napi::Error& error) {
+      deferred_.Reject(error.Value());
+    } catch (const std::exception& error) {
+      deferred_.Reject(to_js(Env(), ErrorCode::kInternal, error.what()).Value());
+    }
   }
 
   Napi::Promise::Deferred deferred_;
@@ -74,6 +80,8 @@ class PromiseWorker : public Napi::AsyncWorker {
   Convert convert_;
   std::vector<Napi::ObjectReference> keep_;
   Result result_{};
+  bool failed_ = false;
+  std::string message_;
   ErrorCode code_ = ErrorCode::kInternal;
 };
 

@@ -5,7 +5,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { cmakeBuild, nativeFolder, requireTools, withBuildLock } from "../build.mjs";
 
-const header = [process.env.HALFSCOPE_ORT_HEADER, "/usr/include/onnxruntime/onnxruntime_c_api.h"].find((path) => path && existsSync(path)) ?? "";
+const header =
+  [process.env.HALFSCOPE_ORT_HEADER, "/usr/include/onnxruntime/onnxruntime_c_api.h"].find((path) => path && existsSync(path)) ?? "";
 
 function runTests(name, sanitize) {
   const folder = join(nativeFolder, "build", name);

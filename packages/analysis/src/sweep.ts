@@ -17,6 +17,8 @@ export interface SweepOptions {
   /** Plan whose sites are swept: all FP16, or with overflow origins pinned. A site acts as this plan has it. */
   base: PrecisionPlan;
   evaluate: Evaluate;
+  /** Shorter engines for candidates that change only the later part of the graph; `evaluate` runs them all when absent. */
+  segments?: Segments | undefined;
   journal: Journal<SiteSensitivity>;
   progress: Progress;
   signal?: AbortSignal | undefined;
@@ -24,6 +26,13 @@ export interface SweepOptions {
   everySite?: boolean | undefined;
   /** Seconds of one bare pass, for the figure in the result. */
   barePassSeconds?: number | undefined;
+}
+
+/** Engines that start at a cut. Opened one at a time: live sessions disturb each other. */
+export interface Segments {
+  /** The latest segment in which all these placements act as in the whole graph; 0 is the whole graph. */
+  segmentOf(placements: readonly number[]): number;
+  open(segment: number): Promise<{ evaluate: Evaluate; close(): void }>;
 }
 
 export const isSiteSensitivity = (v: unknown): v is SiteSensitivity =>
@@ -46,24 +55,37 @@ export async function sweepSites(o: SweepOptions): Promise<Sensitivity> {
     o.everySite ?? false,
   );
   const step = o.progress.step(`Sweeping ${groups.length} groups of sites`, groups.length);
-  const measured: SiteSensitivity[] = [];
-  let seconds = 0;
-  let candidates = 0;
+  const found = new Map<SiteGroup, SiteSensitivity>();
   for (const group of groups) {
-    if (o.signal?.aborted) throw new CancelledError();
-    let found = o.journal.get(keyOf(group));
-    if (found === undefined) {
-      const switches = new Uint8Array(baseSwitches.length);
-      for (const site of group) for (const i of placementsOf.get(site.id) ?? []) switches[i] = baseSwitches[i] ?? switchOff;
-      const start = performance.now();
-      found = await sensitivityOf(group, switches, o.evaluate);
-      seconds += (performance.now() - start) / 1000;
-      candidates++;
-      o.journal.add(keyOf(group), found);
-    }
-    measured.push(found);
-    step.update(measured.length);
+    const before = o.journal.get(keyOf(group));
+    if (before !== undefined) found.set(group, before);
   }
+  const placements = (group: SiteGroup) => group.flatMap((site) => placementsOf.get(site.id) ?? []);
+  const todo = groupBy(
+    groups.filter((g) => !found.has(g)),
+    (g) => o.segments?.segmentOf(placements(g)) ?? 0,
+  );
+  let seconds = 0;
+  for (const [segment, members] of [...todo].sort(([a], [b]) => a - b)) {
+    const start = performance.now();
+    const engine = segment === 0 ? undefined : await o.segments?.open(segment);
+    try {
+      for (const group of members) {
+        if (o.signal?.aborted) throw new CancelledError();
+        const switches = new Uint8Array(baseSwitches.length);
+        for (const i of placements(group)) switches[i] = baseSwitches[i] ?? switchOff;
+        const result = await sensitivityOf(group, switches, engine?.evaluate ?? o.evaluate);
+        o.journal.add(keyOf(group), result);
+        found.set(group, result);
+        step.update(found.size);
+      }
+    } finally {
+      engine?.close();
+    }
+    seconds += (performance.now() - start) / 1000;
+  }
+  const candidates = [...todo.values()].reduce((n, members) => n + members.length, 0);
+  const measured = groups.flatMap((g) => found.get(g) ?? []);
   const all = await o.evaluate(baseSwitches);
   step.end();
   return {
@@ -127,4 +149,14 @@ export function layersFromSites(sites: readonly SiteSensitivity[]): LayerSensiti
       sites: list.reduce((n, s) => n + s.sites.length, 0),
     }))
     .sort((a, b) => (a.outputError === b.outputError ? 0 : b.outputError > a.outputError ? 1 : -1));
+}
+
+function groupBy<T, K>(items: readonly T[], key: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const list = groups.get(key(item));
+    if (list === undefined) groups.set(key(item), [item]);
+    else list.push(item);
+  }
+  return groups;
 }

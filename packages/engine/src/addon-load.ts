@@ -105,13 +105,16 @@ interface Failure {
   reason: string;
 }
 
+/** Node appends its require stack to a message. */
+const firstLine = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+
 /** Tries each candidate; returns the first result, or collects why every one failed. */
 function firstThatLoads<T>(candidates: readonly string[], load: (path: string) => T, failures: Failure[]): T | undefined {
   for (const path of candidates) {
     try {
       return load(path);
     } catch (error) {
-      failures.push({ path, reason: error instanceof Error ? error.message : String(error) });
+      failures.push({ path, reason: firstLine(error) });
     }
   }
   return undefined;
@@ -136,7 +139,7 @@ function open(): { addon: NativeAddon; library: NativeLibrary } {
   try {
     candidates = libraryCandidates();
   } catch (error) {
-    failures.push({ path: "onnxruntime-node", reason: error instanceof Error ? error.message : String(error) });
+    failures.push({ path: "onnxruntime-node", reason: firstLine(error) });
   }
   const library = firstThatLoads(candidates, (path) => addon.load(path), failures);
   if (library === undefined) {

@@ -1,6 +1,7 @@
 import type { Placement, TensorTypes } from "@halfscope/core";
-import { editNode, type GraphView, type Initializer, type Model } from "@halfscope/onnx";
+import { editNode, type GraphView, type Initializer, type Model, type Node } from "@halfscope/onnx";
 import type { WeightInput } from "./addon.js";
+import type { Cut } from "./cuts.js";
 import { GraphBuilder, operatorDomain } from "./graph-builder.js";
 import { feedInputs } from "./infer-types.js";
 
@@ -11,6 +12,8 @@ export interface CandidateGraphOptions {
   feedShapes: ReadonlyMap<string, readonly number[]>;
   /** All become nodes or switched weights; their switches decide at run time. */
   placements: readonly Placement[];
+  /** Start here instead of at the graph's inputs: the crossing values are fed. */
+  cut?: Cut | undefined;
 }
 
 export interface CandidateGraph {
@@ -46,7 +49,12 @@ export function buildCandidateGraph(o: CandidateGraphOptions): CandidateGraph {
 
   const names = new Map<string, string>();
   const weights: WeightInput[] = [];
+  const runs = (node: Node) => o.cut === undefined || o.cut.nodes.has(node);
+  const isRead = (tensor: string) => o.cut === undefined || (view.consumers.get(tensor) ?? []).some((u) => runs(u.node));
+  for (const tensor of o.cut?.tensors ?? [])
+    builder.input(tensor, { dtype: types.get(tensor)?.dtype ?? "unknown", dims: types.get(tensor)?.dims });
   for (const v of feedInputs(view)) {
+    if (!isRead(v.name)) continue;
     builder.input(v.name, { dtype: v.dtype, dims: o.feedShapes.get(v.name) });
     const placement = atTensor.get(v.name);
     if (placement === undefined) continue;
@@ -54,6 +62,7 @@ export function buildCandidateGraph(o: CandidateGraphOptions): CandidateGraph {
     names.set(v.name, `${v.name}#c`);
   }
   for (const init of view.initializers.values()) {
+    if (!isRead(init.name) && !view.graphOutputs.has(init.name)) continue;
     const placement = atTensor.get(init.name);
     const input = placement === undefined ? undefined : asWeightInput(init, placement);
     if (input !== undefined) {
@@ -67,6 +76,7 @@ export function buildCandidateGraph(o: CandidateGraphOptions): CandidateGraph {
     names.set(init.name, `${init.name}#c`);
   }
   for (const node of view.order) {
+    if (!runs(node)) continue;
     const inputs = node.inputs.map((t, i) => {
       const name = names.get(t) ?? t;
       const edge = atEdge.get(`${node.index}:${i}`);

@@ -2,6 +2,7 @@ import type { ErrorStats, Placement, TensorTypes, TensorValue } from "@halfscope
 import type { GraphView, Model, Node } from "@halfscope/onnx";
 import { OrtSession, type RunResult } from "./addon.js";
 import { buildCandidateGraph } from "./candidate-graph.js";
+import type { Cut } from "./cuts.js";
 import type { Feed } from "./feeds/feed.js";
 import { GraphBuilder } from "./graph-builder.js";
 import { feedInputs } from "./infer-types.js";
@@ -47,8 +48,10 @@ const session = (
     ...(counts.weights && { weights: counts.weights }),
   });
 
-const feedAll = (target: OrtSession, feed: Feed) => {
-  for (const [name, tensor] of feed.tensors) target.setFeed(name, tensor);
+/** Feeds what the session has inputs for: behind a cut, some inputs of the model are no longer read. */
+const feedAll = (target: OrtSession, feed: Pick<Feed, "tensors">) => {
+  const known = new Set(target.inputs.map((i) => i.name));
+  for (const [name, tensor] of feed.tensors) if (known.has(name)) target.setFeed(name, tensor);
 };
 
 /** Reference and candidate in one graph: measures every tensor in one run and stores none. */
@@ -122,7 +125,10 @@ export class OutputEngine implements Disposable {
   }
 
   /** The candidate with a switch at every placement: every plan without a rebuild. */
-  static async candidate(o: EngineInput & { placements: readonly Placement[] }, options: EngineOptions): Promise<OutputEngine> {
+  static async candidate(
+    o: EngineInput & { placements: readonly Placement[]; cut?: Cut | undefined },
+    options: EngineOptions,
+  ): Promise<OutputEngine> {
     const graph = buildCandidateGraph(o);
     const built = await session(o.model, graph.bytes, options, { switchCount: o.placements.length, slotCount: 0, weights: graph.weights });
     return new OutputEngine(built, undefined, floatOutputs(o.view, o.types));
@@ -134,7 +140,7 @@ export class OutputEngine implements Disposable {
     return new OutputEngine(built, restoredSwitches, floatOutputs(o.view, o.types));
   }
 
-  setFeed(feed: Feed): void {
+  setFeed(feed: Pick<Feed, "tensors">): void {
     feedAll(this.session, feed);
   }
 

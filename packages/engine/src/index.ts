@@ -1,4 +1,5 @@
 export * from "./addon.js";
+export * from "./cuts.js";
 export * from "./engines.js";
 export * from "./feeds/index.js";
 export * from "./infer-types.js";

@@ -16,6 +16,7 @@ import { allHalf, withPins } from "@halfscope/precision";
 import { pinOverflows } from "./base-pins.js";
 import { digestOfFeed } from "./describe.js";
 import { resultFiles } from "./results-folder.js";
+import { openSegments } from "./segments.js";
 import type { Workbench } from "./workbench.js";
 
 /** Overflow origins found so far, and the pins that they need. */
@@ -98,6 +99,7 @@ export async function sweepStep(bench: Workbench, basePins: Compared["basePins"]
     roundings,
     base,
     evaluate: bench.evaluator(),
+    segments: await openSegments(bench),
     journal,
     progress: bench.progress,
     signal: bench.signal,

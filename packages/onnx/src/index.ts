@@ -6,3 +6,6 @@ export * from "./read-model.js";
 export * from "./rewrite.js";
 export * from "./rope.js";
 export * from "./types.js";
+export * from "./layers/list-layers.js";
+export * from "./layers/norm-parts.js";
+export * from "./layers/softmax-parts.js";

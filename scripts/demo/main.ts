@@ -21,16 +21,37 @@ const args = await yargs(hideBin(process.argv))
 
 const size = args.small ? ["--layers", "4", "--hidden", "256", "--heads", "4", "--vocab", "2000"] : [];
 const layer = args.small ? [1, 2] : [9, 17];
-const make = [...size, "--seed", "1", "--fault", "mask-constant", "--fault", `square-overflow:500:${layer[0]}`, "--fault", `noisy-layer:256:${layer[1]}`];
+const make = [
+  ...size,
+  "--seed",
+  "1",
+  "--fault",
+  "mask-constant",
+  "--fault",
+  `square-overflow:500:${layer[0]}`,
+  "--fault",
+  `noisy-layer:256:${layer[1]}`,
+];
 const name = args.small ? "bert-small" : "bert-large";
 const cache = join(root, ".cache", name);
 const model = join(cache, "model.onnx");
 const results = join(root, "reports", name);
 
 await makeModel();
-const code = await run([join(root, "packages/halfscope/bin/halfscope.js"), "debug", model, "-o", results, "--tolerance", String(args.tolerance), ...(args.fresh ? ["--fresh"] : [])]);
-console.error(`\nReport: ${join(results, "report.html")}`);
-console.error(`What was planted (the tool never reads it): ${join(cache, "planted.json")}`);
+const code = await run([
+  join(root, "packages/halfscope/bin/halfscope.js"),
+  "debug",
+  model,
+  "-o",
+  results,
+  "--tolerance",
+  String(args.tolerance),
+  ...(args.fresh ? ["--fresh"] : []),
+]);
+if (code <= 1) {
+  console.error(`\nReport: ${join(results, "report.html")}`);
+  console.error(`What was planted (the tool never reads it): ${join(cache, "planted.json")}`);
+} else if (code === 130) console.error("Run `npm run demo` again to continue where it stopped.");
 process.exitCode = code;
 
 async function makeModel(): Promise<void> {

@@ -32,6 +32,8 @@ export interface SweepOptions {
 export interface Segments {
   /** The latest segment in which all these placements act as in the whole graph; 0 is the whole graph. */
   segmentOf(placements: readonly number[]): number;
+  /** Cost of a candidate there, as a share of a whole pass; for the estimate of the time left. */
+  shareOf(segment: number): number;
   open(segment: number): Promise<{ evaluate: Evaluate; close(): void }>;
 }
 
@@ -54,7 +56,6 @@ export async function sweepSites(o: SweepOptions): Promise<Sensitivity> {
     new Set(o.base.pins.map((p) => p.layer)),
     o.everySite ?? false,
   );
-  const step = o.progress.step(`Sweeping ${groups.length} groups of sites`, groups.length);
   const found = new Map<SiteGroup, SiteSensitivity>();
   for (const group of groups) {
     const before = o.journal.get(keyOf(group));
@@ -65,6 +66,13 @@ export async function sweepSites(o: SweepOptions): Promise<Sensitivity> {
     groups.filter((g) => !found.has(g)),
     (g) => o.segments?.segmentOf(placements(g)) ?? 0,
   );
+  // In thousandths of a pass: candidates behind late cuts are cheap, and counting heads would make the estimate far too long.
+  const unitsOf = (segment: number) => Math.round(1000 * (o.segments?.shareOf(segment) ?? 1));
+  const step = o.progress.step(
+    `Sweeping ${groups.length} groups of sites`,
+    [...todo].reduce((n, [segment, members]) => n + members.length * unitsOf(segment), 0),
+  );
+  let units = 0;
   let seconds = 0;
   for (const [segment, members] of [...todo].sort(([a], [b]) => a - b)) {
     const start = performance.now();
@@ -77,7 +85,8 @@ export async function sweepSites(o: SweepOptions): Promise<Sensitivity> {
         const result = await sensitivityOf(group, switches, engine?.evaluate ?? o.evaluate);
         o.journal.add(keyOf(group), result);
         found.set(group, result);
-        step.update(found.size);
+        units += unitsOf(segment);
+        step.update(units);
       }
     } finally {
       engine?.close();

@@ -22,6 +22,7 @@ export async function openSegments(bench: Workbench): Promise<Segments | undefin
   return {
     segmentOf: (indices) =>
       cuts.findLastIndex((cut) => indices.every((i) => placements[i] !== undefined && isBehind(cut, placements[i], subject.view, needed))),
+    shareOf: (segment) => (cuts[segment]?.nodes.size ?? needed.size) / needed.size,
     open: async (segment) => {
       const cut = cuts[segment] as Cut;
       const engine = await OutputEngine.candidate({ ...subject, placements, cut }, { threads: bench.threads });

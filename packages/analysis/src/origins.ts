@@ -1,10 +1,16 @@
 import { type ErrorStats, type Measurement, type Measurements, type Origin, relativeL2 } from "@halfscope/core";
 import type { GraphView } from "@halfscope/onnx";
+import { maxHalf, overflowThreshold } from "@halfscope/precision";
 
 /** Finite outputs behind an overflow that are off by less than this are taken for unharmed. */
 const harmThreshold = 0.03;
 
+/** A tensor whose content is lost by this much because values became zero counts as lost to underflow. */
+const lostThreshold = 0.3;
+
 const isBroken = (s: ErrorStats): boolean => s.overflowed > 0 || s.nanCandidate > s.nanReference;
+const isLost = (s: ErrorStats): boolean =>
+  s.flushed > 0 && s.nonFiniteMismatch === 0 && relativeL2(s) > lostThreshold && s.flushed > s.count / 100;
 
 /**
  * First origins: tensors where the candidate overflows or turns to NaN although every activation that went in was still fine, with what became
@@ -20,10 +26,14 @@ export function findOrigins(accumulated: Measurements, view: GraphView, overflow
   const outputsFinite = Object.values(accumulated.outputs).every((s) => s.nonFiniteMismatch === 0);
   const origins: Origin[] = [];
   for (const t of accumulated.tensors) {
-    if (!isBroken(t.stats)) continue;
     const node = view.graph.nodes[t.node];
-    if (node === undefined || node.inputs.some(broken)) continue;
-    const constant = accumulated.constants === "overflow" ? node.inputs.find((i) => overflowingConstants.has(i)) : undefined;
+    if (node === undefined) continue;
+    if (isLost(t.stats) && node.inputs.every((i) => relativeL2Of(byTensor.get(i)) < harmThreshold)) {
+      const underflow = underflowOrigin(t, view, byTensor);
+      if (underflow !== undefined) origins.push(underflow);
+    }
+    if (!isBroken(t.stats) || node.inputs.some(broken)) continue;
+    const constant = accumulated.constants === "overflow" ? [t.tensor, ...node.inputs].find((i) => overflowingConstants.has(i)) : undefined;
     const elements = t.stats.overflowed + Math.max(0, t.stats.nanCandidate - t.stats.nanReference);
     const harm = harmBehind(t, view, byTensor);
     const kind = !harm.harmful
@@ -33,15 +43,17 @@ export function findOrigins(accumulated: Measurements, view: GraphView, overflow
         : outputsFinite
           ? "silent-overflow"
           : "overflow";
-    const maxReference = Math.max(Math.abs(t.stats.minReference), Math.abs(t.stats.maxReferenceValue));
+    // Where the reference itself is small, an infinity comes from a zero that went in: a logarithm or a division.
+    const cause = largest(t.stats) < maxHalf ? node.inputs.find((i) => (byTensor.get(i)?.stats.flushed ?? 0) > 0) : undefined;
     origins.push({
       kind,
       tensor: constant ?? t.tensor,
       layer: t.layer,
       elements,
       count: t.stats.count,
-      maxReference,
-      evidence: evidenceOf(kind, t, elements, maxReference, constant, harm),
+      maxReference: largest(t.stats),
+      ...(cause !== undefined && { cause }),
+      evidence: evidenceOf(kind, t, elements, constant ?? cause, harm),
     });
   }
   return origins;
@@ -77,21 +89,39 @@ function harmBehind(origin: Measurement, view: GraphView, byTensor: ReadonlyMap<
   return worst;
 }
 
-function evidenceOf(
-  kind: Origin["kind"],
-  t: Measurement,
-  elements: number,
-  maxReference: number,
-  constant: string | undefined,
-  harm: Harm,
-): string {
+const relativeL2Of = (m: Measurement | undefined): number =>
+  m === undefined ? 0 : m.stats.nonFiniteMismatch > 0 ? Number.POSITIVE_INFINITY : relativeL2(m.stats);
+
+/** A tensor that FP16 wiped out, if what reads it is wrong too: nothing is NaN, and nothing warns. */
+function underflowOrigin(t: Measurement, view: GraphView, byTensor: ReadonlyMap<string, Measurement>): Origin | undefined {
+  const readers = (view.consumers.get(t.tensor) ?? []).flatMap((u) => u.node.outputs);
+  const worst = Math.max(0, ...readers.map((r) => relativeL2Of(byTensor.get(r))));
+  if (worst <= harmThreshold && !view.graphOutputs.has(t.tensor)) return undefined;
+  return {
+    kind: "silent-overflow",
+    tensor: t.tensor,
+    layer: t.layer,
+    elements: t.stats.flushed,
+    count: t.stats.count,
+    maxReference: largest(t.stats),
+    evidence: `${t.stats.flushed} of ${t.stats.count} elements are too small for FP16 and become 0; what reads them is wrong by ${(100 * worst).toPrecision(3)} %.`,
+  };
+}
+
+const largest = (s: ErrorStats): number => Math.max(Math.abs(s.minReference), Math.abs(s.maxReferenceValue));
+
+/** `cause`: a constant that overflows, or an input that was flushed to zero. */
+function evidenceOf(kind: Origin["kind"], t: Measurement, elements: number, cause: string | undefined, harm: Harm): string {
   const where = `${elements} of ${t.stats.count} elements`;
   if (kind === "constant-overflow")
-    return `The constant "${constant}" becomes infinite when it is converted; ${where} of "${t.tensor}" are then infinite or NaN.`;
+    return `The constant "${cause}" becomes infinite when it is converted; ${where} of "${t.tensor}" are then infinite or NaN.`;
+  const maxReference = largest(t.stats);
   const reached =
-    maxReference >= 65520
-      ? `the reference reaches ${maxReference.toPrecision(4)}, FP16 ends at 65504`
-      : "what it adds up goes beyond 65504";
+    cause !== undefined
+      ? `values of "${cause}" are too small for FP16 and became 0`
+      : maxReference >= overflowThreshold
+        ? `the reference reaches ${maxReference.toPrecision(4)}, FP16 ends at 65504`
+        : "what went in was rounded to where the result is no longer finite";
   if (kind === "harmless-overflow")
     return `${where} overflow (${reached}), but what follows is not harmed${harm.tensor === undefined ? "" : ` (worst: relative error ${harm.error.toPrecision(2)} at "${harm.tensor}")`}.`;
   if (kind === "silent-overflow")

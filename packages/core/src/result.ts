@@ -40,6 +40,8 @@ export interface Origin {
   /** Largest finite |reference| of the tensor: beyond 65504 explains it. */
   maxReference: number;
   evidence: string;
+  /** An input whose values FP16 made zero, when that is why. */
+  cause?: string;
 }
 
 /** One layer's place in a ranking. Errors are the worst tensor that the layer outputs. */

@@ -15,31 +15,41 @@ export async function pinOverflows(
   plan: PrecisionPlan,
 ): Promise<{ pins: { layer: string; reason: string }[]; origins: Origin[] }> {
   const subject = await bench.subject();
-  const sites = new Map(subject.roundings.sites.map((s) => [s.tensor, s]));
-  const pins: { layer: string; reason: string }[] = [];
+  const { floats, sites } = subject.roundings;
+  const touching = new Map(sites.map((s) => [s.tensor, s.touching]));
+  const pins = new Map<string, string>();
   const origins = new Map<string, Origin>();
   for (let round = 0; round < maxRounds; round++) {
     const measured = await measure(subject, bench.feeds[0], {
       mode: "accumulated",
-      plan: withPins(
-        plan,
-        pins.map((p) => p.layer),
-      ),
+      plan: withPins(plan, [...pins.keys()]),
       progress: bench.progress,
       signal: bench.signal,
     });
-    const found = findOrigins(measured, bench.view, new Set());
-    let added = 0;
-    for (const origin of found) {
+    const stats = new Map(measured.tensors.map((t) => [t.tensor, t.stats]));
+    const before = pins.size;
+    for (const origin of findOrigins(measured, bench.view, new Set())) {
       if (!origins.has(origin.tensor)) origins.set(origin.tensor, origin);
       if (origin.kind === "harmless-overflow") continue;
-      for (const layer of sites.get(origin.tensor)?.touching ?? [origin.layer]) {
-        if (pins.some((p) => p.layer === layer)) continue;
-        pins.push({ layer, reason: `overflow at "${origin.tensor}": ${origin.evidence}` });
-        added++;
-      }
+      for (const layer of layersToPin(origin.tensor, origin.layer))
+        if (!pins.has(layer)) pins.set(layer, `overflow at "${origin.tensor}": ${origin.evidence}`);
     }
-    if (added === 0) break;
+    if (pins.size === before) break;
+
+    /** What touches the tensor; when all that is pinned already, what touches the inputs that were flushed to zero on the way there. */
+    function layersToPin(tensor: string, fallback: string): string[] {
+      const seen = new Set<string>();
+      for (let tensors = [tensor]; tensors.length > 0; ) {
+        const layers = tensors.flatMap((t) => floats.rootsOf.get(t) ?? []).flatMap((root) => touching.get(root.tensor) ?? []);
+        if (layers.some((l) => !pins.has(l))) return layers;
+        for (const t of tensors) seen.add(t);
+        const inputs = tensors.flatMap((t) => bench.view.producer.get(t)?.inputs ?? []);
+        tensors = [...new Set(inputs)].filter(
+          (t) => !seen.has(t) && ((stats.get(t)?.flushed ?? 0) > 0 || bench.view.producer.get(t) === undefined),
+        );
+      }
+      return [fallback];
+    }
   }
-  return { pins, origins: [...origins.values()] };
+  return { pins: [...pins].map(([layer, reason]) => ({ layer, reason })), origins: [...origins.values()] };
 }

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
+import { dirname, join } from "node:path";
 import { HalfscopeError } from "@halfscope/core";
 import { addonInfo } from "@halfscope/engine";
 
@@ -29,14 +30,16 @@ export async function examineMachine(): Promise<Finding[]> {
         found: `${info.onnxruntimeVersion} at ${info.library}; providers: ${info.providers.join(", ")}`,
       },
     );
-    const cuda = info.providers.includes("CUDAExecutionProvider");
+    // A build names its providers whether or not their libraries were installed beside it.
+    const file = join(dirname(info.library), "libonnxruntime_providers_cuda.so");
+    const cuda = info.providers.includes("CUDAExecutionProvider") && existsSync(file);
     findings.push({
       name: "ONNX Runtime's CUDA provider",
       ok: cuda,
       needed: false,
-      found: cuda ? "in this build of ONNX Runtime" : "not in this build of ONNX Runtime",
+      found: cuda ? file : `not installed (${file} is absent)`,
       ...(!cuda && {
-        remedy: "Name a build that has it with HALFSCOPE_ORT_LIBRARY. Nothing needs it yet: this version measures on the CPU.",
+        remedy: "Nothing needs it yet: this version measures on the CPU. HALFSCOPE_ORT_LIBRARY names another build of ONNX Runtime.",
       }),
     });
   } catch (error) {

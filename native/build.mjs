@@ -89,6 +89,30 @@ export function cmakeBuild(folder, definitions) {
   }
 }
 
+/** The addon through cmake-js, which passes what a Node addon needs; offline, because package.json names the Node-API version. Its output is shown only when it fails. */
+function compileAddon() {
+  forgetMovedCache(buildFolder);
+  const program = join(dirname(require.resolve("cmake-js/package.json")), "bin", "cmake-js");
+  const options = [
+    "--directory",
+    nativeFolder,
+    "--out",
+    buildFolder,
+    "--generator",
+    "Unix Makefiles",
+    "--parallel",
+    String(availableParallelism()),
+  ];
+  try {
+    execFileSync(process.execPath, [program, "compile", ...options, `--CDHALFSCOPE_NODE_INCLUDES=${includes().join(";")}`], {
+      stdio: "pipe",
+      encoding: "utf8",
+    });
+  } catch (error) {
+    throw new Error(`cmake-js compile failed:\n${error.stdout ?? ""}${error.stderr ?? ""}`);
+  }
+}
+
 /** Waits until no other process builds, then holds the lock while `work` runs. A lock of a process that is gone is ignored. */
 export async function withBuildLock(work) {
   mkdirSync(buildFolder, { recursive: true });
@@ -130,7 +154,7 @@ export async function buildAddon(log = (line) => process.stderr.write(`${line}\n
     if (isFresh(stamp)) return;
     log("Building the native addon (about half a minute) ...");
     const start = Date.now();
-    cmakeBuild(buildFolder, { CMAKE_BUILD_TYPE: "Release", HALFSCOPE_NODE_INCLUDES: includes().join(";") });
+    compileAddon();
     writeFileSync(stampPath, stamp);
     log(`Built ${relative(process.cwd(), addonPath)} in ${((Date.now() - start) / 1000).toFixed(0)} s.`);
   });

@@ -49,7 +49,6 @@ class Search {
 
   async run(): Promise<{ recommendation: Recommendation; overrides: Overrides }> {
     const { o } = this;
-    const step = o.progress.step("Choosing pins");
     const suggestions = await this.suggest();
     const plain = await this.try([], "all FP16");
     let pins: string[] = [];
@@ -60,7 +59,6 @@ class Search {
     }
     const chosen = await this.try(pins, "recommended");
     const heldBackError = (await this.heldBack(pins))?.error;
-    step.end();
     const withEvidence = pins.map((layer) => ({ layer, reason: this.reasonFor(layer), evidence: this.evidenceFor(layer) }));
     const recommendation: Recommendation = {
       tolerance: o.tolerance,
@@ -91,6 +89,7 @@ class Search {
         ? o.sensitivity.measuredError / o.sensitivity.predictedError
         : 1;
     const passes = async (k: number) => {
+      step.update(tried++);
       const set = sets[k] ?? [];
       return (
         this.meets(await this.try(set, k === 0 ? "overflow origins" : "greedy", predicted[k])) &&
@@ -98,11 +97,17 @@ class Search {
       );
     };
     const last = sets.length - 1;
+    // A walk out and a bisection back: about this many trials.
+    const step = o.progress.step("Looking for pins that meet the tolerance", 2 * Math.ceil(Math.log2(sets.length + 1)) + 2);
+    let tried = 0;
     const start = predicted.findIndex((p) => p * factor <= o.tolerance);
     let high = start < 0 ? last : start;
     let low = -1;
     for (let stride = 1; !(await passes(high)); stride *= 2) {
-      if (high === last) return sets[last] ?? [];
+      if (high === last) {
+        step.end();
+        return sets[last] ?? [];
+      }
       low = high;
       high = Math.min(last, high + stride);
     }
@@ -116,6 +121,7 @@ class Search {
       if (await passes(middle)) high = middle;
       else low = middle;
     }
+    step.end();
     return this.trim(sets[high] ?? []);
   }
 
@@ -128,13 +134,16 @@ class Search {
       for (let dropped = true; dropped; ) {
         dropped = false;
         const order = kept.toSorted((a, b) => (benefit.get(a) ?? 0) - (benefit.get(b) ?? 0));
+        const step = this.o.progress.step(size === 1 ? "Dropping pins one by one" : `Dropping pins by ${size}`, order.length);
         for (let at = 0; at < order.length; at += size) {
           const out = new Set(order.slice(at, at + size).filter((l) => kept.includes(l)));
           const set = kept.filter((l) => !out.has(l));
+          step.update(at);
           if (out.size === 0 || !(await fits(set))) continue;
           kept = set;
           dropped = true;
         }
+        step.end();
         // Only single removals have to be repeated until nothing changes; larger chunks are a short cut.
         if (size > 1) break;
       }
@@ -145,7 +154,9 @@ class Search {
   private async suggest(): Promise<Suggestion[]> {
     const without = await this.try(this.base, this.base.length > 0 ? "overflow origins" : "all FP16");
     const suggestions: Suggestion[] = [];
-    for (const { rule, layers, meaning } of ruleSuggestions(this.o.layers, this.o.roundings)) {
+    const rules = ruleSuggestions(this.o.layers, this.o.roundings);
+    const step = this.o.progress.step("Measuring the usual advice", rules.length);
+    for (const { rule, layers, meaning } of rules) {
       const withRule = await this.try([...new Set([...this.base, ...layers])], `rule: ${rule}`);
       suggestions.push({
         rule,
@@ -155,7 +166,9 @@ class Search {
         fp32Share: shareOf(layers, this.o.work),
         verdict: verdictOf(without.error, withRule.error, this.o.tolerance, meaning),
       });
+      step.update(suggestions.length);
     }
+    step.end();
     return suggestions;
   }
 

@@ -75,6 +75,20 @@ describe("from structure, where no name tells", () => {
     expect(paths.slice(-6)).toEqual([...Array(5).fill("block.3"), ""]);
   });
 
+  test("where the normalization comes first, a block begins with it and ends with its residual add", async () => {
+    const g = new Sketch();
+    let x = g.op("Gather", [g.weight("t", [50, 8]), g.input("ids", 7)]);
+    for (let i = 0; i < 4; i++) {
+      const normalized = g.op("LayerNormalization", [x, g.weight(`n${i}`, [8])]);
+      const hidden = g.op("Relu", [g.op("MatMul", [normalized, g.weight(`u${i}`, [8, 16])])]);
+      x = g.op("Add", [x, g.op("MatMul", [hidden, g.weight(`d${i}`, [16, 8])])]);
+    }
+    g.output(g.op("LayerNormalization", [x, g.weight("n", [8])]));
+    const layers = valueLayers(await g.layers());
+    expect(layers.map((l) => l.blockPath)).toEqual(["", ...[0, 1, 2, 3].flatMap((i) => Array(5).fill(`block.${i}`)), ""]);
+    expect(layers[1]?.kind).toBe("layer-norm");
+  });
+
   test("two blocks may be chance", async () => {
     const listed = await blocks(2, { weight: (i, place) => `${(i + 1) * 100 + place.length}` }).layers();
     expect(valueLayers(listed).every((l) => l.blockPath === "")).toBe(true);

@@ -1,0 +1,102 @@
+import { createHash } from "node:crypto";
+import { basename } from "node:path/posix";
+import type { ResultDocument } from "@halfscope/core";
+import { clientScript } from "./client-script.js";
+import { bytes, millions, nameOf, plural } from "./format.js";
+import { html, type Markup, trusted } from "./markup.js";
+import { shortName } from "./names.js";
+import { arisesSection } from "./sections/arises.js";
+import { costSection } from "./sections/cost.js";
+import { growsSection } from "./sections/grows.js";
+import { hazardsSection } from "./sections/hazards.js";
+import { layersSection } from "./sections/layers.js";
+import { methodSection } from "./sections/method.js";
+import { originsSection } from "./sections/origins.js";
+import { pinsSection } from "./sections/pins.js";
+import { rulesSection } from "./sections/rules.js";
+import type { Section } from "./sections/section.js";
+import { verdictSection } from "./sections/verdict.js";
+import { styleSheet } from "./theme.js";
+import { type View, viewOf } from "./view.js";
+
+/** Sections in the order in which questions come up: does it work, why not, what to do, how do you know. */
+const sections: readonly ((v: View) => Section)[] = [
+  verdictSection,
+  originsSection,
+  arisesSection,
+  growsSection,
+  costSection,
+  pinsSection,
+  rulesSection,
+  hazardsSection,
+  methodSection,
+  layersSection,
+];
+
+/**
+ * A result as one HTML page that needs nothing else: no network, no file beside it. A pure function: the same result gives the same text.
+ *
+ * Parts that were not measured are named with the command that would measure them. Names from the model are untrusted; they are escaped, and a
+ * content security policy by hash forbids every script, style and request but the page's own, should one slip through.
+ */
+export function renderHtml(result: ResultDocument): string {
+  const view = viewOf(result);
+  const parts = sections.map((section) => section(view));
+  const title = shortName(fileName(result.model.path), 80);
+  return `<!doctype html>\n${
+    html`<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<meta name="generator" content="halfscope ${shortName(result.environment.halfscope, 40)}">
+<link rel="icon" href="data:,">
+<title>${title}: FP16 precision</title>
+<style>${trusted(styleSheet)}</style>
+</head>
+<body>
+<div class="page">
+<header>
+<p class="over">halfscope: FP16 against FP32, layer by layer</p>
+<h1>${nameOf(fileName(result.model.path), 80)}</h1>
+<p class="small">${bytes(result.model.sizeBytes)}, ${millions(result.model.parameters)} parameters, ${plural(result.model.nodes, "node")} in ${plural(result.layers.length, "layer")}</p>
+<nav aria-label="Contents"><ol>${parts.map((p) => html`<li><a href="#${p.id}">${p.title}</a></li>`)}</ol></nav>
+</header>
+<main>
+${parts.map(renderSection)}
+</main>
+${footer}
+</div>
+<script>${trusted(clientScript)}</script>
+</body>
+</html>
+`.text
+  }`;
+}
+
+const renderSection = (s: Section): Markup => html`<section id="${s.id}">
+<h2>${s.title}</h2>
+<p class="intro">${s.intro}</p>
+${s.body}
+</section>
+`;
+
+const hashOf = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+
+const policy = `default-src 'none'; style-src ${hashOf(styleSheet)}; script-src ${hashOf(clientScript)}; img-src data:; base-uri 'none'; form-action 'none'`;
+
+const fileName = (path: string): string => basename(path.replaceAll("\\", "/")) || path;
+
+const footer = html`<footer><details><summary>Words on this page</summary><dl>
+<dt>reference</dt><dd>the model as it runs in FP32</dd>
+<dt>candidate</dt><dd>the model as it runs in FP16, or mixed</dd>
+<dt>layer</dt><dd>what a person calls a layer: one node, or the nodes of one recognised pattern</dd>
+<dt>relative L2</dt><dd>length of the difference over the length of the reference: 0.01 is one percent</dd>
+<dt>isolated error</dt><dd>what a layer's own roundings add when its inputs are the reference's</dd>
+<dt>accumulated error</dt><dd>what arrived at a layer when the whole candidate ran</dd>
+<dt>sensitivity</dt><dd>change of the final outputs when only this layer's roundings are in FP16</dd>
+<dt>pin</dt><dd>keep a layer in FP32</dd>
+<dt>silent overflow</dt><dd>an infinity or a lost value inside that ends in finite, wrong outputs</dd>
+<dt>ulp</dt><dd>distance between neighbouring FP16 numbers at the reference's magnitude; rounding alone costs at most half of one</dd>
+</dl></details></footer>`;

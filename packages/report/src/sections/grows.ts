@@ -1,0 +1,59 @@
+import { type ErrorSummary, relativeL2 } from "@halfscope/core";
+import { growthChart } from "../charts/growth.js";
+import { exactly, nameOf, number, numberCell } from "../format.js";
+import { html, type Markup, nothing } from "../markup.js";
+import { isBroken, type View } from "../view.js";
+import { kindWord, notMeasured, numeric, type Section, table, text } from "./section.js";
+
+const shownGrowths = 10;
+
+export function growsSection(v: View): Section {
+  const errors = new Map<string, ErrorSummary>();
+  for (const [layer, r] of v.ranked) if (r.accumulated !== undefined) errors.set(layer, r.accumulated);
+  return {
+    id: "grows",
+    title: "Where does it grow?",
+    intro:
+      "Accumulated error: how far a layer's output is off when the whole candidate ran in FP16, so everything that arose before it has arrived.",
+    body:
+      errors.size === 0
+        ? notMeasured("The accumulated error", v.commands.compare)
+        : html`${growthChart(v.result.layers, errors, v.tolerance)}${amplifiers(v, errors)}`,
+  };
+}
+
+interface Growth {
+  layer: string;
+  before: number;
+  after: number;
+}
+
+/** Layers that give out a larger relative error than any input has: where errors grow rather than arise. */
+function amplifiers(v: View, errors: ReadonlyMap<string, ErrorSummary>): Markup {
+  const tensors = new Map(v.result.accumulated?.tensors.map((t) => [t.tensor, t.stats]));
+  const final = Math.max(...[...errors.values()].filter((e) => !isBroken(e)).map((e) => e.relativeL2), 0);
+  const growths = v.result.layers.flatMap((layer): Growth[] => {
+    const out = errors.get(layer.id);
+    if (out === undefined || isBroken(out)) return [];
+    const before = Math.max(
+      0,
+      ...layer.inputs.flatMap((t) => {
+        const stats = tensors.get(t);
+        return stats === undefined || stats.nonFiniteMismatch > 0 ? [] : [relativeL2(stats)];
+      }),
+    );
+    // What is small against the largest error of the model is of no interest, however fast it grew.
+    return before > 0 && out.relativeL2 > 1.2 * before && out.relativeL2 > 0.02 * final
+      ? [{ layer: layer.id, before, after: out.relativeL2 }]
+      : [];
+  });
+  if (growths.length === 0) return nothing;
+  const rows = growths
+    .toSorted((a, b) => b.after / b.before - a.after / a.before)
+    .slice(0, shownGrowths)
+    .map(
+      (g) =>
+        html`<tr><td>${nameOf(g.layer, 64)}</td><td>${kindWord(v.layers.get(g.layer)?.kind)}</td>${numberCell(g.before)}${numberCell(g.after)}${numberCell(g.after / g.before, `${number(g.after / g.before)} ×`)}${numberCell(v.ranked.get(g.layer)?.isolated?.relativeL2)}</tr>`,
+    );
+  return html`<h3>Layers that enlarge what arrives</h3><p>Relative error that leaves a layer against the largest that enters it, where it leaves with more than ${exactly(0.02 * final)}. A layer with a small error of its own that enlarges what arrives is no better in FP32: pin what comes before it.</p>${table([text("layer"), text("kind"), numeric("enters"), numeric("leaves"), numeric("grows"), numeric("its own, isolated")], rows)}`;
+}

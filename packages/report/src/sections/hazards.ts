@@ -1,0 +1,52 @@
+import type { Hazard } from "@halfscope/core";
+import { exponentChart } from "../charts/exponents.js";
+import { nameOf, numberCell } from "../format.js";
+import { html, type Markup } from "../markup.js";
+import type { View } from "../view.js";
+import { folded, hazardWords, kindWord, numeric, quoted, type Section, table, text } from "./section.js";
+
+const rank: Readonly<Record<Hazard["severity"], number>> = { error: 0, warning: 1, info: 2 };
+
+export function hazardsSection(v: View): Section {
+  const hazards = v.result.hazards.toSorted((a, b) => rank[a.severity] - rank[b.severity]);
+  const measured = v.result.accumulated ?? v.result.isolated;
+  return {
+    id: "hazards",
+    title: "What could still go wrong?",
+    intro:
+      "Hazards: reasons in the graph, its constants and its ranges why FP16 may fail, whether or not it did with these inputs, and how close the values come to the ends of FP16.",
+    body: html`${
+      hazards.length === 0
+        ? html`<p>${measured === undefined ? "No hazards are in this result; `halfscope inspect` looks for those that need no run." : "No hazards were found."}</p>`
+        : folded(hazards.slice(0, 2000), 15, "Hazards", (part) =>
+            table([text("severity"), text("hazard"), text("layer"), text("evidence"), text("what to do")], part.map(row)),
+          )
+    }${measured !== undefined && html`<h3>How close values come to the ends of FP16</h3>${exponentChart(measured)}${headroom(v)}`}`,
+  };
+}
+
+function row(h: Hazard): Markup {
+  const tag = h.severity === "error" ? "tag tag-loud" : "tag";
+  return html`<tr><td><span class="${tag}">${h.severity}</span></td><td>${hazardWords[h.code] ?? h.code}</td><td>${nameOf(h.layer, 56)}<br><span class="small">${nameOf(h.tensor, 56)}</span></td><td class="prose">${quoted(h.evidence)}</td><td class="prose">${quoted(h.fix)}</td></tr>`;
+}
+
+/** The layers nearest to 65504. */
+function headroom(v: View): Markup | false {
+  const largest = [...v.reach].filter(([, reach]) => reach > 0).toSorted((a, b) => b[1] - a[1]);
+  if (largest.length === 0) return false;
+  const rows = largest
+    .slice(0, 6)
+    .map(
+      ([layer, reach]) =>
+        html`<tr><td>${nameOf(layer, 64)}</td><td>${kindWord(v.layers.get(layer)?.kind)}</td>${numberCell(reach)}${numberCell(65504 / reach, `${Number((65504 / reach).toPrecision(2))} ×`)}</tr>`,
+    );
+  return table(
+    [
+      text("layers nearest to the end"),
+      text("kind"),
+      numeric("largest magnitude"),
+      numeric("room to 65504", "how often the value fits below the largest FP16 number; below 1 it overflows"),
+    ],
+    rows,
+  );
+}

@@ -1,0 +1,32 @@
+import type { Origin } from "@halfscope/core";
+import { nameOf, number, plural } from "../format.js";
+import { html, type Markup } from "../markup.js";
+import type { View } from "../view.js";
+import { kindWord, notMeasured, originWords, quoted, type Section } from "./section.js";
+
+export function originsSection(v: View): Section {
+  const harmful = v.origins.filter((o) => o.kind !== "harmless-overflow");
+  const harmless = v.origins.filter((o) => o.kind === "harmless-overflow");
+  return {
+    id: "origins",
+    title: "What overflows first?",
+    intro:
+      "The first places where a value that FP32 holds becomes infinite, NaN or lost in FP16. Silent ones come first: there the final outputs stay finite and are wrong, so nothing else would tell.",
+    body:
+      v.result.ranking === undefined
+        ? notMeasured("Whether anything overflows", v.commands.compare)
+        : harmful.length === 0
+          ? html`<p>Nothing that matters: no value overflows or turns to NaN on the way to the final outputs.</p>${fold(v, harmless)}`
+          : html`<ol class="origins">${harmful.slice(0, 30).map((o) => item(v, o))}</ol>${harmful.length > 30 && html`<details><summary>The other ${harmful.length - 30}</summary><ol class="origins" start="31">${harmful.slice(30, 500).map((o) => item(v, o))}</ol></details>`}${fold(v, harmless)}`,
+  };
+}
+
+const fold = (v: View, harmless: readonly Origin[]): Markup | false =>
+  harmless.length > 0 &&
+  html`<details><summary>${plural(harmless.length, "overflow")} that harm${harmless.length === 1 && "s"} nothing behind (a mask in front of a Softmax, for instance)</summary><ol class="origins">${harmless.slice(0, 100).map((o) => item(v, o))}</ol></details>`;
+
+function item(v: View, o: Origin): Markup {
+  const layer = v.layers.get(o.layer);
+  const loud = o.kind === "harmless-overflow" ? "quiet" : "loud";
+  return html`<li class="${loud}"><p class="origin-head"><span class="tag tag-${loud}">${originWords[o.kind] ?? o.kind}</span> ${nameOf(o.layer)}</p><p>${quoted(o.evidence)}</p><p class="small">${layer !== undefined && html`${kindWord(layer.kind)}, `}tensor ${nameOf(o.tensor)}, largest reference ${number(o.maxReference)} (FP16 ends at 65504)${v.pins.has(o.layer) && ", pinned"}</p></li>`;
+}

@@ -1,0 +1,59 @@
+import type { ResultDocument } from "@halfscope/core";
+import { answerOf } from "./answer.js";
+import { number, percent, plural } from "./format.js";
+import { sentence, shortName } from "./names.js";
+import { originWords } from "./sections/section.js";
+import { isBroken, viewOf } from "./view.js";
+
+const shown = 5;
+
+/** A dozen lines for people at a terminal: the answer, then what is behind it. No colours; no control characters from names. */
+export function renderTerminalSummary(result: ResultDocument): string {
+  const v = viewOf(result);
+  const answer = answerOf(v);
+  const lines = [
+    answer.headline,
+    answer.detail,
+    ...(answer.alarm === undefined ? [] : [answer.alarm]),
+    ...answer.notes.map((n) => `Note: ${n}`),
+  ];
+  const list = (title: string, items: readonly string[], total: number) => {
+    if (items.length === 0) return;
+    lines.push("", title, ...items.map((i) => `  ${i}`));
+    if (total > items.length) lines.push(`  and ${total - items.length} more`);
+  };
+  const harmful = v.origins.filter((o) => o.kind !== "harmless-overflow");
+  list(
+    "First overflows:",
+    harmful.slice(0, shown).map((o) => `${originWords[o.kind]} in ${shortName(o.layer)}: ${sentence(o.evidence)}`),
+    harmful.length,
+  );
+  const arising = (result.ranking?.layers ?? []).filter((l) => l.isolated !== undefined && (isBroken(l.isolated) || l.isolated.maxAbs > 0));
+  list(
+    "Error arises most in (isolated relative L2):",
+    arising
+      .slice(0, shown)
+      .map((l) => `${(isBroken(l.isolated) ? "not finite" : number(l.isolated?.relativeL2)).padEnd(10)} ${shortName(l.layer)}`),
+    arising.length,
+  );
+  const costly = result.sensitivity?.layers ?? [];
+  list(
+    "Final outputs suffer most from (relative L2):",
+    costly.slice(0, shown).map((l) => `${number(l.outputError).padEnd(10)} ${shortName(l.layer)}`),
+    costly.length,
+  );
+  const pins = result.recommendation?.pins ?? [];
+  list(
+    `Pinned to FP32${v.mixed?.fp32Share === undefined ? "" : `, ${percent(v.mixed.fp32Share)} of the work`}:`,
+    pins.slice(0, shown).map((p) => `${shortName(p.layer)}: ${sentence(p.reason)}`),
+    pins.length,
+  );
+  const useless = (result.recommendation?.suggestions ?? []).filter((s) => s.errorWith > 0.995 * s.errorWithout);
+  if (useless.length > 0)
+    lines.push(
+      "",
+      `Usual advice that does nothing here: ${useless.map((s) => `${s.rule} (${plural(s.layers.length, "layer")})`).join(", ")}.`,
+    );
+  if (answer.next !== undefined) lines.push("", `Next: ${answer.next}`);
+  return lines.join("\n");
+}

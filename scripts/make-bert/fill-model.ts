@@ -104,7 +104,7 @@ function roles(graph: onnx.IGraphProto): (initializer: string) => Role {
     const product = used.find((u) => u.node.opType === "MatMul");
     const origin = madeBy(product?.node.input?.[0] ?? "");
     if (["MatMul", "Attention"].includes(origin)) return { kind: "matrix", std: 0.01, rows: "heads" };
-    if (["Mul", "Gelu"].includes(origin)) return { kind: "matrix", std: 0.037, rows: "hidden" };
+    if (["Mul", "Gelu"].includes(origin)) return { kind: "matrix", std: 0.02, rows: "hidden" };
     return { kind: "matrix", std: 0.04, rows: "residual" };
   };
 }

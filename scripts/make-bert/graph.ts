@@ -64,14 +64,14 @@ function encoderLayer(b: Builder, index: number, x: string, mask: string, last: 
   const { hidden, ffn } = b.config;
   const scope = `/encoder/layer.${index}`;
   const context = selfAttention(b, `${scope}/attention/self`, x, mask);
-  const attended = linear(b, `${scope}/attention/output/dense`, context, [hidden, hidden], 0.0135, "heads");
+  const attended = linear(b, `${scope}/attention/output/dense`, context, [hidden, hidden], 0.011, "heads");
   const middle = layerNorm(b, `${scope}/attention/output/LayerNorm`, b.node(`${scope}/attention/output`, "Add", [attended, x]), "encoder");
   const inner = gelu(
     b,
     `${scope}/intermediate/intermediate_act_fn`,
     linear(b, `${scope}/intermediate/dense`, middle, [hidden, ffn], 0.04, "residual"),
   );
-  const outer = linear(b, `${scope}/output/dense`, inner, [ffn, hidden], 0.037, "hidden");
+  const outer = linear(b, `${scope}/output/dense`, inner, [ffn, hidden], 0.02, "hidden");
   const sum = b.node(`${scope}/output`, "Add", [outer, middle]);
   return layerNorm(b, `${scope}/output/LayerNorm`, sum, "encoder", last ? "last_hidden_state" : undefined);
 }
@@ -82,8 +82,8 @@ function selfAttention(b: Builder, scope: string, x: string, mask: string): stri
   const project = (name: string, std: number) => linear(b, `${scope}/${name}`, x, [hidden, hidden], std, "residual");
   const split = (y: string, perm: readonly number[]) =>
     b.node(scope, "Transpose", [b.node(scope, "Reshape", [y, b.integers(scope, [0, 0, heads, size])])], { perm });
-  const query = project("query", 0.055);
-  const key = split(project("key", 0.055), [0, 2, 3, 1]);
+  const query = project("query", 0.05);
+  const key = split(project("key", 0.05), [0, 2, 3, 1]);
   const value = split(project("value", 0.03), [0, 2, 1, 3]);
   const products = b.node(scope, "MatMul", [split(query, [0, 2, 1, 3]), key]);
   const scores = b.node(scope, "Add", [b.node(scope, "Div", [products, b.scalar(scope, Math.sqrt(size))]), mask]);

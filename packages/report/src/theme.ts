@@ -56,6 +56,7 @@ th[aria-sort=ascending] button::after{content:"\\2191";opacity:1}
 .filter{font:inherit;font-size:.9rem;color:inherit;background:var(--paper);border:1px solid var(--soft);border-radius:3px;padding:6px 10px;width:100%;max-width:26em;margin:0 0 4px;display:block}
 .tag{display:inline-block;font-size:.78rem;line-height:1.35;border:1px solid currentColor;border-radius:3px;padding:0 5px;white-space:nowrap;color:var(--soft)}
 .tag-loud{color:var(--alarm);font-weight:650}
+.tag-silent{background:var(--alarm);border-color:var(--alarm);color:var(--paper);font-weight:650}
 .fact{white-space:nowrap;font-size:.82rem;color:var(--soft);margin-right:8px}
 td .fact bdi{white-space:normal}
 .origins{padding-left:1.6em;margin:0 0 12px}
@@ -68,7 +69,8 @@ li{overflow-wrap:anywhere}
 svg.bar{display:block}
 .bar-track{fill:var(--faint)}.bar-one{fill:var(--one)}.bar-two{fill:var(--two)}.bar-alarm,.bar-alarm-fill{fill:var(--alarm)}
 figure{margin:0 0 18px}
-.chart{display:block;min-width:660px;width:100%;height:auto;font:12px system-ui,-apple-system,"Segoe UI",Roboto,Arial,"DejaVu Sans",sans-serif;fill:var(--ink)}
+.chart{display:block;min-width:720px;width:100%;height:auto;font:12px system-ui,-apple-system,"Segoe UI",Roboto,Arial,"DejaVu Sans",sans-serif;fill:var(--ink)}
+.ruler .chart{min-width:0;max-width:660px;font-size:13px}
 .chart .tick{fill:var(--soft)}.chart .tick.alarm{fill:var(--alarm);font-weight:600}.chart .strong{fill:var(--ink);font-weight:600}
 .chart .halo{paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}
 .axis-title{fill:var(--soft)}
@@ -97,6 +99,6 @@ dl{display:grid;grid-template-columns:auto 1fr;gap:3px 16px;font-size:.9rem;marg
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere;min-width:0}
 footer{margin-top:56px;padding-top:16px;border-top:1px solid var(--line);font-size:.86rem;color:var(--soft)}
 footer dl{grid-template-columns:minmax(7em,auto) 1fr}
-@media (max-width:600px){.page{padding:20px 16px 48px}h1{font-size:1.3rem}.headline{font-size:1.2rem}section{margin-top:40px}.answer{padding:12px 14px 2px}.tall{max-height:70vh}}
+@media (max-width:600px){.page{padding:20px 16px 48px}h1{font-size:1.3rem}.headline{font-size:1.2rem}section{margin-top:40px}.answer{padding:12px 14px 2px}td>.name:first-child{min-width:12em}.bar-cell{min-width:84px;width:84px}td.prose{min-width:15em}.tall{max-height:70vh}}
 @media print{:root{color-scheme:light;--paper:#fff;--ink:#000;--soft:#444}body{font-size:10.5pt}.page{max-width:none;padding:0}nav,.filter,thead button::after{display:none}.tall{max-height:none;overflow:visible}.scroll{overflow:visible}.tall thead th{position:static}section{break-inside:auto;margin-top:28px}figure,tr,li,.answer{break-inside:avoid}table{font-size:7.6pt}td>.name:first-child,td.prose,.bar-cell{min-width:0}.chart{min-width:0}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 `.trim();

@@ -4,12 +4,15 @@ import { html, type Markup } from "../markup.js";
 /** Error axes are logarithmic over whole powers of ten: at least two of them, at most fourteen. Zeros and what is not finite get lanes of their own. */
 export function errorScale(values: readonly number[], range: readonly [number, number]): ScaleLogarithmic<number, number> {
   const usable = values.filter((v) => Number.isFinite(v) && v > 0);
-  const high = Math.ceil(Math.log10(Math.max(...usable, Number.MIN_VALUE)) + 1e-9);
-  const low = Math.floor(Math.log10(Math.min(...usable, Number.MAX_VALUE)) - 1e-9);
   if (usable.length === 0) return scaleLog([1e-6, 1], range).clamp(true);
-  const top = Math.min(300, Math.max(high, low + 2));
-  return scaleLog([10 ** Math.max(low, top - 14), 10 ** top], range).clamp(true);
+  const high = Math.ceil(Math.log10(Math.max(...usable)) + 1e-9);
+  const low = Math.floor(Math.log10(Math.min(...usable)) - 1e-9);
+  const top = Math.max(-280, Math.min(300, Math.max(high, low + 2)));
+  return scaleLog([power(Math.max(low, top - 14)), power(top)], range).clamp(true);
 }
+
+/** 10 to a whole power as the literal has it: `10 ** -4` is one bit off. */
+const power = (e: number): number => Number(`1e${e}`);
 
 /** Whole powers of ten inside the scale's domain, thinned out to at most eight. */
 export function powersOfTen(scale: ScaleLogarithmic<number, number>): number[] {
@@ -18,7 +21,7 @@ export function powersOfTen(scale: ScaleLogarithmic<number, number>): number[] {
   const to = Math.round(Math.log10(high));
   const step = Math.ceil((to - from) / 8);
   const powers: number[] = [];
-  for (let e = from; e <= to; e += step) powers.push(10 ** e);
+  for (let e = from; e <= to; e += step) powers.push(power(e));
   return powers;
 }
 

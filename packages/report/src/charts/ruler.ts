@@ -10,37 +10,41 @@ export interface RulerMark {
   chosen: boolean;
 }
 
-const frame = { width: 960, height: 0, left: 8, right: 96, top: 26, bottom: 26 };
-const rowHeight = 26;
+/** Narrow enough for a phone without scrolling: this is the figure that everyone should see. */
+const frame = { width: 560, height: 0, left: 8, right: 88, top: 28, bottom: 26 };
+const rowHeight = 42;
 
 /** The errors of whole candidates on one logarithmic ruler with the tolerance: left of it is good. */
 export function rulerChart(marks: readonly RulerMark[], tolerance: number): Markup {
   if (marks.length === 0) return nothing;
   const height = frame.top + marks.length * rowHeight + frame.bottom;
-  const left = 250;
   const end = frame.width - frame.right;
-  const x = errorScale([...marks.map((m) => m.error), tolerance], [left, end]);
+  const x = errorScale([...marks.flatMap((m) => (m.nonFinite ? [] : [m.error])), tolerance], [frame.left, end]);
   const bottom = height - frame.bottom;
-  const limit = tolerance > 0 ? x(tolerance) : left;
+  const limit = tolerance > 0 ? x(tolerance) : frame.left;
+  const ticks = powersOfTen(x).map((p, i) => {
+    const place = at(x(p));
+    const anchor = i === 0 ? "start" : "middle";
+    return html`<line class="grid" x1="${place}" x2="${place}" y1="${frame.top}" y2="${bottom}"/><text class="tick" x="${place}" y="${bottom + 16}" text-anchor="${anchor}">${powerLabel(p)}</text>`;
+  });
   const lane =
     marks.some((m) => m.nonFinite) &&
-    html`<text class="tick alarm" x="${end + 54}" y="${14}" text-anchor="middle">not finite</text><line class="grid" x1="${end + 16}" x2="${end + 16}" y1="${frame.top - 4}" y2="${bottom}"/>`;
-  const content = html`<rect class="good-zone" x="${left}" y="${frame.top - 4}" width="${at(limit - left)}" height="${bottom - frame.top + 4}"/>${powersOfTen(x).map((p) => html`<line class="grid" x1="${at(x(p))}" x2="${at(x(p))}" y1="${frame.top - 4}" y2="${bottom}"/><text class="tick" x="${at(x(p))}" y="${bottom + 16}" text-anchor="middle">${powerLabel(p)}</text>`)}${lane}<line class="limit" x1="${at(limit)}" x2="${at(limit)}" y1="${frame.top - 10}" y2="${bottom}"/><text class="tick strong" x="${at(limit)}" y="${12}" text-anchor="middle">tolerance ${number(tolerance)}</text>${marks.map((m, i) => row(m, frame.top + i * rowHeight + rowHeight / 2 - 2, m.nonFinite ? end + 54 : m.error > 0 ? x(m.error) : left, left))}`;
+    html`<text class="tick alarm" x="${frame.width}" y="${bottom + 16}" text-anchor="end">not finite</text><line class="grid" x1="${end + 34}" x2="${end + 34}" y1="${frame.top}" y2="${bottom}"/>`;
+  const labelAnchor = limit < 60 ? "start" : limit > end - 60 ? "end" : "middle";
+  const content = html`<rect class="good-zone" x="${frame.left}" y="${frame.top}" width="${at(Math.max(0, limit - frame.left))}" height="${bottom - frame.top}"/>${ticks}${lane}<line class="limit" x1="${at(limit)}" x2="${at(limit)}" y1="${frame.top - 8}" y2="${bottom}"/><text class="tick strong" x="${at(limit)}" y="14" text-anchor="${labelAnchor}">tolerance ${number(tolerance)}</text>${marks.map((m, i) => row(m, frame.top + i * rowHeight, m.nonFinite ? end + 60 : m.error > 0 ? x(m.error) : frame.left))}`;
   const label = `Errors of whole candidates: ${marks.map((m) => `${m.label} ${m.nonFinite ? "not finite" : number(m.error)}`).join(", ")}; tolerance ${number(tolerance)}`;
-  return figure(
-    { ...frame, height },
-    label,
-    content,
-    "Relative L2 error of the worst final output, logarithmic. Left of the tolerance is within it.",
-  );
+  const caption = "Relative L2 error of the worst final output, logarithmic. The shaded side of the tolerance is within it.";
+  return html`<div class="ruler">${figure({ ...frame, height }, label, content, caption)}</div>`;
 }
 
-function row(m: RulerMark, y: number, x: number, left: number): Markup {
+function row(m: RulerMark, top: number, x: number): Markup {
+  const y = top + 29;
+  const title = html`<title>${m.label}: ${m.nonFinite ? "not finite" : String(m.error)}</title>`;
   const shape = m.nonFinite
-    ? html`<path class="cross" d="M${at(x - 5)},${at(y - 5)}l10,10m0,-10l-10,10"/>`
-    : html`<circle class="${m.chosen ? "dot chosen" : "dot"}" cx="${at(x)}" cy="${at(y)}" r="5.5"/>`;
+    ? html`<path class="cross" d="M${at(x - 5)},${at(y - 5)}l10,10m0,-10l-10,10">${title}</path>`
+    : html`<circle class="${m.chosen ? "dot chosen" : "dot"}" cx="${at(x)}" cy="${at(y)}" r="5.5">${title}</circle>`;
   const value = m.nonFinite
     ? nothing
-    : html`<text class="tick strong halo" x="${at(x + 11)}" y="${at(y)}" dy="0.32em">${number(m.error)}</text>`;
-  return html`<text class="${m.chosen ? "row-label strong" : "row-label"}" x="${left - 12}" y="${at(y)}" dy="0.32em" text-anchor="end">${m.label}</text>${shape}${value}<title>${m.label}: ${String(m.error)}</title>`;
+    : html`<text class="tick strong" x="${at(x + 11)}" y="${at(y)}" dy="0.32em">${number(m.error)}</text>`;
+  return html`<text class="tick${m.chosen && " strong"}" x="${frame.left + 6}" y="${top + 14}">${m.label}</text>${shape}${value}`;
 }

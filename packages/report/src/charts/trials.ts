@@ -8,6 +8,8 @@ import { at, errorAxis, errorScale, figure } from "./axis.js";
 const frame = { width: 960, height: 380, left: 70, right: 24, top: 44, bottom: 48 };
 const mostTrials = 600;
 
+const isBrokenTrial = (t: Trial): boolean => t.nonFinite || !Number.isFinite(t.measuredError);
+
 /** How a trial is drawn: shapes tell them apart without colour. */
 export type TrialShape = "half" | "rule" | "chosen" | "searched";
 
@@ -16,23 +18,22 @@ export const shapeOf = (t: Trial, chosen: Trial | undefined): TrialShape =>
 
 /** What was tried: share of the work that stays in FP32 against the measured error, with the front of what nothing beats on both. */
 export function trialsChart(trials: readonly Trial[], chosen: Trial | undefined, tolerance: number): Markup {
-  if (trials.length === 0) return nothing;
-  const shown = trials.slice(0, mostTrials);
-  if (chosen !== undefined && !shown.includes(chosen)) shown.push(chosen);
+  const drawable = trials.filter((t) => Number.isFinite(t.fp32Share));
+  const shown = drawable.filter((t, i) => i < mostTrials || t === chosen);
+  if (shown.length === 0) return nothing;
   const errors = shown.flatMap((t) => (t.nonFinite ? [] : [t.measuredError]));
   const bottom = frame.height - frame.bottom;
   const y = errorScale([...errors, tolerance], [bottom - 8, frame.top + 8]);
-  const most = Math.max(...shown.map((t) => t.fp32Share).filter(Number.isFinite), 1e-6);
+  const most = Math.max(...shown.map((t) => t.fp32Share), 1e-6);
   // A square root leaves room for the small shares, where the interesting sets of pins lie, and has a zero.
   const x = scalePow([0, most], [frame.left + 14, frame.width - frame.right]).exponent(0.5);
-  const heightOf = (t: Trial) =>
-    t.nonFinite || Number.isNaN(t.measuredError) ? frame.top - 8 : t.measuredError > 0 ? y(t.measuredError) : bottom - 2;
+  const heightOf = (t: Trial) => (isBrokenTrial(t) ? frame.top - 8 : t.measuredError > 0 ? y(t.measuredError) : bottom - 2);
 
   const front = paretoFront(shown);
   const corners = front.map((t): [number, number] => [x(t.fp32Share), heightOf(t)]);
   const path = corners.length < 2 ? "" : (line().curve(curveStepAfter).digits(1)(corners) ?? "");
   const ticks = x.ticks(6);
-  const anyBroken = shown.some((t) => t.nonFinite);
+  const anyBroken = shown.some(isBrokenTrial);
   const predicted = shown.flatMap((t) =>
     t.predictedError !== undefined && Number.isFinite(t.predictedError) && t.predictedError > 0 && !t.nonFinite
       ? [
@@ -54,7 +55,7 @@ export function trialsChart(trials: readonly Trial[], chosen: Trial | undefined,
 /** Trials that no other beats on both error and share, cheapest first. */
 export function paretoFront(trials: readonly Trial[]): Trial[] {
   const front: Trial[] = [];
-  const finite = trials.filter((t) => !t.nonFinite && Number.isFinite(t.measuredError));
+  const finite = trials.filter((t) => !isBrokenTrial(t));
   for (const t of finite.toSorted((a, b) => a.fp32Share - b.fp32Share || a.measuredError - b.measuredError)) {
     const best = front.at(-1);
     if (best === undefined || t.measuredError < best.measuredError) front.push(t);
@@ -70,7 +71,7 @@ const shapes = {
 } as const;
 
 function mark(t: Trial, shape: TrialShape, x: number, y: number): Markup {
-  const broken = t.nonFinite || Number.isNaN(t.measuredError);
+  const broken = isBrokenTrial(t);
   return html`<path class="trial trial-${shape}${broken && " broken"}" transform="translate(${at(x)},${at(y)})" d="${rounded(shape)}"><title>${t.purpose}: ${t.pins.length} pins, ${broken ? "not finite" : number(t.measuredError)}, ${percent(t.fp32Share)} of the work in FP32</title></path>`;
 }
 

@@ -70,7 +70,7 @@ function heat(v: View): Markup {
     .slice(0, mostBlocks)
     .map(
       ({ name, b }) =>
-        html`<tr><th scope="row">${name === "" ? "(no block)" : nameOf(name, 40)}</th>${columns.map((k) => cell(b, k))}</tr>`,
+        html`<tr><th scope="row">${name === "" ? "(no block)" : html`<bdi class="name">${shortName(name, 40)}</bdi>`}</th>${columns.map((k) => cell(b, k))}</tr>`,
     );
   return html`<div class="scroll"><table class="heat"><thead><tr><th scope="col">block</th>${columns.map((k) => html`<th scope="col">${kindWord(k)}</th>`)}</tr></thead><tbody>${rows}</tbody>${means(v, columns)}</table></div><p class="small">Worst relative L2 of each block and kind. The stronger the colour the worse, a step for every factor of ${number(shades.factor)} below ${number(shades.top)}; columns by their worst.${shownBlocks.length > mostBlocks && html` The first ${mostBlocks} of ${shownBlocks.length} blocks.`}</p>`;
 }

@@ -28,5 +28,5 @@ const fold = (v: View, harmless: readonly Origin[]): Markup | false =>
 function item(v: View, o: Origin): Markup {
   const layer = v.layers.get(o.layer);
   const loud = o.kind === "harmless-overflow" ? "quiet" : "loud";
-  return html`<li class="${loud}"><p class="origin-head"><span class="tag tag-${loud}">${originWords[o.kind] ?? o.kind}</span> ${nameOf(o.layer)}</p><p>${quoted(o.evidence)}</p><p class="small">${layer !== undefined && html`${kindWord(layer.kind)}, `}tensor ${nameOf(o.tensor)}, largest reference ${number(o.maxReference)} (FP16 ends at 65504)${v.pins.has(o.layer) && ", pinned"}</p></li>`;
+  return html`<li class="${loud}"><p class="origin-head"><span class="tag tag-${o.kind === "silent-overflow" ? "silent" : loud}">${originWords[o.kind] ?? o.kind}</span> ${nameOf(o.layer)}</p><p>${quoted(o.evidence)}</p><p class="small">${layer !== undefined && html`${kindWord(layer.kind)}, `}tensor ${nameOf(o.tensor)}${o.kind !== "constant-overflow" && html`, largest reference ${number(o.maxReference)} (FP16 ends at 65504)`}${v.pins.has(o.layer) && ", pinned"}</p></li>`;
 }

@@ -39,7 +39,12 @@ function candidates(v: View): Markup {
   ];
   const known = list.flatMap((l) => (l.c === undefined ? [] : [{ ...l, c: l.c }]));
   if (known.length === 0) return nothing;
-  const marks: RulerMark[] = known.map((k) => ({ label: k.label, error: k.c.error, nonFinite: k.c.nonFinite, chosen: k.chosen }));
+  const marks: RulerMark[] = known.map((k) => ({
+    label: k.label,
+    error: k.c.error,
+    nonFinite: k.c.nonFinite || !Number.isFinite(k.c.error),
+    chosen: k.chosen,
+  }));
   const rows = known.map(
     (k) =>
       html`<tr><td title="${k.help}">${k.label}</td><td>${k.c.nonFinite ? html`<strong class="alarm">not finite</strong>` : meets(k.c, v.tolerance) ? html`<strong class="good">within</strong>` : html`<strong class="alarm">not within</strong>`}</td>${numberCell(k.c.error)}${numberCell(k.c.maxAbs)}${numberCell(k.c.fp32Share, percent(k.c.fp32Share))}</tr>`,

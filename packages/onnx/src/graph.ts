@@ -2,10 +2,12 @@ import { dtypeFromNumber } from "@halfscope/core";
 import { nodeFromField } from "./node.js";
 import { tensorFromField, tensorFromFile } from "./tensor.js";
 import type { Dimension, Field, Graph, Initializer, Node, ValueInfo } from "./types.js";
-import { bytesOf, type FieldLocation, type FileBytes, fieldsOf, intOf, textOf } from "./wire.js";
+import { bytesOf, type FieldLocation, type FileBytes, fieldsOf, intOf, notProtobuf, textOf } from "./wire.js";
 
 /** GraphProto field numbers (onnx.proto). */
 export const graphField = { node: 1, name: 2, initializer: 5, input: 11, output: 12, valueInfo: 13, sparseInitializer: 15 } as const;
+
+const known: ReadonlySet<number> = new Set(Object.values(graphField));
 
 /** Reads the main graph from a file, leaving weights where they are. */
 export function graphFromFile(file: FileBytes, location: FieldLocation, folder: string): Graph {
@@ -33,6 +35,7 @@ function graphFromFields(fields: readonly Field[], initializers: readonly Initia
   const values: Record<number, ValueInfo[]> = { [graphField.input]: [], [graphField.output]: [], [graphField.valueInfo]: [] };
   let name = "";
   for (const field of fields) {
+    if (field.wireType !== 2 && known.has(field.number)) throw notProtobuf(`field ${field.number} of a graph`, 0);
     if (field.number === graphField.node) nodes.push(nodeFromField(nodes.length, field, folder));
     else if (field.number === graphField.name) name = textOf(field);
     else values[field.number]?.push(valueInfoFromField(field));
@@ -59,7 +62,10 @@ export function valueInfoFromField(field: Field): ValueInfo {
       for (const type of fieldsOf(bytesOf(f), "a type").filter((t) => t.number === 1))
         for (const part of fieldsOf(bytesOf(type), "a tensor type")) {
           if (part.number === 1) dtype = dtypeFromNumber(intOf(part));
-          else if (part.number === 2) dims = fieldsOf(bytesOf(part), "a shape").map(dimensionFromField);
+          else if (part.number === 2)
+            dims = fieldsOf(bytesOf(part), "a shape")
+              .filter((d) => d.number === 1)
+              .map(dimensionFromField);
         }
   }
   return { name, dtype, dims, field };
@@ -69,8 +75,10 @@ function dimensionFromField(field: Field): Dimension {
   const parts = fieldsOf(bytesOf(field), "a dimension");
   const size = parts.find((p) => p.number === 1);
   const symbol = parts.find((p) => p.number === 2);
+  const value = size === undefined ? -1 : intOf(size);
   return {
-    size: size === undefined ? undefined : intOf(size),
+    // Exporters write -1 for a size that they do not know.
+    size: value < 0 ? undefined : value,
     symbol: symbol === undefined || textOf(symbol) === "" ? undefined : textOf(symbol),
   };
 }

@@ -1,11 +1,11 @@
 export * from "./encode.js";
 export * from "./external-data.js";
 export * from "./graph-view.js";
+export * from "./layers/list-layers.js";
+export * from "./layers/norm-parts.js";
+export * from "./layers/softmax-parts.js";
 export { attributeFromBytes, mayHoldSubgraph, subgraphsOf } from "./node.js";
 export * from "./read-model.js";
 export * from "./rewrite.js";
 export * from "./rope.js";
 export * from "./types.js";
-export * from "./layers/list-layers.js";
-export * from "./layers/norm-parts.js";
-export * from "./layers/softmax-parts.js";

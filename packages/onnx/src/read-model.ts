@@ -5,7 +5,7 @@ import { InputError, UsageError } from "@halfscope/core";
 import { graphFromFile } from "./graph.js";
 import { functionFromField } from "./node.js";
 import type { Field, FileSpan, FunctionInfo, Graph, Model } from "./types.js";
-import { bytesOf, FileBytes, fieldsOf, intOf, textOf } from "./wire.js";
+import { bytesOf, FileBytes, fieldsOf, intOf, notProtobuf, textOf } from "./wire.js";
 
 /** ModelProto field numbers (onnx.proto). */
 export const modelField = { irVersion: 1, producerName: 2, producerVersion: 3, graph: 7, opsetImport: 8, functions: 25 } as const;
@@ -27,7 +27,8 @@ export async function readModel(givenPath: string): Promise<Model> {
   let irVersion = 0;
   const producer = ["", ""];
   for (const location of file.fields(0, file.sizeBytes)) {
-    if (location.number === modelField.graph && location.wireType === 2) {
+    if (location.number === modelField.graph) {
+      if (location.wireType !== 2 || graph !== undefined) throw notProtobuf(givenPath, location.headerOffset);
       fields.push(file.field(location, "leave"));
       graph = graphFromFile(file, location, folder);
       continue;
@@ -105,30 +106,38 @@ function digestOf(fields: readonly Field[], graph: Graph): string {
   };
   fields.forEach(add);
   graph.fields.forEach(add);
-  const descriptors = new Map<string, number | undefined>();
+  const descriptors = new Map<string, OpenFile | undefined>();
   for (const { name, dims, elementType, data } of graph.initializers) {
     if (data.kind !== "file") continue;
     hash.update(`${name}\0${dims.join(",")}\0${elementType}\0${data.span.length}\0`);
     sampleSpan(data.span, descriptors, (bytes) => hash.update(bytes));
   }
-  for (const descriptor of descriptors.values()) if (descriptor !== undefined) closeSync(descriptor);
+  for (const open of descriptors.values()) if (open !== undefined) closeSync(open.descriptor);
   return hash.digest("hex");
 }
 
-function sampleSpan(span: FileSpan, descriptors: Map<string, number | undefined>, take: (bytes: Uint8Array) => void): void {
+interface OpenFile {
+  descriptor: number;
+  sizeBytes: number;
+}
+
+function sampleSpan(span: FileSpan, descriptors: Map<string, OpenFile | undefined>, take: (bytes: Uint8Array) => void): void {
   if (!descriptors.has(span.path)) {
     try {
       // Digesting must not follow a link out of the folder; `checkExternalData` says why such a file is refused.
-      descriptors.set(span.path, realpathSync(span.path) === span.path ? openSync(span.path, "r") : undefined);
+      // Nor must it open a folder or a pipe: reading those fails or waits for ever.
+      const usable = realpathSync(span.path) === span.path && statSync(span.path).isFile();
+      descriptors.set(span.path, usable ? { descriptor: openSync(span.path, "r"), sizeBytes: statSync(span.path).size } : undefined);
     } catch {
       descriptors.set(span.path, undefined); // absent: the digest then covers the structure alone
     }
   }
-  const descriptor = descriptors.get(span.path);
-  if (descriptor === undefined) return;
+  const open = descriptors.get(span.path);
+  if (open === undefined) return;
   const sample = new Uint8Array(4096);
   for (const at of [0, Math.floor(span.length / 2), Math.max(0, span.length - sample.length)]) {
-    const n = readSync(descriptor, sample, 0, Math.min(sample.length, span.length - at), span.offset + at);
+    if (span.offset + at >= open.sizeBytes) continue;
+    const n = readSync(open.descriptor, sample, 0, Math.min(sample.length, span.length - at), span.offset + at);
     take(sample.subarray(0, n));
   }
 }

@@ -1,6 +1,6 @@
 import { graphField } from "./graph.js";
 import { modelField } from "./read-model.js";
-import { delimitedField, type Piece, type Rope, verbatim } from "./rope.js";
+import { delimitedField, type Piece, type Rope, ropeLength, verbatim } from "./rope.js";
 import type { Field, Initializer, Model, Node, ValueInfo } from "./types.js";
 
 /**
@@ -20,12 +20,11 @@ export interface GraphEdit {
 
 /** The model's bytes with the edit applied; with no edit, exactly the bytes of the file. Requires the graph's fields to be unchanged since reading. */
 export function rewriteModel(model: Model, edit: GraphEdit = {}): Rope {
-  const edited = Object.keys(edit).length > 0;
   return model.fields.flatMap((field): Rope => {
     if (field.number !== modelField.graph) return verbatim(field);
     const content = graphRope(model, edit);
-    // The length prefix is written anew only where the length may have changed: a reader may have used more bytes for it than needed.
-    return edited ? delimitedField(modelField.graph, content) : [field.header, ...content];
+    // The length prefix is written anew only where the length changed: a writer may have used more bytes for it than needed.
+    return ropeLength(content) === field.payload.length ? [field.header, ...content] : delimitedField(modelField.graph, content);
   });
 }
 

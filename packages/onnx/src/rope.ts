@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { CancelledError, UsageError } from "@halfscope/core";
+import { CancelledError, InputError, InternalError, UsageError } from "@halfscope/core";
 import type { Field, FileSpan } from "./types.js";
 
 /** Data of a file span that is changed on its way out, chunk by chunk. `length` is what it gives, for the length prefix. */
@@ -56,6 +56,7 @@ export async function writeRope(
           total += chunk.length;
           options.written?.(total);
         }
+      if (total !== ropeLength(rope)) throw new InternalError(`Wrote ${total} bytes to ${path} where ${ropeLength(rope)} were announced.`);
     } finally {
       await handle.close();
     }
@@ -78,15 +79,23 @@ async function* chunksOf(piece: Piece): AsyncGenerator<Uint8Array> {
   else for await (const chunk of readSpan(piece.source)) yield piece.convert(chunk);
 }
 
-/** The bytes of a span in chunks of 4 MiB. */
+const unreadable = (span: FileSpan, found: string, cause?: Error): InputError =>
+  new InputError("ERR_MODEL_EXTERNAL_DATA", `${span.path}, which holds weights, ${found}.`, {
+    hint: "It was there when the model was opened: leave it alone until the work is done.",
+    ...(cause && { cause }),
+  });
+
+/** The bytes of a span in chunks of 4 MiB. Throws ERR_MODEL_EXTERNAL_DATA when the file has gone or become shorter. */
 export async function* readSpan(span: FileSpan): AsyncGenerator<Uint8Array> {
-  const handle = await open(span.path, "r");
+  const handle = await open(span.path, "r").catch((cause: Error) => {
+    throw unreadable(span, `cannot be read: ${cause.message}`, cause);
+  });
   try {
     for (let at = 0; at < span.length; ) {
       const chunk = new Uint8Array(Math.min(chunkBytes, span.length - at));
       for (let done = 0; done < chunk.length; ) {
         const { bytesRead } = await handle.read(chunk, done, chunk.length - done, span.offset + at + done);
-        if (bytesRead === 0) throw new Error(`${span.path} became shorter while it was read`);
+        if (bytesRead === 0) throw unreadable(span, "is shorter than the model says");
         done += bytesRead;
       }
       yield chunk;

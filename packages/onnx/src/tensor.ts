@@ -1,7 +1,19 @@
 import { isAbsolute, join, normalize, sep } from "node:path";
 import { bytesPerElement, type DType, dtypeFromNumber, elementCount, InputError } from "@halfscope/core";
 import type { Field, FileSpan, Initializer, InitializerData } from "./types.js";
-import { bigIntsOf, bytesOf, type FieldLocation, type FileBytes, fieldsOf, floatsOf, intOf, intsOf, largeDataBytes, textOf, view } from "./wire.js";
+import {
+  bigIntsOf,
+  bytesOf,
+  type FieldLocation,
+  type FileBytes,
+  fieldsOf,
+  floatsOf,
+  intOf,
+  intsOf,
+  largeDataBytes,
+  textOf,
+  view,
+} from "./wire.js";
 
 /** TensorProto field numbers (onnx.proto). */
 const tensorField = {
@@ -22,12 +34,15 @@ const tensorField = {
 /** Reads an initializer in a file: large raw or packed float data stays there. */
 export function tensorFromFile(file: FileBytes, location: FieldLocation, folder: string): Initializer {
   if (location.payloadLength <= largeDataBytes) return tensorFromField(file.field(location, "read"), folder);
-  const fields: Field[] = [];
-  for (const inner of file.fields(location.payloadOffset, location.payloadOffset + location.payloadLength)) {
-    const data = inner.wireType === 2 && (inner.number === tensorField.rawData || inner.number === tensorField.floatData);
-    fields.push(file.field(inner, data && inner.payloadLength >= largeDataBytes ? "leave" : "read"));
-  }
-  return tensorFromFields(fields, file.field(location, "leave"), folder);
+  const locations = [...file.fields(location.payloadOffset, location.payloadOffset + location.payloadLength)];
+  // Floats may come in several packed runs; only a single one lies in the file as the values do.
+  const runs = locations.filter((l) => l.number === tensorField.floatData).length;
+  const isData = (l: FieldLocation) =>
+    l.wireType === 2 && (l.number === tensorField.rawData || (l.number === tensorField.floatData && runs === 1));
+  const fields = locations.map((l) => file.field(l, isData(l) && l.payloadLength >= largeDataBytes ? "leave" : "read"));
+  const tensor = tensorFromFields(fields, file.field(location, "leave"), folder);
+  // Values that nobody can point at (strings) travel with the field.
+  return tensor.data.kind === "unsupported" ? { ...tensor, field: file.field(location, "read") } : tensor;
 }
 
 /** Reads an initializer, attribute tensor or `.pb` tensor that is in memory. `folder` resolves external data. */
@@ -99,7 +114,10 @@ function embeddedData(fields: readonly Field[], dtype: DType): InitializerData {
     return { kind: "bytes", bytes: littleEndian(values, 8, (v, at, x) => v.setBigInt64(at, x, true)) };
   }
   if (dtype === "uint32")
-    return { kind: "bytes", bytes: littleEndian(chunks(tensorField.uint64Data).flatMap(intsOf), 4, (v, at, x) => v.setUint32(at, x, true)) };
+    return {
+      kind: "bytes",
+      bytes: littleEndian(chunks(tensorField.uint64Data).flatMap(intsOf), 4, (v, at, x) => v.setUint32(at, x, true)),
+    };
   const width = bytesPerElement(dtype);
   if (width === undefined || width > 4) return { kind: "unsupported", reason: `element type ${dtype} outside raw_data` };
   const set = width === 1 ? "setUint8" : width === 2 ? "setUint16" : "setUint32";
@@ -109,7 +127,11 @@ function embeddedData(fields: readonly Field[], dtype: DType): InitializerData {
 const fromPayload = (payload: Uint8Array | FileSpan): InitializerData =>
   payload instanceof Uint8Array ? { kind: "bytes", bytes: payload } : { kind: "file", span: payload, external: false };
 
-function littleEndian<T extends number | bigint>(values: readonly T[], width: number, set: (v: DataView, at: number, x: T) => void): Uint8Array {
+function littleEndian<T extends number | bigint>(
+  values: readonly T[],
+  width: number,
+  set: (v: DataView, at: number, x: T) => void,
+): Uint8Array {
   const bytes = new Uint8Array(values.length * width);
   const target = view(bytes);
   values.forEach((x, i) => {

@@ -134,7 +134,8 @@ export function fieldsOf(bytes: Uint8Array, where: string): Field[] {
   return fields;
 }
 
-const decoder = new TextDecoder();
+// A byte order mark belongs to a name like any other character.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 export const bytesOf = (field: Field): Uint8Array => {
   if (field.payload instanceof Uint8Array) return field.payload;
   throw new TypeError(`field ${field.number} was left in the file`);
@@ -142,12 +143,12 @@ export const bytesOf = (field: Field): Uint8Array => {
 export const textOf = (field: Field): string => decoder.decode(bytesOf(field));
 /** A varint field as a signed 64-bit number (exact up to 2^53). */
 export const intOf = (field: Field): number => signedVarints(bytesOf(field))[0] ?? 0;
-export const floatOf = (field: Field): number => view(bytesOf(field)).getFloat32(0, true);
+export const floatOf = (field: Field): number => view(whole(field, 4)).getFloat32(0, true);
 /** Repeated integers: packed or one by one. */
 export const intsOf = (field: Field): number[] => signedVarints(bytesOf(field));
 /** Repeated floats: packed or one by one. */
 export function floatsOf(field: Field): number[] {
-  const bytes = bytesOf(field);
+  const bytes = whole(field, 4);
   return Array.from({ length: bytes.length >> 2 }, (_, i) => view(bytes).getFloat32(4 * i, true));
 }
 
@@ -162,7 +163,11 @@ const signedVarints = (bytes: Uint8Array): number[] => varints(bytes).map(Number
 function varints(bytes: Uint8Array): string[] {
   const reader = protobuf.Reader.create(bytes);
   const values: string[] = [];
-  while (reader.pos < reader.len) values.push(reader.int64().toString());
+  try {
+    while (reader.pos < reader.len) values.push(reader.int64().toString());
+  } catch {
+    throw notProtobuf("a list of integers", reader.pos);
+  }
   return values;
 }
 
@@ -185,7 +190,14 @@ const truncated = (path: string, expected: number, found: number): InputError =>
     context: { expected, found },
   });
 
-const notProtobuf = (path: string, offset: number): InputError =>
+/** A field's bytes, which must be a non-zero number of elements of `width` bytes, or none in a packed list. */
+function whole(field: Field, width: number): Uint8Array {
+  const bytes = bytesOf(field);
+  if (bytes.length % width === 0 && (bytes.length > 0 || field.wireType === 2)) return bytes;
+  throw notProtobuf("a list of numbers", bytes.length);
+}
+
+export const notProtobuf = (path: string, offset: number): InputError =>
   new InputError("ERR_MODEL_PARSE", `${path} is not an ONNX model: no protobuf field was found at byte ${offset}.`, {
     hint: "Give the .onnx file itself (not an archive, a checkpoint or a text file).",
     context: { offset },

@@ -38,6 +38,9 @@ const model = join(cache, "model.onnx");
 const results = join(root, "reports", name);
 
 await makeModel();
+// A run that was finished starts anew; one that was stopped goes on.
+const fresh = args.fresh || existsSync(join(results, "report.html"));
+if (fresh) await rm(join(results, "report.html"), { force: true });
 const code = await run([
   join(root, "packages/halfscope/bin/halfscope.js"),
   "debug",
@@ -46,7 +49,7 @@ const code = await run([
   results,
   "--tolerance",
   String(args.tolerance),
-  ...(args.fresh ? ["--fresh"] : []),
+  ...(fresh ? ["--fresh"] : []),
 ]);
 if (code <= 1) {
   console.error(`\nReport: ${join(results, "report.html")}`);

@@ -1,4 +1,4 @@
-import { type ErrorStats, type Measurement, type Measurements, type Origin, relativeL2 } from "@halfscope/core";
+import { type ErrorStats, exponentBias, type Measurement, type Measurements, type Origin, relativeL2 } from "@halfscope/core";
 import type { GraphView } from "@halfscope/onnx";
 import { maxHalf, overflowThreshold } from "@halfscope/precision";
 
@@ -10,7 +10,9 @@ const lostThreshold = 0.3;
 
 const isBroken = (s: ErrorStats): boolean => s.overflowed > 0 || s.nanCandidate > s.nanReference;
 const isLost = (s: ErrorStats): boolean =>
-  s.flushed > 0 && s.nonFiniteMismatch === 0 && relativeL2(s) > lostThreshold && s.flushed > s.count / 100;
+  s.nonFiniteMismatch === 0 && s.flushed > s.count / 100 && s.flushed <= belowRange(s) && relativeL2(s) > lostThreshold;
+/** Reference values (zeros too) below half of the smallest FP16 number. Zeros that come from cancellation are not underflow, and no origin. */
+const belowRange = (s: ErrorStats): number => s.exponents.slice(0, exponentBias - 24).reduce((n, e) => n + e, 0);
 
 /**
  * First origins: tensors where the candidate overflows or turns to NaN although every activation that went in was still fine, with what became

@@ -27,13 +27,23 @@ export function describeInspection({ model, inputs, outputs, layers, hazards, no
       .map(([k, n]) => `${n} ${k}`)
       .join(", ")}`,
   ];
-  if (hazards.length > 0)
-    lines.push(
-      "",
-      "Hazards",
-      ...hazards.map((h) => `  ${h.severity}: ${h.code} at ${safe(h.layer || h.tensor)}\n    ${safe(h.evidence)}\n    ${h.fix}`),
-    );
+  if (hazards.length > 0) lines.push("", "Hazards", ...describeHazards(hazards));
   else lines.push("", "No hazards found.");
   lines.push(...notes.map((n) => `note: ${safe(n)}`));
   return lines.join("\n");
+}
+
+/** A hazard that every layer of a kind has is told a few times, and then counted. */
+const shownOfEach = 3;
+
+function describeHazards(hazards: Inspection["hazards"]): string[] {
+  const lines: string[] = [];
+  const groups = new Map<string, Inspection["hazards"][number][]>();
+  for (const h of hazards) groups.set(`${h.severity}: ${h.code}`, [...(groups.get(`${h.severity}: ${h.code}`) ?? []), h]);
+  for (const [title, group] of groups) {
+    for (const h of group.slice(0, shownOfEach)) lines.push(`  ${title} at ${safe(h.layer || h.tensor)}`, `    ${safe(h.evidence)}`);
+    if (group.length > shownOfEach) lines.push(`  ... and ${group.length - shownOfEach} more like it (all of them in --json)`);
+    lines.push(`    ${group[0]?.fix}`);
+  }
+  return lines;
 }

@@ -32,11 +32,13 @@ export interface Compared {
  * Measures every tensor, isolated and accumulated, of the candidate with every layer in FP16 as a plain conversion makes it, and looks for first
  * origins of overflow: also those that an overflowing constant hides.
  */
-export async function compareStep(bench: Workbench): Promise<Compared> {
+export async function compareStep(bench: Workbench, o: { observe?: ((tensor: string) => boolean) | undefined } = {}): Promise<Compared> {
   const subject = await bench.subject();
   const feed = bench.feeds[0];
   const plan = allHalf(bench.model.digest, "overflow");
-  const common = { plan, progress: bench.progress, signal: bench.signal };
+  // Final outputs are always compared: they are what is judged.
+  const observe = o.observe && ((tensor: string) => bench.view.graphOutputs.has(tensor) || o.observe?.(tensor) === true);
+  const common = { plan, progress: bench.progress, signal: bench.signal, observe };
   const isolated = await measure(subject, feed, { ...common, mode: "isolated" });
   const accumulated = await measure(subject, feed, { ...common, mode: "accumulated" });
   const ranges = new Map(accumulated.tensors.map((t) => [t.tensor, { min: t.stats.minReference, max: t.stats.maxReferenceValue }]));

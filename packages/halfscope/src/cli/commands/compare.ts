@@ -8,6 +8,7 @@ interface Arguments extends RunArguments {
   tolerance: number;
   by: "relative" | "max" | "mean";
   out?: string | undefined;
+  observe?: string[] | undefined;
 }
 
 export const compareCommand: Command<Arguments> = (context) => ({
@@ -20,6 +21,7 @@ export const compareCommand: Command<Arguments> = (context) => ({
         default: "relative" as const,
         describe: "error that ranks the layers",
       })
+      .option("observe", { type: "string", array: true, describe: "tensors to compare, * for any text; all float tensors by default" })
       .option("out", { alias: "o", type: "string", describe: "folder for result.json" })
       .example("$0 compare bert-large.onnx --dim batch=1 seq=128", "with made-up inputs")
       .example("$0 compare model.onnx --feed test_data_set_0 --json", "with real ones, for programs"),
@@ -33,7 +35,7 @@ export const compareCommand: Command<Arguments> = (context) => ({
     const { outputErrorFrom } = await import("@halfscope/analysis");
     if (args.out !== undefined) await openResultsFolder(args.out);
     using bench = await Workbench.open(args.model, { ...workbenchOptions(args, context), ...(!args.feed && { samples: 1 }) });
-    const compared = await compareStep(bench);
+    const compared = await compareStep(bench, { observe: args.observe && tensorFilter(args.observe) });
     const result = withCompared(newResult(bench, tolerance), compared, args.by);
     if (args.out !== undefined) await saveResult(args.out, result);
     if (args.json) context.result(result);
@@ -42,3 +44,18 @@ export const compareCommand: Command<Arguments> = (context) => ({
     if (nonFinite || error > tolerance) context.exitCode = exitCodes.accuracyNotMet;
   },
 });
+
+/** A tensor is observed when one of the patterns matches its whole name. */
+function tensorFilter(patterns: readonly string[]): (tensor: string) => boolean {
+  const expressions = patterns.map(
+    (p) =>
+      new RegExp(
+        `^${p
+          .split("*")
+          .map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"))
+          .join(".*")}$`,
+        "s",
+      ),
+  );
+  return (tensor) => expressions.some((e) => e.test(tensor));
+}

@@ -27,9 +27,8 @@ export const varintField = (number: number, value: number | bigint, width?: numb
 export const packed = (number: number, values: readonly (number | bigint)[]): Uint8Array =>
   block(number, Buffer.from(values.flatMap((v) => varintBytes(v))));
 export function fixed32(number: number, float: number): Uint8Array {
-  const bytes = Buffer.alloc(5);
-  bytes[0] = number * 8 + 5;
-  bytes.writeFloatLE(float, 1);
-  return bytes;
+  const value = Buffer.alloc(4);
+  value.writeFloatLE(float);
+  return Buffer.from([...varintBytes(number * 8 + 5), ...value]);
 }
-export const fixed64 = (number: number, bytes: readonly number[]): Uint8Array => Buffer.from([number * 8 + 1, ...bytes]);
+export const fixed64 = (number: number, bytes: readonly number[]): Uint8Array => Buffer.from([...varintBytes(number * 8 + 1), ...bytes]);

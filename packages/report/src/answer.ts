@@ -45,7 +45,7 @@ function judge(v: View): Omit<Answer, "alarm"> {
   return {
     kind: "no",
     headline: "Not with every layer in FP16.",
-    detail: `With every layer in FP16, ${half === undefined ? "nothing was measured" : errorPhrase(half, v.tolerance)}. Which layers to pin is not known yet.`,
+    detail: `With every layer in FP16${v.finite === undefined ? " (converted by a plain cast)" : ""}, ${half === undefined ? "nothing was measured" : errorPhrase(half, v.tolerance)}. Which layers to pin is not known yet.`,
     notes,
     next: v.result.sensitivity === undefined ? v.commands.debug : v.commands.recommend,
   };
@@ -106,7 +106,7 @@ function notesOf(v: View, half: CandidateError | undefined): string[] {
     notes.push(
       `On the sample that pins were chosen on the error is ${number(swept.measuredError)}, on the others at most ${number(swept.heldBackError)}.`,
     );
-  if (v.result.feeds.flat().length > 0 && v.result.feeds.flat().every((f) => f.origin.startsWith("made up")))
+  if (half !== undefined && v.result.feeds.flat().length > 0 && v.result.feeds.flat().every((f) => f.origin.startsWith("made up")))
     notes.push("The inputs were made up, not real data: measure with --feed before you rely on the figures.");
   return notes;
 }

@@ -80,7 +80,7 @@ export const countCell = (n: number): Markup => numberCell(n, n === 0 ? "0" : co
 export function nameOf(name: string, max?: number): Markup {
   const short = shortName(name, max);
   const long = longName(name);
-  const parts = short.split(/(?<=[/.:])(?=.)/).map((part, i) => html`${i > 0 && wordBreak}${part}`);
+  const parts = short.split(short.includes("/") ? /(?<=\/)(?=.)/ : /(?<=[.:])(?=.)/).map((part, i) => html`${i > 0 && wordBreak}${part}`);
   return short === long ? html`<bdi class="name">${parts}</bdi>` : html`<bdi class="name" title="${long}">${parts}</bdi>`;
 }
 const wordBreak = html`<wbr>`;

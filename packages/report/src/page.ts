@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { basename } from "node:path/posix";
+import { basename, dirname } from "node:path/posix";
 import type { ResultDocument } from "@halfscope/core";
 import { clientScript } from "./client-script.js";
 import { bytes, millions, nameOf, plural } from "./format.js";
@@ -86,7 +86,13 @@ const hashOf = (text: string): string => `'sha256-${createHash("sha256").update(
 
 const policy = `default-src 'none'; style-src ${hashOf(styleSheet)}; script-src ${hashOf(clientScript)}; img-src data:; base-uri 'none'; form-action 'none'`;
 
-const fileName = (path: string): string => basename(path.replaceAll("\\", "/")) || path;
+/** The file's name; with its folder where the name says nothing. */
+function fileName(path: string): string {
+  const slashes = path.replaceAll("\\", "/");
+  const name = basename(slashes) || path;
+  const folder = basename(dirname(slashes));
+  return /^(model|graph|network)\.onnx$/i.test(name) && /\w/.test(folder) ? `${folder}/${name}` : name;
+}
 
 const footer = html`<footer><details><summary>Words on this page</summary><dl>
 <dt>reference</dt><dd>the model as it runs in FP32</dd>

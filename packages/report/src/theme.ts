@@ -99,6 +99,6 @@ dl{display:grid;grid-template-columns:auto 1fr;gap:3px 16px;font-size:.9rem;marg
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere;min-width:0}
 footer{margin-top:56px;padding-top:16px;border-top:1px solid var(--line);font-size:.86rem;color:var(--soft)}
 footer dl{grid-template-columns:minmax(7em,auto) 1fr}
-@media (max-width:600px){.page{padding:20px 16px 48px}h1{font-size:1.3rem}.headline{font-size:1.2rem}section{margin-top:40px}.answer{padding:12px 14px 2px}td>.name:first-child{min-width:12em}.bar-cell{min-width:84px;width:84px}td.prose{min-width:15em}.tall{max-height:70vh}}
+@media (max-width:600px){.page{padding:20px 16px 48px}h1{font-size:1.3rem}.headline{font-size:1.2rem}section{margin-top:40px}.answer{padding:12px 14px 2px}td>.name:first-child{min-width:12em}.bar-cell{min-width:84px;width:84px}td.prose{min-width:15em}td:first-child:not(.n){min-width:9.5em}.tall{max-height:70vh}}
 @media print{:root{color-scheme:light;--paper:#fff;--ink:#000;--soft:#444}body{font-size:10.5pt}.page{max-width:none;padding:0}nav,.filter,thead button::after{display:none}.tall{max-height:none;overflow:visible}.scroll{overflow:visible}.tall thead th{position:static}section{break-inside:auto;margin-top:28px}figure,tr,li,.answer{break-inside:avoid}table{font-size:7.6pt}td>.name:first-child,td.prose,.bar-cell{min-width:0}.chart{min-width:0}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 `.trim();

@@ -1,7 +1,7 @@
 import type { ErrorSummary, Layer } from "@halfscope/core";
-import { curveStepAfter, line } from "d3-shape";
+import { line } from "d3-shape";
 import { type Block, runsOfBlocks } from "../blocks.js";
-import { number } from "../format.js";
+import { number, plural } from "../format.js";
 import { html, type Markup, nothing } from "../markup.js";
 import { shortName } from "../names.js";
 import { isBroken } from "../view.js";
@@ -31,7 +31,7 @@ export function growthChart(layers: readonly Layer[], errors: ReadonlyMap<string
   const step = (frame.width - frame.left - frame.right) / points.length;
   const x = (index: number) => frame.left + (index + 0.5) * step;
   const place = (p: Point) => (isBroken(p.error) ? frame.top - 6 : p.error.relativeL2 > 0 ? y(p.error.relativeL2) : bottom - 4);
-  const broken = points.length - points.filter((p) => !isBroken(p.error)).length;
+  const broken = points.filter((p) => isBroken(p.error)).length;
 
   const blocks = blockSpans(points);
   const every = Math.ceil(points.length / mostMarks);
@@ -50,7 +50,7 @@ export function growthChart(layers: readonly Layer[], errors: ReadonlyMap<string
     { ...frame },
     `Accumulated error of ${points.length} layers in the order of the graph; the last has ${number(last?.error.relativeL2)}`,
     content,
-    html`Each dot is a layer, the line is the error that leaves each block. Logarithmic.${broken > 0 && html` Crosses at the top are ${broken} layers with values that are not finite.`}${every > 1 && html` One layer in ${every} is drawn.`}`,
+    html`Each dot is a layer, the line is the error that leaves each block. Logarithmic.${broken > 0 && html` Crosses at the top are ${plural(broken, "layer")} with values that are not finite${2 * broken > points.length && "; behind them growth cannot be seen, because FP16 as a plain cast writes it was measured"}.`}${every > 1 && html` One layer in ${every} is drawn.`}`,
   );
 }
 
@@ -83,18 +83,26 @@ function blockAxis(blocks: readonly Span[], step: number, bottom: number): Marku
   })}`;
 }
 
+/** A gap where what leaves a block is not finite, or is exact. */
 function blockSteps(blocks: readonly Span[], step: number, place: (p: Point) => number): Markup {
-  const corners: [number, number][] = blocks.flatMap((b) => {
-    const leaving = b.points.findLast((p) => !isBroken(p.error));
-    return leaving === undefined || leaving.error.relativeL2 === 0
-      ? []
-      : [[frame.left + b.from * step, place(leaving)] as [number, number]];
+  const corners = blocks.flatMap((b): Corner[] => {
+    const leaving = b.points.at(-1);
+    const y = leaving === undefined || isBroken(leaving.error) || leaving.error.relativeL2 === 0 ? undefined : place(leaving);
+    const from = frame.left + b.from * step;
+    return [
+      [from, y],
+      [from + b.points.length * step, y],
+    ];
   });
-  const last = corners.at(-1);
-  if (last === undefined) return nothing;
-  const path = line().curve(curveStepAfter).digits(1)([...corners, [frame.width - frame.right, last[1]]]);
+  const path = line<Corner>(
+    (c) => c[0],
+    (c) => c[1] ?? 0,
+  )
+    .defined((c) => c[1] !== undefined)
+    .digits(1)(corners);
   return html`<path class="line" d="${path ?? ""}"/>`;
 }
+type Corner = readonly [x: number, y: number | undefined];
 
 function mark(p: Point, x: number, y: number): Markup {
   const title = html`<title>${shortName(p.layer.id)}: ${isBroken(p.error) ? "not finite" : number(p.error.relativeL2)}</title>`;

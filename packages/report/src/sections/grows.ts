@@ -1,11 +1,13 @@
 import { type ErrorSummary, relativeL2 } from "@halfscope/core";
 import { growthChart } from "../charts/growth.js";
-import { exactly, nameOf, number, numberCell } from "../format.js";
+import { nameOf, number, numberCell } from "../format.js";
 import { html, type Markup, nothing } from "../markup.js";
 import { isBroken, type View } from "../view.js";
 import { kindWord, notMeasured, numeric, type Section, table, text } from "./section.js";
 
 const shownGrowths = 10;
+/** Two independent errors of one size add up to 1.41 of it: that is no growth. */
+const leastGrowth = 1.5;
 
 export function growsSection(v: View): Section {
   const errors = new Map<string, ErrorSummary>();
@@ -43,7 +45,9 @@ function amplifiers(v: View, errors: ReadonlyMap<string, ErrorSummary>): Markup 
       }),
     );
     // What is small against the largest error of the model is of no interest, however fast it grew.
-    return before > 0 && out.relativeL2 > 1.2 * before && out.relativeL2 > 0.02 * final
+    const own = v.ranked.get(layer.id)?.isolated?.relativeL2 ?? 0;
+    const carried = Math.sqrt(Math.max(0, out.relativeL2 ** 2 - own ** 2));
+    return before > 0 && carried > leastGrowth * before && out.relativeL2 > 0.02 * final
       ? [{ layer: layer.id, before, after: out.relativeL2 }]
       : [];
   });
@@ -55,5 +59,5 @@ function amplifiers(v: View, errors: ReadonlyMap<string, ErrorSummary>): Markup 
       (g) =>
         html`<tr><td>${nameOf(g.layer, 64)}</td><td>${kindWord(v.layers.get(g.layer)?.kind)}</td>${numberCell(g.before)}${numberCell(g.after)}${numberCell(g.after / g.before, `${number(g.after / g.before)} ×`)}${numberCell(v.ranked.get(g.layer)?.isolated?.relativeL2)}</tr>`,
     );
-  return html`<h3>Layers that enlarge what arrives</h3><p>Relative error that leaves a layer against the largest that enters it, where it leaves with more than ${exactly(0.02 * final)}. A layer with a small error of its own that enlarges what arrives is no better in FP32: pin what comes before it.</p>${table([text("layer"), text("kind"), numeric("enters"), numeric("leaves"), numeric("grows"), numeric("its own, isolated")], rows)}`;
+  return html`<h3>Layers that enlarge what arrives</h3><p>Relative error that leaves a layer against the largest that enters it. Where a layer has a small error of its own and enlarges what arrives, pinning it does not help: pin what comes before.</p>${table([text("layer"), text("kind"), numeric("enters"), numeric("leaves"), numeric("grows"), numeric("its own, isolated")], rows)}`;
 }

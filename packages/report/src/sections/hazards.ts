@@ -1,9 +1,9 @@
 import type { Hazard } from "@halfscope/core";
 import { exponentChart } from "../charts/exponents.js";
-import { nameOf, numberCell } from "../format.js";
+import { nameOf, numberCell, plural } from "../format.js";
 import { html, type Markup } from "../markup.js";
 import type { View } from "../view.js";
-import { folded, hazardWords, kindWord, numeric, quoted, type Section, table, text } from "./section.js";
+import { hazardWords, kindWord, numeric, quoted, type Section, table, text } from "./section.js";
 
 const rank: Readonly<Record<Hazard["severity"], number>> = { error: 0, warning: 1, info: 2 };
 
@@ -17,13 +17,31 @@ export function hazardsSection(v: View): Section {
       "Hazards: reasons in the graph, its constants and its ranges why FP16 may fail, whether or not it did with these inputs, and how close the values come to the ends of FP16.",
     body: html`${
       hazards.length === 0
-        ? html`<p>${measured === undefined ? "No hazards are in this result; `halfscope inspect` looks for those that need no run." : "No hazards were found."}</p>`
-        : folded(hazards.slice(0, 2000), 15, "Hazards", (part) =>
-            table([text("severity"), text("hazard"), text("layer"), text("evidence"), text("what to do")], part.map(row)),
-          )
+        ? html`<p>${measured === undefined ? html`No hazards are in this result; <code>halfscope inspect</code> looks for those that need no run.` : "No hazards were found."}</p>`
+        : hazardTable(hazards)
     }${measured !== undefined && html`<h3>How close values come to the ends of FP16</h3>${exponentChart(measured)}${headroom(v)}`}`,
   };
 }
+
+/** One model has the same epsilon in fifty layers: the first of each kind and severity stand for the rest, which is folded. */
+function hazardTable(hazards: readonly Hazard[]): Markup {
+  const groups = new Map<string, Hazard[]>();
+  for (const h of hazards) groups.set(`${h.severity} ${h.code}`, [...(groups.get(`${h.severity} ${h.code}`) ?? []), h]);
+  const head = [text("severity"), text("hazard"), text("layer"), text("evidence"), text("what to do")];
+  const rows = [...groups.values()].flatMap((group) => {
+    const shown = group.length <= mostAlike ? group : group.slice(0, mostAlike - 1);
+    const rest = group.length - shown.length;
+    return [
+      ...shown.map(row),
+      ...(rest > 0
+        ? [html`<tr><td></td><td colspan="4" class="small">and ${plural(rest, "layer")} more with the same hazard, listed below</td></tr>`]
+        : []),
+    ];
+  });
+  const all = hazards.slice(0, 2000);
+  return html`${table(head, rows)}${rows.length < hazards.length && html`<details><summary>All ${plural(hazards.length, "hazard")}</summary>${table(head, all.map(row))}</details>`}`;
+}
+const mostAlike = 3;
 
 function row(h: Hazard): Markup {
   const tag = h.severity === "error" ? "tag tag-loud" : "tag";

@@ -64,7 +64,8 @@ function row(v: View, l: Layer, index: number): Markup {
 function errorCells(e: ErrorSummary | undefined): Markup {
   if (e === undefined) return html`<td class="n">${absent}</td><td class="n">${absent}</td><td class="n">${absent}</td>`;
   const first = isBroken(e) ? html`<td class="n alarm" title="Infinity">not finite</td>` : numberCell(e.relativeL2);
-  return html`${first}${numberCell(e.maxAbs)}${numberCell(e.meanAbs)}`;
+  const some = e.count > e.nonFiniteMismatch;
+  return html`${first}${numberCell(some ? e.maxAbs : undefined)}${numberCell(some ? e.meanAbs : undefined)}`;
 }
 
 function notes(v: View, l: Layer): Markup {

@@ -1,9 +1,10 @@
+import { finitePairs, meanAbs, relativeL2 } from "@halfscope/core";
 import { answerOf } from "../answer.js";
 import { type RulerMark, rulerChart } from "../charts/ruler.js";
 import { count, exactly, nameOf, numberCell, percent, plural } from "../format.js";
 import { html, type Markup, nothing } from "../markup.js";
 import { type CandidateError, meets, type View } from "../view.js";
-import { numeric, type Section, table, text } from "./section.js";
+import { numeric, quoted, type Section, table, text } from "./section.js";
 
 export function verdictSection(v: View): Section {
   const answer = answerOf(v);
@@ -11,7 +12,7 @@ export function verdictSection(v: View): Section {
     id: "verdict",
     title: "Does FP16 work here?",
     intro: html`A candidate passes when every final output stays finite and its relative L2 error against FP32 (the length of the difference over the length of the reference; 0.01 is one percent) is at most the tolerance, here ${exactly(v.tolerance)}.`,
-    body: html`<div class="answer answer-${answer.kind}"><p class="headline">${answer.headline}</p><p>${answer.detail}</p>${answer.alarm !== undefined && html`<p class="note alarm"><strong>${answer.alarm}</strong></p>`}${answer.notes.map((n) => html`<p class="note">${n}</p>`)}${answer.next !== undefined && html`<p class="note">Next: <code>${answer.next}</code></p>`}</div>${candidates(v)}${outputs(v)}`,
+    body: html`<div class="answer answer-${answer.kind}"><p class="headline">${answer.headline}</p><p>${answer.detail}</p>${answer.alarm !== undefined && html`<p class="note alarm"><strong>${answer.alarm}</strong></p>`}${answer.notes.map((n) => html`<p class="note">${quoted(n)}</p>`)}${answer.next !== undefined && html`<p class="note">Next: <code>${answer.next}</code></p>`}</div>${candidates(v)}${outputs(v)}`,
   };
 }
 
@@ -47,7 +48,7 @@ function candidates(v: View): Markup {
   }));
   const rows = known.map(
     (k) =>
-      html`<tr><td title="${k.help}">${k.label}</td><td>${k.c.nonFinite ? html`<strong class="alarm">not finite</strong>` : meets(k.c, v.tolerance) ? html`<strong class="good">within</strong>` : html`<strong class="alarm">not within</strong>`}</td>${numberCell(k.c.error)}${numberCell(k.c.maxAbs)}${numberCell(k.c.fp32Share, percent(k.c.fp32Share))}</tr>`,
+      html`<tr><td title="${k.help}">${k.label}</td><td>${k.c.nonFinite ? html`<strong class="alarm">not finite</strong>` : meets(k.c, v.tolerance) ? html`<strong class="good">within</strong>` : html`<strong class="alarm">not within</strong>`}</td>${ofFinite(!k.c.nonFinite, k.c.error, k.c.maxAbs)}${numberCell(k.c.fp32Share, percent(k.c.fp32Share))}</tr>`,
   );
   return html`${rulerChart(marks, v.tolerance)}${table([text("candidate"), text("verdict"), numeric("relative L2"), numeric("largest difference"), numeric("work in FP32")], rows)}`;
 }
@@ -58,13 +59,14 @@ function outputs(v: View): Markup {
   if (all.length === 0) return nothing;
   const whose = verdict !== undefined ? `the written file, ${plural(verdict.samples, "sample")}` : "every layer in FP16, plain cast";
   const rows = all.map(([name, s]) => {
-    const squared = s.sumSquaredReference;
-    const relative = s.sumSquaredError === 0 ? 0 : squared === 0 ? Number.POSITIVE_INFINITY : Math.sqrt(s.sumSquaredError / squared);
-    const mean = s.count > s.nonFiniteMismatch ? s.sumAbs / (s.count - s.nonFiniteMismatch) : 0;
     const range = `${numberText(s.minReference)} … ${numberText(s.maxReferenceValue)}`;
-    return html`<tr><td>${nameOf(name)}</td>${numberCell(relative)}${numberCell(s.maxAbs)}${numberCell(mean)}<td class="n">${range}</td>${numberCell(s.nonFiniteMismatch, count(s.nonFiniteMismatch))}${numberCell(s.count, count(s.count))}</tr>`;
+    return html`<tr><td>${nameOf(name)}</td>${ofFinite(finitePairs(s) > 0, relativeL2(s), s.maxAbs, meanAbs(s))}<td class="n">${range}</td>${numberCell(s.nonFiniteMismatch, count(s.nonFiniteMismatch))}${numberCell(s.count, count(s.count))}</tr>`;
   });
   return html`<details><summary>Final outputs one by one (${whose})</summary>${table([text("output"), numeric("relative L2"), numeric("largest difference"), numeric("mean difference"), numeric("range of the reference"), numeric("not comparable", "NaN, or infinite on one side only"), numeric("elements")], rows)}</details>`;
 }
+
+/** Sums over the finite pairs say nothing where there are none. */
+const ofFinite = (some: boolean, ...values: readonly (number | undefined)[]): Markup =>
+  html`${values.map((x) => numberCell(some ? x : undefined))}`;
 
 const numberText = (x: number): string => String(Number(x.toPrecision(3)));

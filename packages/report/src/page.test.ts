@@ -103,6 +103,29 @@ describe("a page", () => {
     expect(table.match(/<tr>/g)?.length).toBe(result.layers.length + 1);
   });
 
+  test("shows two of many hazards that are alike and folds the whole list", () => {
+    const result = exampleResult({ blocks: 1 });
+    const alike = Array.from({ length: 49 }, (_, i) => ({ ...result.hazards[2]!, evidence: `evidence ${i}.` }));
+    const section = renderHtml({ ...result, hazards: alike }).split('id="hazards"')[1] ?? "";
+    expect(section.includes("and 47 layers more with the same hazard")).toBe(true);
+    expect(section.includes("All 49 hazards")).toBe(true);
+    expect(section.match(/evidence \d+\./g)?.length).toBe(2 + 49);
+  });
+
+  test("draws no line of growth through blocks that end in values that are not finite", () => {
+    const result = exampleResult({ blocks: 6, faults: false, upTo: "compared" });
+    const line = (r: ResultDocument) => /<path class="line" d="([^"]*)"/.exec(renderHtml(r))?.[1] ?? "";
+    expect(line(result).match(/M/g)?.length).toBe(1);
+    const last = result.layers.findLast((l) => l.blockPath.startsWith("bert/encoder/layer.3"));
+    const ranking = {
+      ...result.ranking!,
+      layers: result.ranking!.layers.map((l) =>
+        l.layer === last?.id ? { ...l, accumulated: { ...l.accumulated!, nonFiniteMismatch: 5 } } : l,
+      ),
+    };
+    expect(line({ ...result, ranking }).match(/M/g)?.length).toBe(2);
+  });
+
   test("lists the loudest layers of an enormous model and says so", () => {
     const result = exampleResult({ blocks: 400, upTo: "compared" });
     const enormous = renderHtml(result);

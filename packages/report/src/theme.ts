@@ -5,7 +5,7 @@
 export const styleSheet = `
 :root{color-scheme:light dark;--paper:#fff;--ink:#1d1f23;--soft:#5b616b;--line:#d5d8dd;--faint:#eef0f3;--one:#2463ad;--two:#c9700d;--alarm:#b3261e;--alarm-paper:#fbeceb;--good:#0a6b50;--good-paper:#e7f3ef;--weak-paper:#f4f1e6;
 --h0:#f4f7fb;--h1:#dfe9f5;--h2:#bfd5ec;--h3:#94b9de;--h4:#5f95c9;--h5:#2f6fae;--h6:#134a85;--hi:#fff}
-@media (prefers-color-scheme:dark){:root{--paper:#15171b;--ink:#e4e6ea;--soft:#a0a7b3;--line:#363b44;--faint:#1f2329;--one:#6ba7ea;--two:#eda35a;--alarm:#ff8f80;--alarm-paper:#3a1f1d;--good:#6fcfae;--good-paper:#16302a;--weak-paper:#2c2a20;
+@media screen and (prefers-color-scheme:dark){:root{--paper:#15171b;--ink:#e4e6ea;--soft:#a0a7b3;--line:#363b44;--faint:#1f2329;--one:#6ba7ea;--two:#eda35a;--alarm:#ff8f80;--alarm-paper:#3a1f1d;--good:#6fcfae;--good-paper:#16302a;--weak-paper:#2c2a20;
 --h0:#1b2027;--h1:#1f2d3d;--h2:#264361;--h3:#2f5d8b;--h4:#4480bb;--h5:#76a9de;--h6:#b4d5f7;--hi:#10141a}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
@@ -100,5 +100,5 @@ dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere;min-width:0}
 footer{margin-top:56px;padding-top:16px;border-top:1px solid var(--line);font-size:.86rem;color:var(--soft)}
 footer dl{grid-template-columns:minmax(7em,auto) 1fr}
 @media (max-width:600px){.page{padding:20px 16px 48px}h1{font-size:1.3rem}.headline{font-size:1.2rem}section{margin-top:40px}.answer{padding:12px 14px 2px}td>.name:first-child{min-width:12em}.bar-cell{min-width:84px;width:84px}td.prose{min-width:15em}td:first-child:not(.n){min-width:9.5em}.tall{max-height:70vh}}
-@media print{:root{color-scheme:light;--paper:#fff;--ink:#000;--soft:#444}body{font-size:10.5pt}.page{max-width:none;padding:0}nav,.filter,thead button::after{display:none}.tall{max-height:none;overflow:visible}.scroll{overflow:visible}.tall thead th{position:static}section{break-inside:auto;margin-top:28px}figure,tr,li,.answer{break-inside:avoid}table{font-size:7.6pt}td>.name:first-child,td.prose,.bar-cell{min-width:0}.chart{min-width:0}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
+@media print{:root{color-scheme:light}body{font-size:10.5pt}.page{max-width:none;padding:0}nav,.filter,thead button::after{display:none}.tall{max-height:none;overflow:visible}.scroll{overflow:visible}.tall thead th{position:static;box-shadow:none}.fact,.tag,td .small{font-size:1em}details>summary{list-style:none}section{break-inside:auto;margin-top:28px}figure,tr,li,.answer{break-inside:avoid}table{font-size:7.6pt}td>.name:first-child,td.prose,.bar-cell{min-width:0}.chart{min-width:0}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 `.trim();

@@ -1,3 +1,7 @@
+/**
+ * What the charts share. They are SVG text written on the server side: d3-scale gives ticks and scales, d3-shape paths and symbols; both are pure
+ * and need no DOM. Libraries that draw whole charts need one (Observable Plot) or bring megabytes and styles of their own (Vega).
+ */
 import { type ScaleLogarithmic, scaleLog } from "d3-scale";
 import { html, type Markup } from "../markup.js";
 

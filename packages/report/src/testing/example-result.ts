@@ -1,23 +1,17 @@
-import {
-  type ErrorStats,
-  type ErrorSummary,
-  exponentBias,
-  exponentBins,
-  type LayerSensitivity,
-  type Measurement,
-  type Measurements,
-  meanAbs,
-  meanUlp,
-  type Origin,
-  type RankedLayer,
-  type Ranking,
-  type ResultDocument,
-  relativeL2,
-  type SiteSensitivity,
+import type {
+  LayerSensitivity,
+  Measurement,
+  Measurements,
+  Origin,
+  RankedLayer,
+  Ranking,
+  ResultDocument,
+  SiteSensitivity,
 } from "@halfscope/core";
 import { blocksOf } from "../blocks.js";
 import { exampleDecision } from "./example-decision.js";
 import { type ExampleLayer, exampleLayers } from "./example-layers.js";
+import { stats, summary } from "./example-stats.js";
 import { randomFrom } from "./random.js";
 
 export interface ExampleOptions {
@@ -252,53 +246,5 @@ function rank(
       layers: b.layers.length,
       accumulated: arrived.get(b.layers.at(-1)?.id ?? "")?.relativeL2 ?? 0,
     })),
-  };
-}
-
-const summary = ({ tensor, stats: s }: Measurement): ErrorSummary => ({
-  tensor,
-  maxAbs: s.maxAbs,
-  meanAbs: meanAbs(s),
-  relativeL2: relativeL2(s),
-  maxUlp: s.maxUlp,
-  meanUlp: meanUlp(s),
-  overflowed: s.overflowed,
-  nan: s.nanCandidate,
-  flushed: s.flushed,
-  subnormal: s.subnormalCandidate,
-  nonFiniteMismatch: s.nonFiniteMismatch,
-  count: s.count,
-});
-
-/** Statistics of a tensor whose relative L2 error and reach are given. */
-function stats(error: number, reach: number, overflowed: number, random: () => number): ErrorStats {
-  const count = 131_072;
-  const squared = count * (reach / 4) ** 2;
-  const top = Math.floor(Math.log2(reach)) + exponentBias;
-  return {
-    count,
-    maxAbs: error * reach * (0.7 + 0.5 * random()),
-    maxIndex: error === 0 ? 0 : Math.floor(random() * count),
-    maxReference: reach / 2,
-    maxCandidate: (reach / 2) * (1 + error),
-    sumAbs: 0.8 * error * (reach / 4) * count,
-    sumSquaredError: error * error * squared,
-    sumSquaredReference: squared,
-    maxUlp: 2000 * error,
-    sumUlp: 300 * error * count,
-    minReference: -0.9 * reach,
-    maxReferenceValue: reach,
-    minCandidate: -0.9 * reach,
-    maxCandidateValue: reach,
-    nanReference: 0,
-    nanCandidate: 0,
-    infReference: 0,
-    infCandidate: overflowed,
-    overflowed,
-    flushed: error > 0 && random() < 0.08 ? 1 + Math.floor(40 * random()) : 0,
-    subnormalReference: 12,
-    subnormalCandidate: 12,
-    nonFiniteMismatch: overflowed,
-    exponents: Array.from({ length: exponentBins }, (_, bin) => (bin > top ? 0 : Math.floor(count * 2 ** (-1 - (top - bin))))),
   };
 }

@@ -39,14 +39,20 @@ const measures: Record<RankBy, (e: ErrorSummary) => number> = {
 /** Ranks layers by isolated error (accumulated where there is no isolated measurement), worst first; whatever is not finite comes before every number. Ties keep graph order. */
 export function rankLayers(
   layers: readonly Layer[],
-  measured: { isolated?: Measurements | undefined; accumulated?: Measurements | undefined },
+  measured: { isolated?: Measurements | undefined; accumulated?: Measurements | undefined; repaired?: Measurements | undefined },
   origins: readonly Origin[],
   by: RankBy = "relative",
 ): Ranking {
   const isolated = worstByLayer(layers, measured.isolated, by);
   const accumulated = worstByLayer(layers, measured.accumulated, by);
+  const repaired = worstByLayer(layers, measured.repaired, by);
   const ranked: RankedLayer[] = layers
-    .map((l) => ({ layer: l.id, isolated: isolated.get(l.id), accumulated: accumulated.get(l.id) }))
+    .map((l) => ({
+      layer: l.id,
+      isolated: isolated.get(l.id),
+      accumulated: accumulated.get(l.id),
+      ...(repaired.has(l.id) && { repaired: repaired.get(l.id) as ErrorSummary }),
+    }))
     .filter((r) => r.isolated !== undefined || r.accumulated !== undefined);
   const score = (r: RankedLayer): number => {
     const e = r.isolated ?? r.accumulated;

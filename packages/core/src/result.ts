@@ -49,6 +49,8 @@ export interface RankedLayer {
   layer: string;
   isolated: ErrorSummary | undefined;
   accumulated: ErrorSummary | undefined;
+  /** Accumulated with overflow origins pinned and constants finite, when the plain candidate overflows: what the error would be otherwise. */
+  repaired?: ErrorSummary;
 }
 export interface ErrorSummary {
   tensor: string;
@@ -216,6 +218,8 @@ export interface ResultDocument {
   /** All-FP16 candidate as `--like` says (constants as a plain cast writes them). */
   isolated?: Measurements;
   accumulated?: Measurements;
+  /** Accumulated with the overflow origins pinned and constants finite; only where the plain candidate overflows. */
+  accumulatedRepaired?: Measurements;
   ranking?: Ranking;
   sensitivity?: Sensitivity;
   recommendation?: Recommendation;

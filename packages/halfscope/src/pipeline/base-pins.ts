@@ -1,5 +1,5 @@
 import { findOrigins, measure } from "@halfscope/analysis";
-import type { Origin, PrecisionPlan } from "@halfscope/core";
+import type { Measurements, Origin, PrecisionPlan } from "@halfscope/core";
 import { withPins } from "@halfscope/precision";
 import type { Workbench } from "./workbench.js";
 
@@ -7,18 +7,20 @@ import type { Workbench } from "./workbench.js";
 const maxRounds = 40;
 
 /**
- * Pins layers around harmful overflows until none is left: the plan that a sweep can start from. Returns all origins met on the way, harmless ones too.
+ * Pins layers around harmful overflows until none is left: the plan that a sweep can start from. Returns all origins met on the way, harmless ones too, and the last
+ * measurement, in which no harmful one is left.
  * `plan` must write constants finite, or they would be met again in every round.
  */
 export async function pinOverflows(
   bench: Workbench,
   plan: PrecisionPlan,
-): Promise<{ pins: { layer: string; reason: string }[]; origins: Origin[] }> {
+): Promise<{ pins: { layer: string; reason: string }[]; origins: Origin[]; repaired: Measurements | undefined }> {
   const subject = await bench.subject();
   const { floats, sites } = subject.roundings;
   const touching = new Map(sites.map((s) => [s.tensor, s.touching]));
   const pins = new Map<string, string>();
   const origins = new Map<string, Origin>();
+  let last: Measurements | undefined;
   for (let round = 0; round < maxRounds; round++) {
     const measured = await measure(subject, bench.feeds[0], {
       mode: "accumulated",
@@ -26,6 +28,7 @@ export async function pinOverflows(
       progress: bench.progress,
       signal: bench.signal,
     });
+    last = measured;
     const stats = new Map(measured.tensors.map((t) => [t.tensor, t.stats]));
     const before = pins.size;
     for (const origin of findOrigins(measured, bench.view, new Set())) {
@@ -51,5 +54,5 @@ export async function pinOverflows(
       return [fallback];
     }
   }
-  return { pins: [...pins].map(([layer, reason]) => ({ layer, reason })), origins: [...origins.values()] };
+  return { pins: [...pins].map(([layer, reason]) => ({ layer, reason })), origins: [...origins.values()], repaired: last };
 }

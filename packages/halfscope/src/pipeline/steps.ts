@@ -23,6 +23,8 @@ import type { Workbench } from "./workbench.js";
 export interface Compared {
   isolated: Measurements;
   accumulated: Measurements;
+  /** With overflow origins pinned and constants finite; undefined where nothing overflows. */
+  repaired: Measurements | undefined;
   hazards: readonly Hazard[];
   origins: readonly Origin[];
   basePins: readonly { layer: string; reason: string }[];
@@ -46,12 +48,14 @@ export async function compareStep(bench: Workbench, o: { observe?: ((tensor: str
   const constants = new Set(hazards.filter((h) => h.code === "weight-overflow" || h.code === "mask-constant").map((h) => h.tensor));
   const origins = findOrigins(accumulated, bench.view, constants);
   const basePins: { layer: string; reason: string }[] = [];
+  let repaired: Measurements | undefined;
   if (origins.length > 0) {
     const behind = await pinOverflows(bench, allHalf(bench.model.digest, "finite"));
     for (const o of behind.origins) if (!origins.some((known) => known.tensor === o.tensor)) origins.push(o);
     basePins.push(...behind.pins);
+    repaired = behind.repaired;
   }
-  return { isolated, accumulated, hazards, origins, basePins };
+  return { isolated, accumulated, repaired, hazards, origins, basePins };
 }
 
 /** The parts of a result that a comparison fills. */
@@ -60,6 +64,7 @@ export const withCompared = (result: ResultDocument, c: Compared, by: RankBy = "
   hazards: c.hazards,
   isolated: c.isolated,
   accumulated: c.accumulated,
+  ...(c.repaired && { accumulatedRepaired: c.repaired }),
   ranking: rankLayers(result.layers, c, c.origins, by),
 });
 

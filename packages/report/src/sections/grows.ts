@@ -11,7 +11,11 @@ const leastGrowth = 1.5;
 
 export function growsSection(v: View): Section {
   const errors = new Map<string, ErrorSummary>();
-  for (const [layer, r] of v.ranked) if (r.accumulated !== undefined) errors.set(layer, r.accumulated);
+  const repaired = v.result.accumulatedRepaired !== undefined;
+  for (const [layer, r] of v.ranked) {
+    const error = repaired ? r.repaired : r.accumulated;
+    if (error !== undefined) errors.set(layer, error);
+  }
   return {
     id: "grows",
     title: "Where does it grow?",
@@ -20,7 +24,7 @@ export function growsSection(v: View): Section {
     body:
       errors.size === 0
         ? notMeasured("The accumulated error", v.commands.compare)
-        : html`${growthChart(v.result.layers, errors, v.tolerance)}${amplifiers(v, errors)}`,
+        : html`${repaired ? html`<p>Measured with the overflow origins above pinned and constants written finite: as it stands, the candidate is not finite and shows no growth.</p>` : nothing}${growthChart(v.result.layers, errors, v.tolerance)}${amplifiers(v, errors)}`,
   };
 }
 
@@ -32,7 +36,7 @@ interface Growth {
 
 /** Layers that give out a larger relative error than any input has: where errors grow rather than arise. */
 function amplifiers(v: View, errors: ReadonlyMap<string, ErrorSummary>): Markup {
-  const tensors = new Map(v.result.accumulated?.tensors.map((t) => [t.tensor, t.stats]));
+  const tensors = new Map((v.result.accumulatedRepaired ?? v.result.accumulated)?.tensors.map((t) => [t.tensor, t.stats]));
   const final = Math.max(...[...errors.values()].filter((e) => !isBroken(e)).map((e) => e.relativeL2), 0);
   const growths = v.result.layers.flatMap((layer): Growth[] => {
     const out = errors.get(layer.id);

@@ -87,6 +87,8 @@ function externalData(fields: readonly Field[], name: string, dtype: DType, dims
     });
   if (location === "" || isAbsolute(location) || relative === ".." || relative.startsWith(`..${sep}`) || location.includes("\0"))
     throw refuse(`at "${location}", which lies outside the model's folder`);
+  // ONNX Runtime reads this name as "at this address of my memory", whatever files there are.
+  if (location.includes("_ORT_MEM_ADDR_")) throw refuse(`at "${location}", which ONNX Runtime takes for an address in memory`);
   if (!Number.isSafeInteger(offset) || offset < 0 || !Number.isSafeInteger(length) || length < 0)
     throw refuse(`with offset "${entries.get("offset") ?? ""}" and length "${entries.get("length") ?? ""}", which are not sizes`);
   if (width !== undefined && length !== elementCount(dims) * width)

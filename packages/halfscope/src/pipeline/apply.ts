@@ -1,9 +1,10 @@
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Subject } from "@halfscope/analysis";
 import { type PrecisionPlan, type Progress, UsageError } from "@halfscope/core";
 import { convertToHalf } from "@halfscope/engine";
-import { ropeLength, writeRope } from "@halfscope/onnx";
+import { type Model, ropeLength, writeRope } from "@halfscope/onnx";
 import { realisePlan } from "@halfscope/precision";
 
 export interface ApplyOptions {
@@ -24,7 +25,7 @@ export interface Applied {
 /** Writes the mixed-precision model. The original is never touched; nothing is left behind when it fails. */
 export async function applyPlan(subject: Subject, plan: PrecisionPlan, out: string, o: ApplyOptions): Promise<Applied> {
   const path = resolve(out);
-  refuseOverwriting(path, subject.model.path);
+  refuseOverwriting(path, subject.model);
   const externalName = `${basename(path)}.data`;
   const realised = realisePlan({
     model: subject.model,
@@ -39,25 +40,32 @@ export async function applyPlan(subject: Subject, plan: PrecisionPlan, out: stri
   const total = ropeLength(realised.rope) + ropeLength(external);
   const step = o.progress.step(`Writing ${basename(path)}`, total);
   const externalPath = realised.external === undefined ? undefined : join(dirname(path), externalName);
-  if (externalPath !== undefined) {
-    refuseOverwriting(externalPath, subject.model.path);
-    await writeRope(externalPath, external, { signal: o.signal, written: (n) => step.update(n) });
+  if (externalPath !== undefined) refuseOverwriting(externalPath, subject.model);
+  const existed = externalPath !== undefined && existsSync(externalPath);
+  if (externalPath !== undefined) await writeRope(externalPath, external, { signal: o.signal, written: (n) => step.update(n) });
+  try {
+    await writeRope(path, realised.rope, { signal: o.signal, written: (n) => step.update(ropeLength(external) + n) });
+  } catch (error) {
+    // Weights that no model names are half a result.
+    if (externalPath !== undefined && !existed) await rm(externalPath, { force: true });
+    throw error;
   }
-  await writeRope(path, realised.rope, { signal: o.signal, written: (n) => step.update(ropeLength(external) + n) });
   step.end();
   const { casts, halfWeights, fullWeights } = realised;
   return { path, externalPath, sizeBytes: total, casts, halfWeights, fullWeights };
 }
 
-function refuseOverwriting(path: string, model: string): void {
+function refuseOverwriting(path: string, model: Model): void {
   let real = path;
   try {
     real = realpathSync(path);
   } catch {
     // does not exist yet: nothing to overwrite
   }
-  if (real === model)
-    throw new UsageError("ERR_OPTION", `The output ${path} is the model itself.`, {
+  const externals = model.graph.initializers.flatMap(({ data }) => (data.kind === "file" && data.external ? [data.span.path] : []));
+  const what = real === model.path ? "the model itself" : externals.includes(real) ? "the file that holds the model's weights" : undefined;
+  if (what !== undefined)
+    throw new UsageError("ERR_OPTION", `The output ${path} is ${what}.`, {
       hint: "Give another path with -o: the original stays untouched.",
     });
 }

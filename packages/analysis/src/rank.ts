@@ -9,6 +9,7 @@ import {
   type RankedLayer,
   type Ranking,
   relativeL2,
+  topBlock,
 } from "@halfscope/core";
 
 export type RankBy = "relative" | "max" | "mean";
@@ -80,13 +81,6 @@ export function rankLayers(
 
 // Infinity - Infinity is NaN, which would leave the order to chance.
 const compareNumbers = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1);
-
-/** `encoder/layer.3/attention/self` belongs to `encoder/layer.3`: up to the first part that carries a number. */
-export function topBlock(blockPath: string): string {
-  const parts = blockPath.split("/");
-  const numbered = parts.findIndex((p) => /\d/.test(p));
-  return parts.slice(0, numbered < 0 ? 1 : numbered + 1).join("/");
-}
 
 function worstByLayer(layers: readonly Layer[], m: Measurements | undefined, by: RankBy): Map<string, ErrorSummary> {
   const worst = new Map<string, ErrorSummary>();

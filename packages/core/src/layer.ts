@@ -62,3 +62,10 @@ export interface Hazard {
   /** Numbers behind the sentence. */
   values: Readonly<Record<string, number>>;
 }
+
+/** The block that a path belongs to: `encoder/layer.3/attention/self` to `encoder/layer.3`, up to the first part that carries a number. */
+export function topBlock(blockPath: string): string {
+  const parts = blockPath.split("/");
+  const numbered = parts.findIndex((p) => /\d/.test(p));
+  return parts.slice(0, numbered < 0 ? 1 : numbered + 1).join("/");
+}

@@ -1,11 +1,4 @@
-import type { Layer } from "@halfscope/core";
-
-/** `encoder/layer.3/attention/self` belongs to `encoder/layer.3`: up to the first part that carries a number, as the ranking groups blocks. */
-export function blockOf(blockPath: string): string {
-  const parts = blockPath.split("/");
-  const numbered = parts.findIndex((p) => /\d/.test(p));
-  return parts.slice(0, numbered < 0 ? 1 : numbered + 1).join("/");
-}
+import { type Layer, topBlock } from "@halfscope/core";
 
 export interface Block {
   /** Empty when nothing tells where the layers belong. */
@@ -17,7 +10,7 @@ export interface Block {
 export function runsOfBlocks(layers: readonly Layer[]): Block[] {
   const runs: { name: string; layers: Layer[] }[] = [];
   for (const layer of layers) {
-    const name = blockOf(layer.blockPath);
+    const name = topBlock(layer.blockPath);
     const last = runs.at(-1);
     if (last?.name === name) last.layers.push(layer);
     else runs.push({ name, layers: [layer] });
@@ -29,7 +22,7 @@ export function runsOfBlocks(layers: readonly Layer[]): Block[] {
 export function blocksOf(layers: readonly Layer[]): Block[] {
   const blocks = new Map<string, Layer[]>();
   for (const layer of layers) {
-    const name = blockOf(layer.blockPath);
+    const name = topBlock(layer.blockPath);
     const known = blocks.get(name);
     if (known === undefined) blocks.set(name, [layer]);
     else known.push(layer);

@@ -13,7 +13,7 @@ import { makeBert } from "../../scripts/make-bert/make-bert.js";
 import { python } from "../python.js";
 import { sharedModel } from "../shared-models.js";
 import { openBench, randomPlan } from "../support/bench.js";
-import { node, temporaryFolder, writeModel } from "../support/model-file.js";
+import { floats, node, temporaryFolder, writeModel } from "../support/model-file.js";
 import { randomModel } from "../support/random-model.js";
 
 const folder = temporaryFolder();
@@ -44,10 +44,27 @@ const check = (interpreter: string, paths: readonly string[]): Checked[] =>
     .split("\n")
     .map((line) => JSON.parse(line) as Checked);
 
+/** Two layers share each weight, so that many plans need it in both precisions. */
+const oldModel = {
+  nodes: ["a", "b", "c"].map((name, i) => node("Gemm", [i === 0 ? "x" : ("abc"[i - 1] as string), "w", "bias"], [name])),
+  inputs: ["x", "w", "bias"].map((name) => ({ name, dims: [4, 4] })),
+  outputs: [{ name: "c", dims: [4, 4] }],
+  initializers: ["w", "bias"].map((name) =>
+    floats(
+      name,
+      [4, 4],
+      Array.from({ length: 16 }, (_, i) => Math.sin(i)),
+    ),
+  ),
+  irVersion: 3,
+  opset: 9,
+};
+
 const sources: Readonly<Record<string, (context: TestContext) => Promise<string> | string>> = {
   "a made BERT (decomposed)": () => bert("decomposed"),
   "a made BERT (LayerNormalization nodes)": () => bert("layernorm"),
   "a made BERT with external weights": () => bert("decomposed", true),
+  "a model of IR version 3 (initializers are inputs too)": () => writeModel(folder, oldModel),
   ...Object.fromEntries([1, 2, 3, 4, 5, 6, 7, 8].map((seed) => [`random graph ${seed}`, () => randomModel(folder, seed)])),
   ...Object.fromEntries(
     [

@@ -20,7 +20,8 @@ for path in sys.argv[1:]:
     found = {"path": path}
     try:
         model = problems_of(path)
-        found["inputs"] = {v.name: v.type.tensor_type.elem_type for v in model.graph.input}
+        weights = {i.name for i in model.graph.initializer}
+        found["inputs"] = {v.name: v.type.tensor_type.elem_type for v in model.graph.input if v.name not in weights}
         found["outputs"] = {v.name: v.type.tensor_type.elem_type for v in model.graph.output}
     except Exception as error:  # whatever is wrong is the answer
         found["problem"] = f"{type(error).__name__}: {error}"

@@ -143,7 +143,12 @@ class Realiser {
   }
 
   private graphInput(value: ValueInfo): readonly Uint8Array[] | undefined {
-    return this.typed(value, this.ownPrecision(value.name));
+    const changed = this.typed(value, this.ownPrecision(value.name));
+    // Up to IR version 3 every initializer has to be an input too, so the second version of a weight is one as well.
+    const versions = this.wanted.get(value.name)?.size ?? 0;
+    if (this.o.model.irVersion >= 4 || versions < 2 || this.o.roundings.floats.roots.get(value.name)?.kind !== "weight") return changed;
+    const dims = value.dims?.map((d) => d.size ?? d.symbol);
+    return [...(changed ?? [value.field.payload as Uint8Array]), encodeValueInfo(this.nameOf(value.name, "half"), halfType, dims)];
   }
 
   /** Casts behind a tensor's own version into the other one, if somebody wants that. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Normals } from "./random.js";
+import { outlierChannels } from "./weights.js";
 
 const draw = (seed: number, key: string, n: number) => {
   const out = new Float32Array(n);
@@ -27,5 +28,16 @@ describe("seeded normal numbers", () => {
     const n = 100_000;
     const [a, b] = [draw(1, "layer.0", n), draw(1, "layer.1", n)];
     expect(Math.abs(a.reduce((s, x, i) => s + x * b[i]!, 0) / n)).toBeLessThan(4 / Math.sqrt(n));
+  });
+});
+
+describe("outlier channels", () => {
+  it("are four distinct ones at hidden 1024, the first at 16, for every seed", () => {
+    for (let seed = 0; seed < 200; seed++) {
+      const found = outlierChannels({ hidden: 1024, seed });
+      expect(new Set(found.map((o) => o.channel)).size).toBe(4);
+      expect(Math.abs(found[0]!.level)).toBe(16);
+      for (const { level } of found.slice(1)) expect(Math.abs(level)).toBeLessThanOrEqual(8);
+    }
   });
 });

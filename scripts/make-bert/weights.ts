@@ -22,7 +22,9 @@ export function outlierChannels(config: Pick<BertConfig, "hidden" | "seed">): re
   const most = 16 * Math.min(1, Math.max(0.35, Math.sqrt(config.hidden / 1024)));
   while (found.size < count) {
     const level = most * (found.size === 0 ? 1 : 0.3 + 0.2 * (random.next() / 2 ** 32));
-    found.set(random.next() % config.hidden, random.next() & 1 ? level : -level);
+    const channel = random.next() % config.hidden;
+    const signed = random.next() & 1 ? level : -level;
+    if (!found.has(channel)) found.set(channel, signed);
   }
   return [...found].map(([channel, level]) => ({ channel, level }));
 }

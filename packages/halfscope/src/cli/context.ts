@@ -4,9 +4,9 @@ import { encodeJson, exitCodes, type Progress } from "@halfscope/core";
 export interface Context {
   progress: Progress;
   signal: AbortSignal;
-  /** The command's one JSON document, when --json was given; text for people otherwise goes to `say`. */
-  result(document: unknown): void;
-  /** A line for people, on standard error. */
+  /** What the command was asked for: one JSON document with --json, text for people otherwise. Standard output holds this and nothing else. */
+  answer(json: boolean, document: () => unknown, text: () => string): void;
+  /** A line for people beside the answer, on standard error. */
   say(line?: string): void;
   exitCode: number;
 }
@@ -15,7 +15,7 @@ export function newContext(progress: Progress, signal: AbortSignal): Context {
   return {
     progress,
     signal,
-    result: (document) => process.stdout.write(`${encodeJson(document, 1)}\n`),
+    answer: (json, document, text) => process.stdout.write(`${json ? encodeJson(document(), 1) : text()}\n`),
     say: (line = "") => process.stderr.write(`${line}\n`),
     exitCode: exitCodes.ok,
   };

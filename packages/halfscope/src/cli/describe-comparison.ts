@@ -1,6 +1,7 @@
 import { outputErrorFrom } from "@halfscope/analysis";
 import type { ErrorSummary, ResultDocument } from "@halfscope/core";
-import { number, safe, table } from "./text.js";
+import { table } from "./table.js";
+import { clip, given, number, safe, shorten } from "./text.js";
 
 const shown = 25;
 
@@ -13,7 +14,7 @@ export function describeComparison(result: ResultDocument): string {
     lines.push(
       nonFinite
         ? "All FP16: the final outputs are NOT FINITE."
-        : `All FP16: relative L2 error of the final outputs ${number(error)} (largest difference ${number(maxAbs)}); tolerance ${number(result.options.tolerance)}: ${error <= result.options.tolerance ? "within" : "NOT within"}.`,
+        : `All FP16: relative L2 error of the final outputs ${number(error)} (largest difference ${number(maxAbs)}); tolerance ${given(result.options.tolerance)}: ${error <= result.options.tolerance ? "within" : "NOT within"}.`,
     );
   }
   lines.push(...describeOrigins(result));
@@ -27,9 +28,9 @@ export function describeComparison(result: ResultDocument): string {
       "",
       `Layers, worst isolated error first (${Math.min(shown, ranking.layers.length)} of ${ranking.layers.length}):`,
       table(
-        ["layer", "kind", "isolated max", "mean", "relative", "accumulated max", "mean", "relative"],
+        ["\nlayer", "\nkind", "isolated\nmax", "\nmean", "\nrelative", "accumulated\nmax", "\nmean", "\nrelative"],
         ranking.layers.slice(0, shown).map((r) => [r.layer, kinds.get(r.layer) ?? "", ...cell(r.isolated), ...cell(r.accumulated)]),
-        [2, 3, 4, 5, 6, 7],
+        { numeric: [2, 3, 4, 5, 6, 7] },
       ),
     );
   }
@@ -39,7 +40,7 @@ export function describeComparison(result: ResultDocument): string {
       "",
       `Tensors: ${c.compared} compared, ${c["not-float"]} not float, ${c.constant} constant, ${c["not-executed"]} not executed, ${c["not-supported"]} not supported.`,
     );
-    for (const n of accumulated.notSupported.slice(0, 10)) lines.push(`  ${safe(n.tensor)}: ${safe(n.reason)}`);
+    for (const n of accumulated.notSupported.slice(0, 10)) lines.push(`  ${shorten(safe(n.tensor), 60)}: ${safe(n.reason)}`);
     if (accumulated.notSupported.length > 10) lines.push(`  ... and ${accumulated.notSupported.length - 10} more (see --json)`);
   }
   return lines.join("\n");
@@ -49,8 +50,8 @@ export function describeOrigins(result: ResultDocument): string[] {
   const origins = result.ranking?.origins ?? [];
   const harmful = origins.filter((o) => o.kind !== "harmless-overflow");
   const lines = harmful.flatMap((o) => [
-    `${o.kind.toUpperCase()} starts at ${safe(o.layer)}, tensor "${safe(o.tensor)}":`,
-    `  ${safe(o.evidence)}`,
+    `${o.kind.toUpperCase()} starts at ${clip(safe(o.layer))}, tensor "${clip(safe(o.tensor))}":`,
+    `  ${clip(safe(o.evidence))}`,
   ]);
   const harmless = origins.length - harmful.length;
   if (harmless > 0) lines.push(`${harmless} overflow${harmless > 1 ? "s" : ""} without harm (masks and the like).`);

@@ -1,12 +1,16 @@
 import type { Inspection } from "../pipeline/inspect.js";
-import { safe, table } from "./text.js";
+import { table } from "./table.js";
+import { clip, safe, shorten } from "./text.js";
 
 /** What `inspect` prints for people. */
 export function describeInspection({ model, inputs, outputs, layers, hazards, notes }: Inspection): string {
   const kinds = new Map<string, number>();
   for (const l of layers) kinds.set(l.kind, (kinds.get(l.kind) ?? 0) + 1);
+  const computing = layers.filter((l) => l.kind !== "shape");
+  // An id says its block already, as a rule.
+  const blocks = computing.some((l) => !l.id.startsWith(l.blockPath));
   const face = (values: Inspection["inputs"]) =>
-    values.map((v) => `${safe(v.name)} ${v.dtype}[${v.dims?.map((d) => safe(String(d))).join(", ") ?? "?"}]`).join(", ");
+    values.map((v) => `${shorten(safe(v.name), 80)} ${v.dtype}[${v.dims?.map((d) => safe(String(d))).join(", ") ?? "?"}]`).join(", ");
   const lines = [
     `${safe(model.path)}`,
     `${model.nodes} nodes, ${(model.parameters / 1e6).toFixed(1)} M parameters, ${(model.sizeBytes / 1e6).toFixed(1)} MB; ${safe(model.producer) || "unknown producer"}; opsets ${Object.entries(
@@ -18,8 +22,9 @@ export function describeInspection({ model, inputs, outputs, layers, hazards, no
     `outputs: ${face(outputs)}`,
     "",
     table(
-      ["layer", "kind", "what it is", "block"],
-      layers.filter((l) => l.kind !== "shape").map((l) => [l.id, l.kind, l.title, l.blockPath]),
+      ["layer", "kind", "what it is", ...(blocks ? ["block"] : [])],
+      computing.map((l) => [l.id, l.kind, l.title, ...(blocks ? [l.blockPath] : [])]),
+      { names: [0, 2, 3] },
     ),
     "",
     `${layers.length} layers: ${[...kinds]
@@ -29,7 +34,7 @@ export function describeInspection({ model, inputs, outputs, layers, hazards, no
   ];
   if (hazards.length > 0) lines.push("", "Hazards", ...describeHazards(hazards));
   else lines.push("", "No hazards found.");
-  lines.push(...notes.map((n) => `note: ${safe(n)}`));
+  lines.push(...notes.map((n) => `note: ${clip(safe(n))}`));
   return lines.join("\n");
 }
 
@@ -41,7 +46,8 @@ function describeHazards(hazards: Inspection["hazards"]): string[] {
   const groups = new Map<string, Inspection["hazards"][number][]>();
   for (const h of hazards) groups.set(`${h.severity}: ${h.code}`, [...(groups.get(`${h.severity}: ${h.code}`) ?? []), h]);
   for (const [title, group] of groups) {
-    for (const h of group.slice(0, shownOfEach)) lines.push(`  ${title} at ${safe(h.layer || h.tensor)}`, `    ${safe(h.evidence)}`);
+    for (const h of group.slice(0, shownOfEach))
+      lines.push(`  ${title} at ${clip(safe(h.layer || h.tensor))}`, `    ${clip(safe(h.evidence))}`);
     if (group.length > shownOfEach) lines.push(`  ... and ${group.length - shownOfEach} more like it (all of them in --json)`);
     lines.push(`    ${group[0]?.fix}`);
   }

@@ -1,5 +1,6 @@
 import type { ResultDocument, Verdict } from "@halfscope/core";
-import { number, percent, table } from "./text.js";
+import { table } from "./table.js";
+import { given, number, percent } from "./text.js";
 
 /** What `recommend` prints for people. */
 export function describeRecommendation(result: ResultDocument): string {
@@ -7,10 +8,10 @@ export function describeRecommendation(result: ResultDocument): string {
   if (r === undefined) return "No recommendation was made.";
   const head =
     r.outcome === "no-pins-needed"
-      ? `FP16 is fine: ${number(r.measuredError)} relative L2 at a tolerance of ${number(r.tolerance)}. No pins needed.`
+      ? `FP16 is fine: ${number(r.measuredError)} relative L2 at a tolerance of ${given(r.tolerance)}. No pins needed.`
       : r.outcome === "pins-found"
-        ? `${r.pins.length} layers in FP32 bring the error to ${number(r.measuredError)} relative L2 (tolerance ${number(r.tolerance)}).`
-        : `No set of pins met the tolerance of ${number(r.tolerance)}: the best has ${number(r.measuredError)}.`;
+        ? `${r.pins.length} layers in FP32 bring the error to ${number(r.measuredError)} relative L2 (tolerance ${given(r.tolerance)}).`
+        : `No set of pins met the tolerance of ${given(r.tolerance)}: the best has ${number(r.measuredError)}.`;
   const lines = [head];
   if (r.heldBackError !== undefined) lines.push(`On a sample they were not chosen on: ${number(r.heldBackError)}.`);
   if (r.pins.length > 0)
@@ -19,6 +20,7 @@ export function describeRecommendation(result: ResultDocument): string {
       table(
         ["pin", "why"],
         r.pins.map((p) => [p.layer, p.reason]),
+        { sentences: 1 },
       ),
     );
   if (r.suggestions.length > 0)
@@ -26,9 +28,9 @@ export function describeRecommendation(result: ResultDocument): string {
       "",
       "What the usual advice is worth here, measured:",
       table(
-        ["rule", "layers", "error without", "with", "share of work in FP32", "verdict"],
+        ["\nrule", "\nlayers", "error\nwithout", "\nwith", "FP32\nwork", "\nverdict"],
         r.suggestions.map((s) => [s.rule, s.layers.length, number(s.errorWithout), number(s.errorWith), percent(s.fp32Share), s.verdict]),
-        [1, 2, 3, 4],
+        { numeric: [1, 2, 3, 4], sentences: 5 },
       ),
     );
   return lines.join("\n");
@@ -38,7 +40,7 @@ export function describeRecommendation(result: ResultDocument): string {
 export function describeVerdict(v: Verdict): string {
   const word = { within: "WITHIN the tolerance", "not-within": "NOT within the tolerance", "not-finite": "NOT FINITE" }[v.outcome];
   return [
-    `${word}: relative L2 ${number(v.error)} (tolerance ${number(v.tolerance)}), largest difference ${number(v.maxAbs)}, worst of ${v.samples} sample${v.samples > 1 ? "s" : ""}.`,
+    `${word}: relative L2 ${number(v.error)} (tolerance ${given(v.tolerance)}), largest difference ${number(v.maxAbs)}, worst of ${v.samples} sample${v.samples > 1 ? "s" : ""}.`,
     table(
       ["output", "relative L2", "max", "NaN", "Inf", "overflowed"],
       Object.entries(v.outputs).map(([name, s]) => [
@@ -49,7 +51,7 @@ export function describeVerdict(v: Verdict): string {
         s.infCandidate,
         s.overflowed,
       ]),
-      [1, 2, 3, 4, 5],
+      { numeric: [1, 2, 3, 4, 5] },
     ),
     `${v.sitesOn} tensors are rounded, ${v.halfWeights} weights are FP16, ${v.casts} Casts.${v.unmappedTensors > 0 ? ` ${v.unmappedTensors} of ${v.mappedTensors + v.unmappedTensors} float tensors have no counterpart in the original by name.` : ""}`,
   ].join("\n");

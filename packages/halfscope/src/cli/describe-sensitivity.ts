@@ -1,6 +1,7 @@
 import type { ResultDocument } from "@halfscope/core";
 import { describeOrigins } from "./describe-comparison.js";
-import { number, table } from "./text.js";
+import { table } from "./table.js";
+import { clip, number, safe } from "./text.js";
 
 const shown = 25;
 
@@ -11,7 +12,7 @@ export function describeSensitivity(result: ResultDocument): string {
   const kinds = new Map(result.layers.map((l) => [l.id, l.kind]));
   return [
     ...describeOrigins(result),
-    ...(s.basePins.length > 0 ? [`Swept with ${s.basePins.length} layers pinned: ${s.basePins.join(", ")}.`] : []),
+    ...(s.basePins.length > 0 ? [`Swept with ${s.basePins.length} layers pinned: ${clip(safe(s.basePins.join(", ")))}.`] : []),
     `All sites in FP16: ${number(s.measuredError)} relative L2 measured, ${number(s.predictedError)} predicted from the sites (root of summed squares).`,
     "",
     `Layers, by what they cost the final outputs (${Math.min(shown, s.layers.length)} of ${s.layers.length}):`,
@@ -28,7 +29,7 @@ export function describeSensitivity(result: ResultDocument): string {
           l.overflow ? "yes" : "",
           l.sites,
         ]),
-      [2, 3, 4, 6],
+      { numeric: [2, 3, 4, 6] },
     ),
   ].join("\n");
 }

@@ -9,29 +9,33 @@ export const runOptions = <T>(y: Argv<T>) =>
     .option("feed", {
       type: "string",
       array: true,
+      requiresArg: true,
       group: "Inputs:",
       describe: "real inputs: FILE.npz, NAME=FILE.npy, a folder of input_*.pb, FILE.json; repeat for more samples",
     })
     .option("dim", {
       type: "string",
       array: true,
+      requiresArg: true,
       group: "Inputs:",
       describe: "size of a symbolic dimension, for made-up inputs: batch=1 seq=128",
     })
     .option("shape", {
       type: "string",
       array: true,
+      requiresArg: true,
       group: "Inputs:",
       describe: "whole shape of an input, for made-up inputs: input_ids=1x128",
     })
     .option("samples", {
       type: "number",
+      requiresArg: true,
       default: 2,
       group: "Inputs:",
       describe: "made-up samples; pins are chosen on the first and checked on the others",
     })
-    .option("seed", { type: "number", default: 1, group: "Inputs:", describe: "seed of made-up inputs" })
-    .option("threads", { type: "number", group: "Run:", describe: "threads inside one operator [cores, at most 8]" })
+    .option("seed", { type: "number", requiresArg: true, default: 1, group: "Inputs:", describe: "seed of made-up inputs" })
+    .option("threads", { type: "number", requiresArg: true, group: "Run:", describe: "threads inside one operator [cores, at most 8]" })
     .option("like", {
       choices: ["pytorch"] as const,
       default: "pytorch" as const,
@@ -40,7 +44,13 @@ export const runOptions = <T>(y: Argv<T>) =>
     });
 
 export const toleranceOption = <T>(y: Argv<T>) =>
-  y.option("tolerance", { type: "number", default: 1e-2, group: "Judgement:", describe: "largest relative L2 error of any final output" });
+  y.option("tolerance", {
+    type: "number",
+    requiresArg: true,
+    default: 1e-2,
+    group: "Judgement:",
+    describe: "largest relative L2 error of any final output",
+  });
 
 export const jsonOption = <T>(y: Argv<T>) =>
   y.option("json", { type: "boolean", default: false, describe: "one JSON document on standard output" });
@@ -56,13 +66,13 @@ export interface RunArguments {
 
 /** What `Workbench.open` needs, from the command line. Throws ERR_OPTION. */
 export function workbenchOptions(args: RunArguments, context: Context): WorkbenchOptions {
-  const threads = args.threads === undefined ? undefined : positive("--threads", args.threads);
+  const threads = args.threads === undefined ? undefined : whole("--threads", args.threads, 1);
   return {
     ...(args.feed && { feeds: args.feed }),
     dims: Object.fromEntries((args.dim ?? []).flatMap((text) => text.split(",")).map(parseDim)),
     shapes: Object.fromEntries((args.shape ?? []).flatMap((text) => text.split(",")).map(parseShape)),
-    samples: positive("--samples", args.samples),
-    seed: args.seed,
+    samples: whole("--samples", args.samples, 1),
+    seed: whole("--seed", args.seed, 0),
     ...(threads !== undefined && { threads }),
     progress: context.progress,
     signal: context.signal,
@@ -76,9 +86,9 @@ export function requireTolerance(tolerance: number): number {
   });
 }
 
-function positive(option: string, value: number): number {
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new UsageError("ERR_OPTION", `${option} needs a whole number of at least 1, found ${value}.`, {
+function whole(option: string, value: number, least: number): number {
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  throw new UsageError("ERR_OPTION", `${option} needs a whole number of at least ${least}, found ${value}.`, {
     hint: `For instance ${option} 2.`,
   });
 }

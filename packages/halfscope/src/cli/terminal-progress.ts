@@ -1,5 +1,6 @@
 import type { Progress, ProgressStep } from "@halfscope/core";
 import cliProgress from "cli-progress";
+import { clip, safe } from "./text.js";
 
 /** A step that takes longer than this shows a bar with the time left. */
 const quietMs = 2000;
@@ -7,7 +8,8 @@ const quietMs = 2000;
 /** Progress on standard error: a bar on a terminal, a line now and then elsewhere. */
 export function terminalProgress(): Progress {
   return {
-    step(label: string, total?: number): ProgressStep {
+    step(name: string, total?: number): ProgressStep {
+      const label = clip(safe(name));
       const start = Date.now();
       let bar: cliProgress.SingleBar | undefined;
       let lastLine = start;
@@ -43,7 +45,7 @@ export function terminalProgress(): Progress {
       };
     },
     note(message: string): void {
-      process.stderr.write(`${message}\n`);
+      process.stderr.write(`${clip(safe(message))}\n`);
     },
   };
 }

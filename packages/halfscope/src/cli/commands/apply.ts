@@ -24,7 +24,7 @@ export const applyCommand: Command<Arguments> = (context) => ({
         }),
       ),
     )
-      .option("out", { alias: "o", type: "string", demandOption: true, describe: "file to write" })
+      .option("out", { requiresArg: true, alias: "o", type: "string", demandOption: true, describe: "file to write" })
       .option("convert-io", { type: "boolean", default: false, describe: "graph inputs and outputs become FP16 too, where the plan is" })
       .example("$0 apply bert-large.onnx results/overrides.json -o mixed.onnx", "weights of pinned layers stay as they are"),
   handler: async (args) => {
@@ -47,10 +47,11 @@ export const applyCommand: Command<Arguments> = (context) => ({
       signal: context.signal,
       io: args["convert-io"] ? "convert" : "keep",
     });
-    if (args.json) context.result({ schema: "halfscope/applied/1", ...applied, pins: plan.pins.length });
-    else
-      context.say(
+    context.answer(
+      args.json,
+      () => ({ schema: "halfscope/applied/1", ...applied, pins: plan.pins.length }),
+      () =>
         `${applied.path}: ${(applied.sizeBytes / 1e6).toFixed(1)} MB, ${applied.halfWeights} weights in FP16, ${applied.fullWeights} in FP32, ${applied.casts} Casts, ${plan.pins.length} pinned layers.`,
-      );
+    );
   },
 });

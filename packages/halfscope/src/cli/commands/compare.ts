@@ -21,8 +21,13 @@ export const compareCommand: Command<Arguments> = (context) => ({
         default: "relative" as const,
         describe: "error that ranks the layers",
       })
-      .option("observe", { type: "string", array: true, describe: "tensors to compare, * for any text; all float tensors by default" })
-      .option("out", { alias: "o", type: "string", describe: "folder for result.json" })
+      .option("observe", {
+        type: "string",
+        array: true,
+        requiresArg: true,
+        describe: "tensors to compare, * for any text; all float tensors by default",
+      })
+      .option("out", { requiresArg: true, alias: "o", type: "string", describe: "folder for result.json" })
       .example("$0 compare bert-large.onnx --dim batch=1 seq=128", "with made-up inputs")
       .example("$0 compare model.onnx --feed test_data_set_0 --json", "with real ones, for programs"),
   handler: async (args) => {
@@ -38,8 +43,11 @@ export const compareCommand: Command<Arguments> = (context) => ({
     const compared = await compareStep(bench, { observe: args.observe && tensorFilter(args.observe) });
     const result = withCompared(newResult(bench, tolerance), compared, args.by);
     if (args.out !== undefined) await saveResult(args.out, result);
-    if (args.json) context.result(result);
-    else process.stdout.write(`${describeComparison(result)}\n`);
+    context.answer(
+      args.json,
+      () => result,
+      () => describeComparison(result),
+    );
     const { error, nonFinite } = outputErrorFrom(Object.values(compared.accumulated.outputs));
     if (nonFinite || error > tolerance) context.exitCode = exitCodes.accuracyNotMet;
   },

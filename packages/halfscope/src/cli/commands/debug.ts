@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { exitCodes } from "@halfscope/core";
 import type { Command } from "../command.js";
 import { jsonOption, type RunArguments, requireTolerance, runOptions, toleranceOption, workbenchOptions } from "../options.js";
@@ -15,17 +16,28 @@ export const debugCommand: Command<Arguments> = (context) => ({
   describe: "the main job: compare, sweep, recommend, apply, verify, report",
   builder: (y) =>
     jsonOption(toleranceOption(runOptions(y.positional("model", { type: "string", demandOption: true, describe: "the .onnx file" }))))
-      .option("out", { alias: "o", type: "string", demandOption: true, describe: "results folder; a run that was stopped continues there" })
+      .option("out", {
+        requiresArg: true,
+        alias: "o",
+        type: "string",
+        demandOption: true,
+        describe: "results folder; a run that was stopped continues there",
+      })
       .option("fresh", { type: "boolean", default: false, describe: "start anew, whatever the folder's journal holds" })
       .example("$0 debug bert-large.onnx -o results", "a few minutes on two cores")
       .example("$0 debug model.onnx -o results --feed samples.npz --tolerance 1e-3", "real inputs, tighter tolerance"),
   handler: async (args) => {
     const tolerance = requireTolerance(args.tolerance);
     const { debugModel } = await import("../../pipeline/debug.js");
+    const { resultFiles } = await import("../../pipeline/results-folder.js");
     const { renderTerminalSummary } = await import("@halfscope/report");
     const result = await debugModel(args.model, { ...workbenchOptions(args, context), folder: args.out, tolerance, fresh: args.fresh });
-    if (args.json) context.result(result);
-    context.say(renderTerminalSummary(result));
+    context.answer(
+      args.json,
+      () => result,
+      () => renderTerminalSummary(result),
+    );
+    context.say(`\nReport: ${join(args.out, resultFiles.report)}`);
     if (result.verdict?.outcome !== "within") context.exitCode = exitCodes.accuracyNotMet;
   },
 });

@@ -13,12 +13,12 @@ export const doctorCommand: Command<Arguments> = (context) => ({
   handler: async (args) => {
     const { examineMachine } = await import("../../pipeline/doctor.js");
     const findings = await examineMachine();
-    if (args.json) context.result({ schema: "halfscope/doctor/1", findings });
-    else
-      for (const f of findings)
-        process.stdout.write(
-          `${f.ok ? "ok     " : f.needed ? "MISSING" : "absent "} ${f.name}: ${f.found}${f.remedy ? `\n        ${f.remedy}` : ""}\n`,
-        );
+    const word = (f: (typeof findings)[number]) => (f.ok ? "ok     " : f.needed ? "MISSING" : "absent ");
+    context.answer(
+      args.json,
+      () => ({ schema: "halfscope/doctor/1", findings }),
+      () => findings.map((f) => `${word(f)} ${f.name}: ${f.found}${f.remedy ? `\n        ${f.remedy}` : ""}`).join("\n"),
+    );
     if (findings.some((f) => f.needed && !f.ok)) context.exitCode = exitCodes.run;
   },
 });

@@ -23,7 +23,10 @@ export const inspectCommand: Command<Arguments> = (context) => ({
     const { inspectModel } = await import("../../pipeline/inspect.js");
     const { describeInspection } = await import("../describe-inspection.js");
     const found = await inspectModel(args.model, { weights: args.weights, progress: context.progress, signal: context.signal });
-    if (args.json) context.result({ schema: "halfscope/inspect/1", ...found });
-    else process.stdout.write(`${describeInspection(found)}\n`);
+    context.answer(
+      args.json,
+      () => ({ schema: "halfscope/inspect/1", ...found }),
+      () => describeInspection(found),
+    );
   },
 });

@@ -19,7 +19,7 @@ export const recommendCommand: Command<Arguments> = (context) => ({
         runOptions(y.positional("folder", { type: "string", demandOption: true, describe: "results folder of sweep or debug" })),
       ),
     )
-      .option("model", { type: "string", describe: "the .onnx file, when it is no longer where the sweep found it" })
+      .option("model", { requiresArg: true, type: "string", describe: "the .onnx file, when it is no longer where the sweep found it" })
       .example("$0 recommend results --tolerance 1e-3", "other pins for a tighter tolerance, without a new sweep"),
   handler: async (args) => {
     const tolerance = requireTolerance(args.tolerance);
@@ -48,11 +48,18 @@ export const recommendCommand: Command<Arguments> = (context) => ({
       reason: origins.find((o) => o.layer === layer)?.evidence ?? "part of an overflow's region",
     }));
     const found = await recommendStep(bench, result.sensitivity, basePins, tolerance);
-    const updated = { ...result, ...found, options: { ...result.options, tolerance } };
+    // What was measured on the file of the former pins says nothing about these.
+    const { verdict: _, ...kept } = result;
+    const updated = { ...kept, ...found, options: { ...result.options, tolerance } };
     await writeTextFile(join(args.folder, resultFiles.overrides), formatOverrides(found.overrides));
     await saveResult(args.folder, updated);
-    if (args.json) context.result({ schema: "halfscope/recommendation/1", ...found });
-    else process.stdout.write(`${describeRecommendation(updated)}\n`);
+    context.answer(
+      args.json,
+      () => ({ schema: "halfscope/recommendation/1", ...found }),
+      () => describeRecommendation(updated),
+    );
+    const overrides = join(args.folder, resultFiles.overrides);
+    context.say(`\nNext: halfscope apply ${result.model.path} ${overrides} -o ${join(args.folder, resultFiles.mixed)}, then verify it.`);
     if (found.recommendation.outcome === "not-met") context.exitCode = exitCodes.accuracyNotMet;
   },
 });

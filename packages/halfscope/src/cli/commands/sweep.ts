@@ -16,6 +16,7 @@ export const sweepCommand: Command<Arguments> = (context) => ({
   builder: (y) =>
     jsonOption(toleranceOption(runOptions(y.positional("model", { type: "string", demandOption: true, describe: "the .onnx file" }))))
       .option("out", {
+        requiresArg: true,
         alias: "o",
         type: "string",
         demandOption: true,
@@ -41,7 +42,11 @@ export const sweepCommand: Command<Arguments> = (context) => ({
     const sensitivity = await sweepStep(bench, compared.basePins, { folder: args.out, fresh: args.fresh, everySite: args["every-site"] });
     const result = { ...withCompared(newResult(bench, tolerance), compared), sensitivity };
     await saveResult(args.out, result);
-    if (args.json) context.result(result);
-    else process.stdout.write(`${describeSensitivity(result)}\n`);
+    context.answer(
+      args.json,
+      () => result,
+      () => describeSensitivity(result),
+    );
+    context.say(`\nNext: halfscope recommend ${args.out}`);
   },
 });

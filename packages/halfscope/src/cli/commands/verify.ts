@@ -31,8 +31,11 @@ export const verifyCommand: Command<Arguments> = (context) => ({
     const { describeVerdict } = await import("../describe-recommendation.js");
     using bench = await Workbench.open(args.model, workbenchOptions(args, context));
     const verdict = await verifyStep(bench, args.candidate, tolerance);
-    if (args.json) context.result({ schema: "halfscope/verdict/1", model: bench.model.path, candidate: args.candidate, ...verdict });
-    else process.stdout.write(`${describeVerdict(verdict)}\n`);
+    context.answer(
+      args.json,
+      () => ({ schema: "halfscope/verdict/1", model: bench.model.path, candidate: args.candidate, ...verdict }),
+      () => describeVerdict(verdict),
+    );
     if (verdict.outcome !== "within") context.exitCode = exitCodes.accuracyNotMet;
   },
 });

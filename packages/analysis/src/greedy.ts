@@ -23,7 +23,9 @@ export function greedyPins(
   // Infinite errors count as far larger than any finite one, so that they go first and still add up.
   const square = (e: number) => (Number.isFinite(e) ? e * e : 1e12);
   const left = new Map(measured.map((m) => [m.site, m.perOutput.map(square)]));
-  const sums = Array.from({ length: outputs }, (_, i) => [...left.values()].reduce((n, v) => n + (v[i] ?? 0), 0));
+  // Summed anew after each step: taking 1e12 out of a sum would leave nothing of the finite errors in it.
+  const sumsLeft = () => Array.from({ length: outputs }, (_, i) => [...left.values()].reduce((n, v) => n + (v[i] ?? 0), 0));
+  let sums = sumsLeft();
   const sitesOfLayer = new Map<string, string[]>();
   for (const site of left.keys()) for (const l of touching.get(site) ?? []) sitesOfLayer.set(l, [...(sitesOfLayer.get(l) ?? []), site]);
   const missing = (site: string, extra: ReadonlySet<string> = new Set()) =>
@@ -46,13 +48,9 @@ export function greedyPins(
     }
     if (best === undefined) break;
     for (const l of best.added) current.add(l);
-    for (const s of best.vanishing) {
-      left.get(s)?.forEach((e, i) => {
-        sums[i] = (sums[i] ?? 0) - e;
-      });
-      left.delete(s);
-    }
-    steps.push({ added: best.added, predictedError: Math.sqrt(Math.max(0, worst(sums))) });
+    for (const s of best.vanishing) left.delete(s);
+    sums = sumsLeft();
+    steps.push({ added: best.added, predictedError: Math.sqrt(worst(sums)) });
   }
   return steps;
 }

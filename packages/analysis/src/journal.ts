@@ -41,7 +41,7 @@ export class Journal<T> {
       kept.push(line);
       if (i === 0) this.requireSameHead(value);
       else {
-        const { key, result } = value as { key?: unknown; result?: unknown };
+        const { key, result } = (value ?? {}) as { key?: unknown; result?: unknown };
         if (typeof key !== "string" || !isEntry(result)) throw this.damaged(i, "is no result of a sweep");
         this.entries.set(key, result);
       }

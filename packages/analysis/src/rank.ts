@@ -64,7 +64,7 @@ export function rankLayers(
     origins: origins.toSorted((a, b) => originRank[a.kind] - originRank[b.kind]),
     layers: ranked.toSorted((a, b) => compareNumbers(score(b), score(a))),
     byKind: groupBy(layers, (l) => l.kind).map(([kind, group]) => {
-      const errors = group.flatMap((l) => isolated.get(l.id)?.relativeL2 ?? []);
+      const errors = group.flatMap((l) => (isolated.has(l.id) ? relativeOf(isolated.get(l.id)) : []));
       return {
         kind,
         layers: group.length,
@@ -74,10 +74,14 @@ export function rankLayers(
     }),
     byBlock: groupBy(layers, (l) => topBlock(l.blockPath)).map(([block, group]) => {
       const last = group.findLast((l) => accumulated.has(l.id));
-      return { block, layers: group.length, accumulated: last === undefined ? 0 : (accumulated.get(last.id)?.relativeL2 ?? 0) };
+      return { block, layers: group.length, accumulated: last === undefined ? 0 : relativeOf(accumulated.get(last.id)) };
     }),
   };
 }
+
+/** Sums leave out what is not finite; such a tensor is infinitely wrong, not exact. */
+const relativeOf = (e: ErrorSummary | undefined): number =>
+  e === undefined ? 0 : e.nonFiniteMismatch > 0 ? Number.POSITIVE_INFINITY : e.relativeL2;
 
 // Infinity - Infinity is NaN, which would leave the order to chance.
 const compareNumbers = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1);

@@ -2,7 +2,7 @@ import { type ErrorStats, mergeStats, type Verdict } from "@halfscope/core";
 import type { RestoredSites } from "@halfscope/precision";
 import { outputErrorFrom } from "./output-error.js";
 
-/** The verdict on a candidate file, from each sample's output statistics. NaN or Inf that the reference has not never passes. */
+/** The verdict on a candidate file, from each sample's output statistics. NaN or Inf that the reference has not never passes, nor does a comparison of nothing. */
 export function verdictFrom(
   samples: readonly ReadonlyMap<string, ErrorStats>[],
   tolerance: number,
@@ -17,7 +17,7 @@ export function verdictFrom(
       outputs.set(name, before === undefined ? stats : mergeStats(before, stats));
     }
   const error = errors.reduce((m, e) => Math.max(m, e.error), 0);
-  const nonFinite = errors.some((e) => e.nonFinite) || samples.length === 0;
+  const nonFinite = errors.some((e) => e.nonFinite) || samples.length === 0 || samples.some((s) => s.size === 0);
   return {
     outcome: nonFinite ? "not-finite" : error <= tolerance ? "within" : "not-within",
     tolerance,

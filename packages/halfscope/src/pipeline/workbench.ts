@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { type Evaluate, outputErrorFrom, prepareSubject, type Subject } from "@halfscope/analysis";
 import { type ErrorStats, type Hazard, InputError, type Layer, type Progress, silentProgress, type TensorValue } from "@halfscope/core";
-import { type Feed, feedSignature, loadFeeds, makeFeeds, OutputEngine, shapesOfFeed } from "@halfscope/engine";
+import { type Feed, feedSignature, floatOutputs, loadFeeds, makeFeeds, OutputEngine, shapesOfFeed } from "@halfscope/engine";
 import { type GraphView, listLayers, type Model, readModel, viewGraph } from "@halfscope/onnx";
 import { findHazards, type Range } from "@halfscope/precision";
 import { scanWeight } from "./weight-scan.js";
@@ -100,6 +100,7 @@ export class Workbench implements Disposable {
   async reference(feed: Feed = this.feeds[0]): Promise<ReferenceRun> {
     const known = this.references.get(feed);
     if (known !== undefined) return known;
+    await this.requireFloatOutputs();
     using engine = await OutputEngine.reference(await this.subject(feed), { threads: this.threads });
     engine.setFeed(feed);
     const first = await engine.outputsOf({ signal: this.signal });
@@ -107,6 +108,16 @@ export class Workbench implements Disposable {
     const run = { outputs: first.outputs, barePassSeconds: Math.min(first.seconds, second.seconds) };
     this.references.set(feed, run);
     return run;
+  }
+
+  /** Errors of outputs can only be told of floats: without any, everything would pass. */
+  private async requireFloatOutputs(): Promise<void> {
+    const { types } = await this.subject();
+    if (floatOutputs(this.view, types).length > 0) return;
+    const found = this.view.graph.outputs.map((v) => `"${v.name}" is ${types.get(v.name)?.dtype ?? v.dtype}`).join(", ");
+    throw new InputError("ERR_MODEL_UNSUPPORTED", `${this.model.path} has no float output to judge: ${found}.`, {
+      hint: "Make the tensor in front of the decision (the logits) an output of the model; `halfscope compare` works as it is.",
+    });
   }
 
   /** Measures the final outputs under any switches on a sample. One engine per shape serves them all. */

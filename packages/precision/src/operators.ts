@@ -1,4 +1,5 @@
 import type { Node } from "@halfscope/onnx";
+import { maxHalf, roundToHalf } from "./half.js";
 
 /**
  * Movers: operators that give out values they were given, unchanged, so that rounding before or behind them is the same
@@ -54,9 +55,18 @@ export function movedInputs(node: Node): readonly number[] | undefined {
   }
   if ((node.opType === "ScatterElements" || node.opType === "ScatterND") && (node.attributes.get("reduction")?.string ?? "none") !== "none")
     return undefined;
+  if ((node.opType === "Clip" || node.opType === "Pad") && !attributesAreHalf(node, ["min", "max", "value"])) return undefined;
   if (node.opType === "Dropout" && node.inputs[2]) return undefined; // training mode draws random numbers
   return data === "all" ? node.inputs.map((_, i) => i) : data.filter((i) => node.inputs[i]);
 }
+
+/** Limits and fill values of older opsets are attributes. One that is no FP16 number changes when the operator runs in FP16. */
+const attributesAreHalf = (node: Node, names: readonly string[]): boolean =>
+  names.every((name) => {
+    const value = node.attributes.get(name)?.float;
+    // Beyond the range a limit limits nothing in either precision.
+    return value === undefined || roundToHalf(value) === value || (node.opType === "Clip" && Math.abs(value) > maxHalf);
+  });
 
 /** Operators that look at a tensor's shape only: what they read is no use of its values. */
 export const readsShapeOnly = (node: Node): boolean => node.domain === "" && (node.opType === "Shape" || node.opType === "Size");

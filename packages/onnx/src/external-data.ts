@@ -1,17 +1,29 @@
 import { realpathSync, statSync } from "node:fs";
 import { sep } from "node:path";
-import { InputError } from "@halfscope/core";
+import { bytesPerElement, elementCount, InputError } from "@halfscope/core";
 import { readSpan } from "./rope.js";
 import type { Initializer, Model } from "./types.js";
 
 /**
- * Checks every external-data entry before anything maps it: the file exists, is a regular file inside the model's folder (links followed),
- * and is long enough. Throws ERR_MODEL_EXTERNAL_DATA naming the initializer.
+ * Checks that every initializer has the values that its shape needs, before anything maps them. External data: the file exists, is a regular file
+ * inside the model's folder (links followed), and is long enough. Throws ERR_MODEL_EXTERNAL_DATA, or ERR_MODEL_PARSE for values inside the model
+ * file, naming the initializer.
  */
 export function checkExternalData(model: Model): void {
   const sizes = new Map<string, number>();
-  for (const { name, data } of model.graph.initializers) {
-    if (data.kind !== "file" || !data.external) continue;
+  for (const { name, dtype, dims, data } of model.graph.initializers) {
+    if (data.kind === "unsupported") continue;
+    if (data.kind !== "file" || !data.external) {
+      const width = bytesPerElement(dtype);
+      const found = data.kind === "file" ? data.span.length : data.bytes.length;
+      if (width !== undefined && found !== elementCount(dims) * width)
+        throw new InputError(
+          "ERR_MODEL_PARSE",
+          `Initializer "${name}" holds ${found} bytes where its shape [${dims.join(", ")}] of ${dtype} needs ${elementCount(dims) * width}.`,
+          { hint: "Weights were stripped from this file, or it is damaged: get or export the whole model." },
+        );
+      continue;
+    }
     const { path, offset, length } = data.span;
     let size = sizes.get(path);
     if (size === undefined) {

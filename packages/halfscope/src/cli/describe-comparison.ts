@@ -9,7 +9,9 @@ const shown = 25;
 export function describeComparison(result: ResultDocument): string {
   const lines: string[] = [];
   const { ranking, accumulated } = result;
-  if (accumulated !== undefined) {
+  if (accumulated !== undefined && Object.keys(accumulated.outputs).length === 0)
+    lines.push("No final output is a float: tensors inside are compared, and nothing is said about the outputs.");
+  else if (accumulated !== undefined) {
     const { error, nonFinite, maxAbs } = outputErrorFrom(Object.values(accumulated.outputs));
     lines.push(
       nonFinite
@@ -28,7 +30,7 @@ export function describeComparison(result: ResultDocument): string {
       "",
       `Layers, worst isolated error first (${Math.min(shown, ranking.layers.length)} of ${ranking.layers.length}):`,
       table(
-        ["\nlayer", "\nkind", "isolated\nmax", "\nmean", "\nrelative", "accumulated\nmax", "\nmean", "\nrelative"],
+        ["layer", "kind", "isolated\nmax", "mean", "relative", "accumulated\nmax", "mean", "relative"],
         ranking.layers.slice(0, shown).map((r) => [r.layer, kinds.get(r.layer) ?? "", ...cell(r.isolated), ...cell(r.accumulated)]),
         { numeric: [2, 3, 4, 5, 6, 7] },
       ),

@@ -28,7 +28,7 @@ export function describeRecommendation(result: ResultDocument): string {
       "",
       "What the usual advice is worth here, measured:",
       table(
-        ["\nrule", "\nlayers", "error\nwithout", "\nwith", "FP32\nwork", "\nverdict"],
+        ["rule", "layers", "error\nwithout", "with", "FP32\nwork", "verdict"],
         r.suggestions.map((s) => [s.rule, s.layers.length, number(s.errorWithout), number(s.errorWith), percent(s.fp32Share), s.verdict]),
         { numeric: [1, 2, 3, 4], sentences: 5 },
       ),

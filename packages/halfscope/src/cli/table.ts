@@ -28,6 +28,7 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
     colAligns: head.map((_, i) => (o.numeric?.includes(i) ? "right" : "left")),
     colWidths: widths,
+    rowAligns: ["bottom"],
     wordWrap: true,
   });
   t.push(...cells.map((r) => r.map((c, i) => (i === o.sentences ? c : shorten(c, widths[i] ?? c.length)))));

@@ -15,6 +15,7 @@ import { addonInfo } from "@halfscope/engine";
 import { allHalf, withPins } from "@halfscope/precision";
 import { pinOverflows } from "./base-pins.js";
 import { digestOfFeed } from "./describe.js";
+import { requireComparable, warningsOf } from "./judgeable.js";
 import { resultFiles } from "./results-folder.js";
 import { openSegments } from "./segments.js";
 import type { Workbench } from "./workbench.js";
@@ -28,6 +29,8 @@ export interface Compared {
   hazards: readonly Hazard[];
   origins: readonly Origin[];
   basePins: readonly { layer: string; reason: string }[];
+  /** What was left out, for the result. */
+  warnings: readonly string[];
 }
 
 /**
@@ -36,6 +39,9 @@ export interface Compared {
  */
 export async function compareStep(bench: Workbench, o: { observe?: ((tensor: string) => boolean) | undefined } = {}): Promise<Compared> {
   const subject = await bench.subject();
+  requireComparable(subject);
+  const warnings = warningsOf(subject);
+  for (const w of warnings) bench.progress.note(`Warning: ${w}`);
   const feed = bench.feeds[0];
   const plan = allHalf(bench.model.digest, "overflow");
   // Final outputs are always compared: they are what is judged.
@@ -55,13 +61,14 @@ export async function compareStep(bench: Workbench, o: { observe?: ((tensor: str
     basePins.push(...behind.pins);
     repaired = behind.repaired;
   }
-  return { isolated, accumulated, repaired, hazards, origins, basePins };
+  return { isolated, accumulated, repaired, hazards, origins, basePins, warnings };
 }
 
 /** The parts of a result that a comparison fills. */
 export const withCompared = (result: ResultDocument, c: Compared, by: RankBy = "relative"): ResultDocument => ({
   ...result,
   hazards: c.hazards,
+  warnings: [...result.warnings, ...c.warnings],
   isolated: c.isolated,
   accumulated: c.accumulated,
   ...(c.repaired && { accumulatedRepaired: c.repaired }),

@@ -1,0 +1,35 @@
+import type { Subject } from "@halfscope/analysis";
+import { type DType, InputError } from "@halfscope/core";
+import { subgraphsOf } from "@halfscope/onnx";
+
+/** Refuses models of which a comparison would say "no difference" because it can see nothing. Throws ERR_MODEL_NO_FLOAT, ERR_MODEL_UNSUPPORTED. */
+export function requireComparable({ model, view, types, roundings }: Subject): void {
+  const computed = [...view.producer.keys()].map((t): DType => types.get(t)?.dtype ?? "unknown");
+  if (computed.includes("float32") && roundings.sites.length > 0) return;
+  const [fixed] = roundings.floats.fixedNodes;
+  const nested = [...view.order].some((n) => subgraphsOf(n).length > 0) || model.functions.length > 0;
+  const hint = computed.includes("float16")
+    ? "It is in FP16 already: give the FP32 original as the model, and this file to `halfscope verify` as its candidate."
+    : nested
+      ? "Subgraphs and local functions stay in FP32 in this version: inline them (onnx.inliner, or a new export) and try again."
+      : "FP16 changes nothing in this model.";
+  if (!computed.includes("float32")) {
+    const found = [...new Set(computed)].map((d) => `${computed.filter((c) => c === d).length} ${d}`).join(", ");
+    throw new InputError("ERR_MODEL_NO_FLOAT", `${model.path} computes no float32 tensor to compare, only ${found || "none at all"}.`, {
+      hint,
+    });
+  }
+  const why = fixed === undefined ? "" : `; ${view.graph.nodes[fixed[0]]?.opType ?? "a node"}, for one, cannot: ${fixed[1]}`;
+  throw new InputError("ERR_MODEL_UNSUPPORTED", `No node in the main graph of ${model.path} can run in FP16${why}.`, { hint });
+}
+
+/** What a person must know before relying on a measurement: parts of the model that stayed in FP32 in it. */
+export function warningsOf({ view, roundings }: Subject): string[] {
+  const { fixedNodes } = roundings.floats;
+  const byReason = new Map<string, number[]>();
+  for (const [node, reason] of fixedNodes) byReason.set(reason, [...(byReason.get(reason) ?? []), node]);
+  return [...byReason].map(([reason, nodes]) => {
+    const types = [...new Set(nodes.map((n) => view.graph.nodes[n]?.opType ?? ""))].slice(0, 5).join(", ");
+    return `${nodes.length} of ${view.graph.nodes.length} nodes stay in FP32 whatever is pinned (${types}): ${reason}.`;
+  });
+}

@@ -74,16 +74,18 @@ async function makeModel(): Promise<void> {
   await rename(partial, cache);
 }
 
-/** Runs a Node program with this terminal; Ctrl-C reaches both, and the program decides how to stop. */
+/** Runs a Node program with this terminal. A terminal sends Ctrl-C to both; other signals are passed on, and the program decides how to stop. */
 function run(command: readonly string[]): Promise<number> {
   return new Promise((done, fail) => {
     const child = spawn(process.execPath, command, { stdio: "inherit" });
-    const wait = () => {};
-    process.on("SIGINT", wait);
+    const pass = (signal: NodeJS.Signals) => {
+      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+    };
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, pass);
     child.on("error", fail);
     child.on("exit", (exit, signal) => {
-      process.off("SIGINT", wait);
-      done(exit ?? (signal === "SIGINT" ? 130 : 1));
+      for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, pass);
+      done(exit ?? (signal === null ? 1 : 130));
     });
   });
 }

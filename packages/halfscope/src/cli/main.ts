@@ -18,7 +18,8 @@ import { clip, safe } from "./text.js";
 import { explainUsage, type UsageFailure } from "./usage-errors.js";
 
 const controller = new AbortController();
-const context = newContext(terminalProgress(), controller.signal);
+const progress = terminalProgress();
+const context = newContext(progress, controller.signal);
 
 for (const signal of ["SIGINT", "SIGTERM"] as const)
   process.on(signal, () => {
@@ -84,6 +85,7 @@ if (typed.length === 0) {
     await parser.parseAsync();
     process.exitCode = context.exitCode;
   } catch (error) {
+    progress.stop(); // a step that failed never ended its bar
     process.exitCode = report(misused === undefined ? error : explainUsage(misused));
   }
 

@@ -5,9 +5,19 @@ import { clip, safe } from "./text.js";
 /** A step that takes longer than this shows a bar with the time left. */
 const quietMs = 2000;
 
+/** Progress that must be stopped at the end: a bar left alone keeps its timer, and with it the process, alive. */
+export interface TerminalProgress extends Progress {
+  stop(): void;
+}
+
 /** Progress on standard error: a bar on a terminal, a line now and then elsewhere. */
-export function terminalProgress(): Progress {
+export function terminalProgress(): TerminalProgress {
+  const bars = new Set<cliProgress.SingleBar>();
   return {
+    stop(): void {
+      for (const bar of bars) bar.stop();
+      bars.clear();
+    },
     step(name: string, total?: number): ProgressStep {
       const label = clip(safe(name));
       const start = Date.now();
@@ -33,11 +43,13 @@ export function terminalProgress(): Progress {
               etaBuffer: 1,
               gracefulExit: false,
             });
+            bars.add(bar);
             bar.start(total, done, { label, left: duration(left) });
           } else bar.update(done, { label, left: duration(left) });
         },
         end(summary?: string): void {
           bar?.stop();
+          if (bar !== undefined) bars.delete(bar);
           const seconds = (Date.now() - start) / 1000;
           if (seconds >= quietMs / 1000 || summary !== undefined)
             process.stderr.write(`${label}${summary ? `: ${summary}` : ""} · ${duration(seconds)}\n`);

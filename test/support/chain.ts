@@ -1,4 +1,4 @@
-import { elementTypes, type Layer, type PrecisionPlan, type TensorTypes } from "@halfscope/core";
+import type { Layer, PrecisionPlan, TensorTypes } from "@halfscope/core";
 import { listLayers, readModel, viewGraph } from "@halfscope/onnx";
 import { allHalf, buildFloatGraph, listRoundings, type Roundings } from "@halfscope/precision";
 import { type ModelParts, writeModel } from "./model-file.js";
@@ -10,13 +10,12 @@ export interface Prepared {
   types: TensorTypes;
 }
 
-/** Sites of a model without ONNX Runtime: every tensor is FP32, except where `types` says otherwise. */
-export async function prepare(folder: string, model: ModelParts, types: Readonly<Record<string, number>> = {}): Promise<Prepared> {
+/** Sites of a model without ONNX Runtime: every tensor that is no initializer is taken for FP32. */
+export async function prepare(folder: string, model: ModelParts): Promise<Prepared> {
   const read = await readModel(writeModel(folder, model));
   const view = viewGraph(read.graph);
   const names = [...view.producer.keys(), ...view.graphInputs, ...view.initializers.keys()];
-  const dtypeOf = (name: string) => view.initializers.get(name)?.dtype ?? (elementTypes as Record<number, "float32">)[types[name] ?? 1];
-  const known: TensorTypes = new Map(names.map((n) => [n, { dtype: dtypeOf(n) ?? "float32", dims: [2, 2] }]));
+  const known: TensorTypes = new Map(names.map((n) => [n, { dtype: view.initializers.get(n)?.dtype ?? "float32", dims: [2, 2] }]));
   const layers = listLayers(read);
   return {
     layers,

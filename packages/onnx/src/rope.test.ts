@@ -28,10 +28,7 @@ const everySecond = (bytes: Uint8Array) => {
 };
 const source = (bytes: number) => {
   const path = join(folder, "source.bin");
-  writeFileSync(
-    path,
-    Uint8Array.from({ length: bytes }, (_, i) => (i * 7) & 255),
-  );
+  writeFileSync(path, pattern(bytes));
   return path;
 };
 

@@ -10,7 +10,7 @@ import { countKinds } from "./testing/sketch.js";
 
 /** Names of the collection, or one placeholder so that its absence shows as a skipped test. */
 const names = sharedModelNames.length > 0 ? sharedModelNames : ["(no shared models)"];
-const unreadable = new Set(["corrupt-text", "lfs-pointer"]);
+const unreadable = new Set(["corrupt-text", "lfs-pointer", "ext-data-path-traversal"]);
 const companions = new Set(["shape", "mover", "cast"]);
 
 const listOf = async (path: string) => {

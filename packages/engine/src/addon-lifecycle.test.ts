@@ -2,7 +2,6 @@ import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
@@ -43,14 +42,21 @@ describe("a run", () => {
     expect((await session.run({ fetch: ["y"] })).outputs.get("y")?.dims).toEqual([size, size]);
   });
 
-  test("does not block the event loop for more than 50 ms", async () => {
+  test("leaves the event loop free while it runs", async () => {
     await using session = await open(slowModel);
     session.setFeed("x", square);
-    const delay = monitorEventLoopDelay({ resolution: 5 });
-    delay.enable();
-    await session.run({ fetch: ["y"] });
-    delay.disable();
-    expect(delay.max / 1e6).toBeLessThan(50);
+    let running = true;
+    let turns = 0;
+    const turn = () => {
+      turns++;
+      if (running) setImmediate(turn);
+    };
+    const run = session.run({ fetch: ["y"] });
+    setImmediate(turn);
+    await run;
+    running = false;
+    // A run on the event loop would let it turn once. How long a turn takes depends on the machine; scripts/bench measures it.
+    expect(turns).toBeGreaterThan(20);
   });
 
   test("refuses a second one of the same session, while another session runs beside it", async () => {

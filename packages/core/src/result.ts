@@ -109,6 +109,8 @@ export interface LayerSensitivity {
 export interface Sensitivity {
   /** Layers that had to be pinned before the sweep made sense (overflow origins). */
   basePins: readonly string[];
+  /** Why, by layer. */
+  basePinReasons?: Readonly<Record<string, string>>;
   sites: readonly SiteSensitivity[];
   layers: readonly LayerSensitivity[];
   /** Relative L2 of the final outputs with every site on (given basePins), measured; and what the sites predict (root of summed squares). */

@@ -102,13 +102,7 @@ function parseDim(text: string): [string, number] {
 
 function parseShape(text: string): [string, number[]] {
   const at = Math.max(text.lastIndexOf("="), text.lastIndexOf(":"));
-  const dims =
-    text.slice(at + 1) === ""
-      ? []
-      : text
-          .slice(at + 1)
-          .split("x")
-          .map(Number);
-  if (at > 0 && dims.every((d) => Number.isSafeInteger(d) && d >= 0)) return [text.slice(0, at), dims];
+  const sizes = text.slice(at + 1) === "" ? [] : text.slice(at + 1).split("x");
+  if (at > 0 && sizes.every((s) => /^\d{1,15}$/.test(s))) return [text.slice(0, at), sizes.map(Number)];
   throw new UsageError("ERR_OPTION", `--shape needs NAME=1x128, found "${text}".`, { hint: "For instance --shape input_ids=1x128." });
 }

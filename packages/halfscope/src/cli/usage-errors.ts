@@ -28,7 +28,8 @@ export function explainUsage({ message, help, typed }: UsageFailure): UsageError
   const unknown = /^Unknown arguments?: (.+)$/.exec(message)?.[1]?.split(", ");
   if (unknown !== undefined) {
     const found = unknown.find((name) => typed.some((a) => nameOf(a) === name)) ?? unknown[0] ?? "";
-    const option = typed.find((a) => a.startsWith("-") && nameOf(a) === found);
+    // --no-x is "not x" to yargs.
+    const option = typed.find((a) => a.startsWith("-") && (nameOf(a) === found || nameOf(a) === `no-${found}`));
     if (option === undefined)
       return bad(`${command} takes ${positionals(help) || "no file"}; "${found}" is one too many.`, seeHelp(command));
     const options = [...help.matchAll(/^ +(?:-\w, )?--([\w-]+)/gm)].map((m) => m[1] as string);

@@ -46,7 +46,6 @@ export async function debugModel(path: string, o: DebugOptions): Promise<ResultD
   const verdict = await timed("verify", () => verifyStep(bench, mixed, o.tolerance));
   const verdictAllHalf = await verifyAllHalf(bench, o.tolerance);
   await keep({ verdict, verdictAllHalf });
-  await timed("report", () => writeTextFile(join(o.folder, resultFiles.report), renderHtml(result)));
-  await keep({ timings });
+  await writeTextFile(join(o.folder, resultFiles.report), renderHtml(result));
   return result;
 }

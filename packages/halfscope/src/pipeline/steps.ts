@@ -109,7 +109,7 @@ export async function sweepStep(bench: Workbench, basePins: Compared["basePins"]
   );
   if (journal.size > 0) bench.progress.note(`Continuing a sweep: ${journal.size} sites are in the journal already.`);
   const { barePassSeconds } = await bench.reference();
-  return sweepSites({
+  const sensitivity = await sweepSites({
     roundings,
     base,
     evaluate: bench.evaluator(),
@@ -120,6 +120,7 @@ export async function sweepStep(bench: Workbench, basePins: Compared["basePins"]
     everySite: o.everySite,
     barePassSeconds,
   });
+  return { ...sensitivity, basePinReasons: Object.fromEntries(basePins.map((p) => [p.layer, p.reason])) };
 }
 
 export async function recommendStep(

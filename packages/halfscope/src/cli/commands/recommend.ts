@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { exitCodes, UsageError } from "@halfscope/core";
+import { encodeJson, exitCodes, UsageError } from "@halfscope/core";
 import type { Command } from "../command.js";
 import { jsonOption, type RunArguments, requireTolerance, runOptions, toleranceOption, workbenchOptions } from "../options.js";
 
@@ -26,6 +26,7 @@ export const recommendCommand: Command<Arguments> = (context) => ({
     const { Workbench } = await import("../../pipeline/workbench.js");
     const { recommendStep } = await import("../../pipeline/steps.js");
     const { loadResult, resultFiles, saveResult, writeTextFile } = await import("../../pipeline/results-folder.js");
+    const { describeFeeds } = await import("@halfscope/engine");
     const { formatOverrides } = await import("@halfscope/precision");
     const { describeRecommendation } = await import("../describe-recommendation.js");
     const result = await loadResult(args.folder);
@@ -42,10 +43,14 @@ export const recommendCommand: Command<Arguments> = (context) => ({
           hint: "Name the swept file with --model, or sweep again.",
         },
       );
-    const origins = result.ranking?.origins ?? [];
+    if (encodeJson(bench.feeds.map(describeFeeds)) !== encodeJson(result.feeds))
+      context.say(
+        "Warning: these are not the inputs that were swept; give recommend the same --feed, --dim, --samples and --seed as sweep.",
+      );
+    const { basePinReasons: reasons = {} } = result.sensitivity;
     const basePins = result.sensitivity.basePins.map((layer) => ({
       layer,
-      reason: origins.find((o) => o.layer === layer)?.evidence ?? "part of an overflow's region",
+      reason: (Object.hasOwn(reasons, layer) && reasons[layer]) || "part of an overflow's region",
     }));
     const found = await recommendStep(bench, result.sensitivity, basePins, tolerance);
     // What was measured on the file of the former pins says nothing about these.

@@ -18,7 +18,10 @@ const [batch = 1, sequence = 128] = (process.argv[2] ?? "1x128").split("x").map(
 const path = process.argv[3] ?? (await madeBert("bert-large"));
 const rounds = Number(process.argv[4] ?? 5);
 const open = await seconds(async () => listLayers(await readModel(path)));
-using bench = await Workbench.open(path, { dims: { batch, sequence, seq: sequence }, samples: 1 });
+using bench = await Workbench.open(path, {
+  shapes: Object.fromEntries(["input_ids", "attention_mask", "token_type_ids"].map((n) => [n, [batch, sequence]])),
+  samples: 1,
+});
 const subject = await bench.subject();
 const [feed] = bench.feeds;
 const { placements } = subject.roundings;

@@ -78,7 +78,7 @@ describe("a mistyped command line exits with 2 and says what was meant", () => {
     expect(code).toBe(2);
     expect(documentIn(stdout)).toMatchObject({
       schema: "halfscope/error/1",
-      error: { code: "ERR_OPTION", hint: /* ours */ expect.stringContaining("compare") },
+      error: { code: "ERR_OPTION", hint: expect.stringContaining("compare") },
     });
   });
 });

@@ -16,8 +16,8 @@ export interface Ended {
 export interface RunOptions {
   env?: Readonly<Record<string, string>>;
   cwd?: string;
-  /** Called with the process and what it has said on standard error so far. */
-  onStderr?: (child: ChildProcess, said: string) => void;
+  /** Called with the process when it has been started. */
+  onStart?: (child: ChildProcess) => void;
 }
 
 /** Runs `halfscope ARGS` to its end. */
@@ -32,8 +32,8 @@ export function halfscope(args: readonly string[], o: RunOptions = {}): Promise<
   child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
   child.stderr.on("data", (chunk: Buffer) => {
     stderr += chunk.toString();
-    o.onStderr?.(child, stderr);
   });
+  o.onStart?.(child);
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => resolve({ code, stdout: Buffer.concat(out).toString(), stderr }));

@@ -47,7 +47,7 @@ export async function applyPlan(subject: Subject, plan: PrecisionPlan, out: stri
     await writeRope(path, realised.rope, { signal: o.signal, written: (n) => step.update(ropeLength(external) + n) });
   } catch (error) {
     // Weights that no model names are half a result.
-    if (externalPath !== undefined && !existed) await rm(externalPath, { force: true });
+    if (externalPath !== undefined && !existed) await rm(externalPath, { force: true }).catch(() => undefined);
     throw error;
   }
   step.end();

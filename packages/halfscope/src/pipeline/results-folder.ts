@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { access, constants, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { decodeJson, encodeJson, type ResultDocument, UsageError } from "@halfscope/core";
+import { findDamage } from "./result-shape.js";
 
 /** Names of the files in a results folder. */
 export const resultFiles = {
@@ -38,7 +39,7 @@ export async function writeTextFile(path: string, text: string): Promise<void> {
     await writeFile(temporary, text);
     await rename(temporary, path);
   } catch (cause) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw notWritable(path, cause);
   }
 }
@@ -68,9 +69,12 @@ export async function loadResult(folder: string): Promise<ResultDocument> {
     });
   }
   const schema = (document as { schema?: unknown } | null)?.schema;
-  if (schema !== "halfscope/result/1" || !Array.isArray((document as { layers?: unknown }).layers))
+  if (schema !== "halfscope/result/1")
     throw new UsageError("ERR_RESULT", `${path} has the schema ${JSON.stringify(schema)}, expected "halfscope/result/1".`, {
       hint: "Run the measurement again with this version of halfscope.",
     });
+  const damage = findDamage(document as object);
+  if (damage !== undefined)
+    throw new UsageError("ERR_RESULT", `${path} is damaged: ${damage}.`, { hint: "Run the measurement again, or fetch the file again." });
   return document as ResultDocument;
 }

@@ -1,7 +1,16 @@
 import { availableParallelism } from "node:os";
 import { type Evaluate, outputErrorFrom, prepareSubject, type Subject } from "@halfscope/analysis";
-import { type ErrorStats, type Hazard, InputError, type Layer, type Progress, silentProgress, type TensorValue } from "@halfscope/core";
-import { type Feed, feedSignature, floatOutputs, loadFeeds, makeFeeds, OutputEngine, shapesOfFeed } from "@halfscope/engine";
+import {
+  type ErrorStats,
+  HalfscopeError,
+  type Hazard,
+  InputError,
+  type Layer,
+  type Progress,
+  silentProgress,
+  type TensorValue,
+} from "@halfscope/core";
+import { type Feed, feedSignature, floatOutputs, inferTypes, loadFeeds, makeFeeds, OutputEngine, shapesOfFeed } from "@halfscope/engine";
 import { type GraphView, listLayers, type Model, readModel, viewGraph } from "@halfscope/onnx";
 import { findHazards, type Range } from "@halfscope/precision";
 import { scanWeight } from "./weight-scan.js";
@@ -67,9 +76,24 @@ export class Workbench implements Disposable {
     const key = shapeKey(feed);
     const known = this.subjects.get(key);
     if (known !== undefined) return known;
-    const subject = await prepareSubject(this.model, feed, { threads: this.threads }, { view: this.view, layers: this.layers });
+    const subject = await prepareSubject(this.model, feed, { threads: this.threads }, { view: this.view, layers: this.layers }).catch(
+      (error: unknown) => this.blameFeed(error, feed),
+    );
     this.subjects.set(key, subject);
     return subject;
+  }
+
+  /** When ONNX Runtime refuses the model with this feed's shapes but takes it without, the feed is what is wrong. */
+  private async blameFeed(error: unknown, feed: Feed): Promise<never> {
+    if (!(error instanceof HalfscopeError) || error.code !== "ERR_ENGINE_BUILD") throw error;
+    await inferTypes(this.model, this.view).catch(() => {
+      throw error;
+    });
+    const shapes = [...feed.tensors].map(([name, t]) => `"${name}" [${t.dims.join(", ")}]`).join(", ");
+    throw new InputError("ERR_FEED", `The shapes of the inputs do not fit together in this model: ${shapes}. ${error.message}`, {
+      hint: "Give inputs of shapes that belong together, or sizes with --dim and --shape.",
+      cause: error,
+    });
   }
 
   /** Static hazards, and with measured ranges those that depend on them. Weights are scanned once. */
@@ -104,6 +128,7 @@ export class Workbench implements Disposable {
     using engine = await OutputEngine.reference(await this.subject(feed), { threads: this.threads });
     engine.setFeed(feed);
     const first = await engine.outputsOf({ signal: this.signal });
+    requireFinite(first.outputs);
     const second = await engine.outputsOf({ signal: this.signal });
     const run = { outputs: first.outputs, barePassSeconds: Math.min(first.seconds, second.seconds) };
     this.references.set(feed, run);
@@ -115,7 +140,7 @@ export class Workbench implements Disposable {
     const { types } = await this.subject();
     if (floatOutputs(this.view, types).length > 0) return;
     const found = this.view.graph.outputs.map((v) => `"${v.name}" is ${types.get(v.name)?.dtype ?? v.dtype}`).join(", ");
-    throw new InputError("ERR_MODEL_UNSUPPORTED", `${this.model.path} has no float output to judge: ${found}.`, {
+    throw new InputError("ERR_MODEL_NO_FLOAT", `${this.model.path} has no float output to judge: ${found}.`, {
       hint: "Make the tensor in front of the decision (the logits) an output of the model; `halfscope compare` works as it is.",
     });
   }
@@ -145,6 +170,30 @@ export class Workbench implements Disposable {
 
   [Symbol.dispose](): void {
     for (const { engine } of this.engines.values()) engine[Symbol.dispose]();
+  }
+}
+
+/** A reference that is itself broken says nothing about FP16, on whichever sample. */
+function requireFinite(outputs: ReadonlyMap<string, TensorValue>): void {
+  for (const [name, value] of outputs) {
+    if (value.dtype !== "float32") continue;
+    const { buffer, byteOffset, byteLength } = value.data;
+    const bytes = byteOffset % 4 === 0 ? new Float32Array(buffer, byteOffset, byteLength / 4) : new Float32Array(value.data.slice().buffer);
+    let nan = 0;
+    let inf = 0;
+    for (const x of bytes) {
+      if (Number.isNaN(x)) nan++;
+      else if (!Number.isFinite(x)) inf++;
+    }
+    if (nan + inf > 0)
+      throw new InputError(
+        "ERR_REFERENCE_NOT_FINITE",
+        `The reference itself is not finite: output "${name}" has ${nan} NaN and ${inf} Inf in FP32.`,
+        {
+          hint: "Nothing can be said about FP16 until that is mended: check the feeds (a fully masked row?) and the weights.",
+          context: { output: name },
+        },
+      );
   }
 }
 

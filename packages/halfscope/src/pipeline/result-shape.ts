@@ -1,0 +1,64 @@
+/** What a part of `result.json` has to be. "list" is of objects. */
+type Shape = "text" | "number" | "object" | "list" | "texts" | { readonly [field: string]: Shape };
+
+const stats: Shape = { tensors: "list", outputs: "object", coverage: "object", notSupported: "list" };
+const verdict: Shape = { outcome: "text", tolerance: "number", error: "number", outputs: "object" };
+
+const required: Readonly<Record<string, Shape>> = {
+  model: { path: "text", digest: "text", nodes: "number", parameters: "number", sizeBytes: "number", producer: "text", opsets: "object" },
+  environment: { halfscope: "text", onnxruntime: "text", provider: "text" },
+  options: { tolerance: "number", samples: "number" },
+  layers: "list",
+  hazards: "list",
+  timings: "object",
+  warnings: "texts",
+};
+const optional: Readonly<Record<string, Shape>> = {
+  isolated: stats,
+  accumulated: stats,
+  ranking: { origins: "list", layers: "list", byKind: "list", byBlock: "list" },
+  sensitivity: { basePins: "texts", sites: "list", layers: "list", measuredError: "number" },
+  recommendation: { outcome: "text", tolerance: "number", pins: "list", trials: "list", suggestions: "list" },
+  overrides: { modelDigest: "text", pins: "list" },
+  verdict,
+  verdictAllHalf: verdict,
+};
+
+/** The first part of a result document that is not what it must be, in words; undefined when all are. Files come from anywhere. */
+export function findDamage(document: object): string | undefined {
+  const parts = document as Readonly<Record<string, unknown>>;
+  const { feeds, layers } = parts;
+  const found =
+    Object.entries(required)
+      .map(([name, shape]) => mismatch(parts[name], shape, name))
+      .find((m) => m !== undefined) ??
+    Object.entries(optional)
+      .map(([name, shape]) => (parts[name] === undefined ? undefined : mismatch(parts[name], shape, name)))
+      .find((m) => m !== undefined);
+  if (found !== undefined) return found;
+  if (!Array.isArray(feeds) || !feeds.every((f) => Array.isArray(f) && f.every(isObject))) return "feeds is no list of lists";
+  return (layers as Record<string, unknown>[]).every((l) => ["id", "kind", "title", "blockPath"].every((k) => typeof l[k] === "string"))
+    ? undefined
+    : "a layer lacks its id, kind, title or blockPath";
+}
+
+const isObject = (v: unknown): v is Record<string, unknown> => typeof v === "object" && v !== null && !Array.isArray(v);
+
+function mismatch(value: unknown, shape: Shape, name: string): string | undefined {
+  if (typeof shape === "object") {
+    if (!isObject(value)) return `${name} is no object`;
+    return Object.entries(shape)
+      .map(([field, inner]) => mismatch(value[field], inner, `${name}.${field}`))
+      .find((m) => m !== undefined);
+  }
+  const fits = {
+    text: () => typeof value === "string",
+    number: () => typeof value === "number",
+    object: () => isObject(value),
+    list: () => Array.isArray(value) && value.every(isObject),
+    texts: () => Array.isArray(value) && value.every((v) => typeof v === "string"),
+  }[shape]();
+  return fits
+    ? undefined
+    : `${name} is missing or no ${{ text: "text", number: "number", object: "object", list: "list of objects", texts: "list of texts" }[shape]}`;
+}

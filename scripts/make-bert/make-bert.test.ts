@@ -143,7 +143,9 @@ describe("planted faults", () => {
     expect(floats(changed[0]!.rawData!)).toContain(300);
   });
 
-  it("leave no planted.json beside a healthy model", async () => {
+  it("leave no planted.json beside a healthy model, not even that of the model it replaces", async () => {
+    await makeBert(small({ faults: [{ kind: "noisy-layer" }] }));
+    expect(existsSync(join(folder, "planted.json"))).toBe(true);
     await makeBert(small());
     expect(existsSync(join(folder, "planted.json"))).toBe(false);
   });

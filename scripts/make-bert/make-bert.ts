@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type BertOptions, resolveConfig } from "./config.js";
 import { plantFaults } from "./faults.js";
@@ -31,11 +32,14 @@ export async function makeBert(options: BertOptions): Promise<MadeBert> {
     irVersion: decomposed ? 7 : 8,
     external: config.external,
   });
+  const recordPath = join(dirname(config.path), "planted.json");
   const record = Buffer.from(`${JSON.stringify({ faults: planted }, null, 2)}\n`);
   const bytes = await writeFiles([
     ...(config.external ? [{ path: `${config.path}.data`, pieces: data }] : []),
     { path: config.path, pieces: model },
-    ...(planted.length > 0 ? [{ path: join(dirname(config.path), "planted.json"), pieces: [record] }] : []),
+    ...(planted.length > 0 ? [{ path: recordPath, pieces: [record] }] : []),
   ]);
+  // A record left by an earlier model of this folder would tell lies about this one.
+  if (planted.length === 0) await rm(recordPath, { force: true });
   return { path: config.path, bytes: bytes - (planted.length > 0 ? record.length : 0), nodes: graph.nodes.length };
 }

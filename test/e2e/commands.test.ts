@@ -65,6 +65,7 @@ describe("debug", () => {
     const { code, stdout, stderr } = await halfscope(["debug", sound, "-o", resultsOfSound]);
     expect(code, stderr).toBe(0);
     expect(stdout).toMatch(/^Yes/);
+    expect(tooWide(stdout)).toEqual([]);
     expect(stderr).toContain(join(resultsOfSound, "report.html"));
     expect(savedResult(resultsOfSound).recommendation).toMatchObject({ outcome: "no-pins-needed", pins: [] });
   });

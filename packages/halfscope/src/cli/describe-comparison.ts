@@ -1,7 +1,7 @@
 import { outputErrorFrom } from "@halfscope/analysis";
 import type { ErrorSummary, ResultDocument } from "@halfscope/core";
 import { table } from "./table.js";
-import { clip, given, number, safe, shorten } from "./text.js";
+import { clip, given, number, quote, safe, shorten } from "./text.js";
 
 const shown = 25;
 
@@ -53,7 +53,7 @@ export function describeOrigins(result: ResultDocument): string[] {
   const harmful = origins.filter((o) => o.kind !== "harmless-overflow");
   const lines = harmful.flatMap((o) => [
     `${o.kind.toUpperCase()} starts at ${clip(safe(o.layer))}, tensor "${clip(safe(o.tensor))}":`,
-    `  ${clip(safe(o.evidence))}`,
+    quote(o.evidence, 2),
   ]);
   const harmless = origins.length - harmful.length;
   if (harmless > 0) lines.push(`${harmless} overflow${harmless > 1 ? "s" : ""} without harm (masks and the like).`);

@@ -1,6 +1,6 @@
 import type { Inspection } from "../pipeline/inspect.js";
 import { table } from "./table.js";
-import { clip, safe, shorten } from "./text.js";
+import { amount, clip, quote, safe, shorten } from "./text.js";
 
 /** What `inspect` prints for people. */
 export function describeInspection({ model, inputs, outputs, layers, hazards, notes }: Inspection): string {
@@ -13,13 +13,13 @@ export function describeInspection({ model, inputs, outputs, layers, hazards, no
     values.map((v) => `${shorten(safe(v.name), 80)} ${v.dtype}[${v.dims?.map((d) => safe(String(d))).join(", ") ?? "?"}]`).join(", ");
   const lines = [
     `${safe(model.path)}`,
-    `${model.nodes} nodes, ${(model.parameters / 1e6).toFixed(1)} M parameters, ${(model.sizeBytes / 1e6).toFixed(1)} MB; ${safe(model.producer) || "unknown producer"}; opsets ${Object.entries(
+    `${model.nodes} nodes, ${amount(model.parameters)} parameters, ${amount(model.sizeBytes)}B; ${safe(model.producer) || "unknown producer"}; opsets ${Object.entries(
       model.opsets,
     )
       .map(([d, v]) => `${safe(d)} ${v}`)
       .join(", ")}`,
-    `inputs: ${face(inputs)}`,
-    `outputs: ${face(outputs)}`,
+    quote(`inputs: ${face(inputs)}`, 0),
+    quote(`outputs: ${face(outputs)}`, 0),
     "",
     table(
       ["layer", "kind", "what it is", ...(blocks ? ["block"] : [])],
@@ -34,7 +34,7 @@ export function describeInspection({ model, inputs, outputs, layers, hazards, no
   ];
   if (hazards.length > 0) lines.push("", "Hazards", ...describeHazards(hazards));
   else lines.push("", "No hazards found.");
-  lines.push(...notes.map((n) => `note: ${clip(safe(n))}`));
+  lines.push(...notes.map((n) => quote(`note: ${n}`, 0)));
   return lines.join("\n");
 }
 
@@ -46,10 +46,9 @@ function describeHazards(hazards: Inspection["hazards"]): string[] {
   const groups = new Map<string, Inspection["hazards"][number][]>();
   for (const h of hazards) groups.set(`${h.severity}: ${h.code}`, [...(groups.get(`${h.severity}: ${h.code}`) ?? []), h]);
   for (const [title, group] of groups) {
-    for (const h of group.slice(0, shownOfEach))
-      lines.push(`  ${title} at ${clip(safe(h.layer || h.tensor))}`, `    ${clip(safe(h.evidence))}`);
+    for (const h of group.slice(0, shownOfEach)) lines.push(`  ${title} at ${clip(safe(h.layer || h.tensor))}`, quote(h.evidence, 4));
     if (group.length > shownOfEach) lines.push(`  ... and ${group.length - shownOfEach} more like it (all of them in --json)`);
-    lines.push(`    ${group[0]?.fix}`);
+    lines.push(quote(group[0]?.fix ?? "", 4));
   }
   return lines;
 }

@@ -1,11 +1,11 @@
 import Table from "cli-table3";
-import { safe, shorten } from "./text.js";
+import { safe, shortenPath, wrap } from "./text.js";
 
 const noLines = Object.fromEntries(
   ["top", "bottom"].flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`]).map((key) => [key, ""]),
 );
 const between = "  ";
-const narrowest = 24;
+const narrowest = 30;
 
 export interface TableOptions {
   /** Columns of numbers: aligned to the right. */
@@ -22,6 +22,18 @@ export interface TableOptions {
 export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[], o: TableOptions = {}): string {
   const cells = rows.map((r) => r.map((c) => safe(String(c))));
   const widths = fit(head, cells, o);
+  const columns = head.map((_, i) => {
+    const column = cells.map((r) => r[i] ?? "");
+    const width = widths[i] ?? 0;
+    if (i === o.sentences) return column.map((c) => wrap(c, width));
+    const names = new Set(column).size;
+    // A name that could be another is worse than a wide table.
+    for (let w = width; ; w++) {
+      const short = column.map((c) => shortenPath(c, w));
+      widths[i] = w;
+      if (new Set(short).size === names) return short;
+    }
+  });
   const t = new Table({
     head: [...head],
     chars: { ...noLines, left: "", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: between },
@@ -29,9 +41,8 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
     colAligns: head.map((_, i) => (o.numeric?.includes(i) ? "right" : "left")),
     colWidths: widths,
     rowAligns: ["bottom"],
-    wordWrap: true,
   });
-  t.push(...cells.map((r) => r.map((c, i) => (i === o.sentences ? c : shorten(c, widths[i] ?? c.length)))));
+  t.push(...cells.map((r, row) => r.map((_, i) => columns[i]?.[row] ?? "")));
   return t
     .toString()
     .split("\n")

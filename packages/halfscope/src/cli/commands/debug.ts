@@ -30,12 +30,17 @@ export const debugCommand: Command<Arguments> = (context) => ({
     const tolerance = requireTolerance(args.tolerance);
     const { debugModel } = await import("../../pipeline/debug.js");
     const { resultFiles } = await import("../../pipeline/results-folder.js");
+    const { quote } = await import("../text.js");
     const { renderTerminalSummary } = await import("@halfscope/report");
     const result = await debugModel(args.model, { ...workbenchOptions(args, context), folder: args.out, tolerance, fresh: args.fresh });
     context.answer(
       args.json,
       () => result,
-      () => renderTerminalSummary(result),
+      () =>
+        renderTerminalSummary(result)
+          .split("\n")
+          .map((line) => quote(line.trimStart(), line.length - line.trimStart().length))
+          .join("\n"),
     );
     context.say(`\nReport: ${join(args.out, resultFiles.report)}`);
     if (result.verdict?.outcome !== "within") context.exitCode = exitCodes.accuracyNotMet;

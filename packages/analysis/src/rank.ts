@@ -1,35 +1,15 @@
 import {
-  type ErrorStats,
   type ErrorSummary,
   type Layer,
   type Measurements,
-  meanAbs,
-  meanUlp,
   type Origin,
   type RankedLayer,
   type Ranking,
-  relativeL2,
+  summarise,
   topBlock,
 } from "@halfscope/core";
 
 export type RankBy = "relative" | "max" | "mean";
-
-export function summarise(tensor: string, s: ErrorStats): ErrorSummary {
-  return {
-    tensor,
-    maxAbs: s.maxAbs,
-    meanAbs: meanAbs(s),
-    relativeL2: relativeL2(s),
-    maxUlp: s.maxUlp,
-    meanUlp: meanUlp(s),
-    overflowed: s.overflowed,
-    nan: s.nanCandidate,
-    flushed: s.flushed,
-    subnormal: s.subnormalCandidate,
-    nonFiniteMismatch: s.nonFiniteMismatch,
-    count: s.count,
-  };
-}
 
 const measures: Record<RankBy, (e: ErrorSummary) => number> = {
   relative: (e) => e.relativeL2,

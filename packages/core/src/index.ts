@@ -6,3 +6,4 @@ export * from "./layer.js";
 export * from "./plan.js";
 export * from "./progress.js";
 export * from "./result.js";
+export * from "./summarise.js";

@@ -65,7 +65,7 @@ export async function examineMachine(): Promise<Finding[]> {
     ok: false,
     needed: false,
     found: "not supported by this version of halfscope",
-    remedy: "mixed.onnx builds with TensorRT 10 (strongly typed) and 11 as it is.",
+    remedy: "mixed.onnx states every type by Casts, as strongly typed networks need; building it with TensorRT is up to you.",
   });
   return findings;
 }

@@ -1,29 +1,7 @@
-import {
-  type ErrorStats,
-  type ErrorSummary,
-  exponentBias,
-  exponentBins,
-  type Measurement,
-  meanAbs,
-  meanUlp,
-  relativeL2,
-} from "@halfscope/core";
+import { type ErrorStats, type ErrorSummary, exponentBias, exponentBins, type Measurement, summarise } from "@halfscope/core";
 
 /** What a ranking keeps of a measurement. */
-export const summary = ({ tensor, stats: s }: Measurement): ErrorSummary => ({
-  tensor,
-  maxAbs: s.maxAbs,
-  meanAbs: meanAbs(s),
-  relativeL2: relativeL2(s),
-  maxUlp: s.maxUlp,
-  meanUlp: meanUlp(s),
-  overflowed: s.overflowed,
-  nan: s.nanCandidate,
-  flushed: s.flushed,
-  subnormal: s.subnormalCandidate,
-  nonFiniteMismatch: s.nonFiniteMismatch,
-  count: s.count,
-});
+export const summary = ({ tensor, stats: s }: Measurement): ErrorSummary => summarise(tensor, s);
 
 /** Statistics of a tensor whose relative L2 error and reach are given. */
 export function stats(error: number, reach: number, overflowed: number, random: () => number): ErrorStats {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Brings a checkout into a state in which it can be used, and then starts what was asked for. `npm run demo`, `npm test`,
- * `npm run build` and `npm run check` are this file; run it with one of those words, further arguments go to what it starts.
+ * Brings a checkout into a state in which it can be used, and then starts what was asked for. `npm run demo`, `npm run conformance`,
+ * `npm test`, `npm run build` and `npm run check` are this file; run it with one of those words, further arguments go to what it starts.
  *
  * Needs nothing but Node's own modules, because it runs before anything is installed. Each step does nothing when its result is
  * fresh. What it says goes to standard error; the last line of `test` (`N passed, N failed`) goes to standard output.
@@ -24,6 +24,7 @@ let running;
 
 const COMMANDS = {
   demo: { build: true, run: (args) => runNode(["scripts/dist/demo/main.js", ...args]) },
+  conformance: { build: true, run: (args) => runNode(["scripts/dist/conformance/main.js", ...args]) },
   test: { build: true, run: test },
   build: { build: true, run: async () => 0 },
   check: { build: false, run: check },
@@ -33,7 +34,7 @@ const [name = "", ...args] = process.argv.slice(2);
 const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
 if (command === undefined) {
   say(
-    `expected one of ${Object.keys(COMMANDS).join(", ")}; found ${name === "" ? "nothing" : `'${name}'`}.\nUsage: node scripts/bootstrap.mjs demo|test|build|check [ARGS]`,
+    `expected one of ${Object.keys(COMMANDS).join(", ")}; found ${name === "" ? "nothing" : `'${name}'`}.\nUsage: node scripts/bootstrap.mjs ${Object.keys(COMMANDS).join("|")} [ARGS]`,
   );
   process.exit(2);
 }

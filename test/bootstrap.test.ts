@@ -22,7 +22,7 @@ function temporary(parent: string): string {
 test("an unknown word is wrong usage", () => {
   const { status, stderr } = bootstrap(["nonsense"]);
   expect(status).toBe(2);
-  expect(stderr).toContain("expected one of demo, test, build, check; found 'nonsense'");
+  expect(stderr).toContain("expected one of demo, conformance, test, build, check; found 'nonsense'");
 });
 
 test("every missing build tool is named at once, with how to install it, before anything else happens", () => {

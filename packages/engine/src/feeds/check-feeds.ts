@@ -7,9 +7,9 @@ import { closest } from "./feed-errors.js";
 /**
  * Checks one sample against the inputs of the graph, and converts types where nothing is lost (noted in its origins). Returns a feed in the
  * order of the inputs. Errors: ERR_FEED (missing, unknown name, shape, type, ids outside their table), ERR_FEED_NOT_FINITE (NaN, Inf).
- * `where` names the sample in messages.
+ * `where` names the sample in messages; `notFinite: "keep"` lets NaN and Inf through.
  */
-export function checkFeed(feed: Feed, signature: readonly FeedInput[], where: string): Feed {
+export function checkFeed(feed: Feed, signature: readonly FeedInput[], where: string, o: { notFinite?: "refuse" | "keep" } = {}): Feed {
   for (const name of feed.tensors.keys()) if (!signature.some((input) => input.name === name)) throw unknownInput(name, signature, where);
   const missing = signature.filter((input) => !feed.tensors.has(input.name));
   if (missing.length > 0)
@@ -21,6 +21,7 @@ export function checkFeed(feed: Feed, signature: readonly FeedInput[], where: st
   const symbols = new Map<string, number>();
   for (const input of signature) {
     const { value, notes } = checkTensor(feed.tensors.get(input.name)!, input, where);
+    if (o.notFinite !== "keep") requireFinite(value, input.name, where);
     notes.push(...symbolConflicts(value, input, symbols));
     checked.tensors.set(input.name, value);
     checked.origins.set(input.name, [feed.origins.get(input.name) ?? where, ...notes].join("; "));
@@ -71,7 +72,6 @@ function checkTensor(given: TensorValue, input: FeedInput, where: string): { val
       `Save it as ${input.dtype} (NumPy: .astype).`,
     );
   if (conversion.note !== undefined) notes.push(conversion.note);
-  requireFinite(conversion.value, input.name, where);
   requireIdsInTables(conversion.value, input, fail);
   return { value: conversion.value, notes };
 }

@@ -19,6 +19,8 @@ export interface LoadFeedsOptions {
   dims?: Readonly<Record<string, number>>;
   /** Whole shapes by input, for raw files. */
   shapes?: Readonly<Record<string, readonly number[]>>;
+  /** NaN and Inf in a sample: refused (default), because a comparison on them means nothing, or kept, to run a model once. */
+  notFinite?: "refuse" | "keep";
 }
 
 /**
@@ -59,7 +61,7 @@ export async function loadFeeds(
     });
   return feeds.map((feed, i) => {
     const origin = feed.origins.values().next().value ?? "";
-    return checkFeed(feed, signature, feeds.length > 1 ? `Sample ${i} (${origin})` : origin);
+    return checkFeed(feed, signature, feeds.length > 1 ? `Sample ${i} (${origin})` : origin, options);
   });
 }
 

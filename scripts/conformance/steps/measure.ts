@@ -1,0 +1,75 @@
+/** Measuring every tensor of a model whose candidate has all layers in FP16. */
+import { measure, prepareSubject, type Subject } from "@halfscope/analysis";
+import { HalfscopeError, isFloat, type Layer, type MeasureMode, silentProgress } from "@halfscope/core";
+import { elementsOf, type Feed, feedSignature, makeFeeds, tensorOf } from "@halfscope/engine";
+import { allHalf } from "@halfscope/precision";
+import type { Loaded } from "./load.js";
+import type { Referenced } from "./reference.js";
+import { Void, Wrong } from "./verdicts.js";
+
+export interface Prepared {
+  subject: Subject;
+  feed: Feed;
+  random: readonly string[];
+}
+
+/** The subject on the first sample, or on a made-up one where that holds NaN or Inf. Throws Void for models without a float tensor. */
+export async function prepareStep(loaded: Loaded, layers: readonly Layer[], { feeds, random, types }: Referenced): Promise<Prepared> {
+  const { model, view } = loaded;
+  if (![...types.values()].some((t) => isFloat(t.dtype))) throw new Void("no float tensor");
+  const [feed] = feeds;
+  const subject = await prepareSubject(model, feed, { threads: 1 }, { view, layers });
+  return { subject, feed, random };
+}
+
+/** Measures in one mode; every tensor must be accounted for once. */
+export async function measureStep(prepared: Prepared, mode: MeasureMode, note: (text: string) => void): Promise<void> {
+  const { subject } = prepared;
+  const plan = allHalf(subject.model.digest, "overflow");
+  const run = (feed: Feed) => measure(subject, feed, { mode, plan, progress: silentProgress });
+  const measured = await run(prepared.feed).catch(async (error: unknown) => {
+    if (!(error instanceof HalfscopeError) || error.code !== "ERR_REFERENCE_NOT_FINITE" || feedSignature(subject.view).length === 0)
+      throw error;
+    note("measured on made-up inputs: with those that were shipped the reference itself is not finite");
+    const [made] = makeFeeds(subject.model, subject.view, { seed: 1, shapes: Object.fromEntries(subject.feedShapes) }) as [Feed];
+    // A root or a logarithm is finite for positive numbers only.
+    for (const feed of [made, positive(made)]) {
+      prepared.feed = feed;
+      const again = await run(feed).catch(() => undefined);
+      if (again !== undefined) return again;
+    }
+    throw error;
+  });
+  const { coverage, tensors, notSupported } = measured;
+  const total = Object.values(coverage).reduce((n, c) => n + c, 0);
+  const expected = new Set([...subject.view.initializers.keys(), ...subject.view.producer.keys()]).size;
+  if (total !== expected)
+    throw new Wrong(`the coverage adds up to ${total}, but there are ${expected} tensors: ${JSON.stringify(coverage)}`);
+  if (tensors.length !== coverage.compared) throw new Wrong(`${tensors.length} measurements, but ${coverage.compared} counted as compared`);
+  const reasons = [...new Set(notSupported.map((n) => n.reason))];
+  note(
+    `${mode}: ${Object.entries(coverage)
+      .flatMap(([status, n]) => (n === 0 ? [] : `${n} ${status}`))
+      .join(", ")}`,
+  );
+  for (const reason of reasons) note(`not supported: ${reason}`);
+}
+
+const positive = (feed: Feed): Feed => ({
+  ...feed,
+  tensors: new Map(
+    [...feed.tensors].map(([name, value]) => {
+      const elements = isFloat(value.dtype) ? elementsOf(value) : undefined;
+      return [
+        name,
+        elements === undefined
+          ? value
+          : tensorOf(
+              value.dtype,
+              value.dims,
+              Array.from({ length: elements.length }, (_, i) => Math.abs(Number(elements[i])) + 0.1),
+            ),
+      ];
+    }),
+  ),
+});

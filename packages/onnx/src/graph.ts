@@ -30,6 +30,18 @@ export function graphFromBytes(bytes: Uint8Array, folder: string): Graph {
   return graphFromFields(fields, initializers, folder);
 }
 
+/** The graph with other nodes in place of its own; they stand where its first node stood. */
+export function withNodes(graph: Graph, nodes: readonly Node[], folder: string): Graph {
+  const first = graph.fields.findIndex((f) => f.number === graphField.node);
+  const others = (fields: readonly Field[]) => fields.filter((f) => f.number !== graphField.node);
+  const fields = [
+    ...others(graph.fields.slice(0, Math.max(0, first))),
+    ...nodes.map((n) => n.field),
+    ...others(graph.fields.slice(Math.max(0, first))),
+  ];
+  return graphFromFields(fields, graph.initializers, folder);
+}
+
 function graphFromFields(fields: readonly Field[], initializers: readonly Initializer[], folder: string): Graph {
   const nodes: Node[] = [];
   const values: Record<number, ValueInfo[]> = { [graphField.input]: [], [graphField.output]: [], [graphField.valueInfo]: [] };

@@ -1,3 +1,4 @@
+export * from "./bodies.js";
 export * from "./encode.js";
 export * from "./external-data.js";
 export * from "./graph-view.js";
@@ -9,3 +10,4 @@ export * from "./read-model.js";
 export * from "./rewrite.js";
 export * from "./rope.js";
 export * from "./types.js";
+export * from "./unfold.js";

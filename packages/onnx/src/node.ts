@@ -19,6 +19,7 @@ export const attributeField = {
   tensors: 10,
   graphs: 11,
   type: 20,
+  refName: 21,
 } as const;
 
 const attributeTypes: Record<number, Attribute["type"]> = {
@@ -49,7 +50,7 @@ class LazyNode implements Node {
   constructor(
     readonly index: number,
     readonly field: Field,
-    private readonly folder: string,
+    readonly folder: string,
   ) {
     this.bytes = bytesOf(field);
     this.fields = fieldsOf(this.bytes, `node ${index}`);
@@ -87,6 +88,9 @@ class LazyNode implements Node {
 }
 
 export const nodeFromField = (index: number, field: Field, folder: string): Node => new LazyNode(index, field, folder);
+
+/** The same node at another place in a list. */
+export const reindexed = (node: Node, index: number): Node => new LazyNode(index, node.field, node instanceof LazyNode ? node.folder : "");
 
 const text = (fields: readonly Field[], number: number): string => {
   const found = fields.findLast((f) => f.number === number);

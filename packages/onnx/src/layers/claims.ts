@@ -36,8 +36,10 @@ export class Claims {
    */
   take(draft: Draft, output: string): boolean {
     const { nodes } = draft;
+    const { bodyOf } = this.scan.view;
     for (const node of nodes) {
-      if (this.byNode.has(node)) return false;
+      // A layer stands in one body: what reaches over a border cannot be pinned as one.
+      if (this.byNode.has(node) || bodyOf.get(node.index) !== bodyOf.get(draft.main.index)) return false;
       for (const tensor of node.outputs) {
         if (tensor === "" || tensor === output) continue;
         if (this.scan.view.graphOutputs.has(tensor) || this.scan.users(tensor).some((user) => !nodes.has(user))) return false;

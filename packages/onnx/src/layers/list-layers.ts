@@ -1,5 +1,5 @@
 import { isFloat, type Layer } from "@halfscope/core";
-import { viewGraph } from "../graph-view.js";
+import { type GraphView, viewGraph } from "../graph-view.js";
 import type { Model, Node } from "../types.js";
 import { recogniseActivations } from "./activation.js";
 import { recogniseAttentions } from "./attention.js";
@@ -29,11 +29,11 @@ const recognisers: readonly Recogniser[] = [
 ];
 
 /**
- * What a person calls the layers of a model, by first node. Every node of the main graph belongs to exactly one; ids depend on the graph
- * alone. Reads no weights, so that models whose external data is missing can be listed.
+ * What a person calls the layers of a model, by first node. Every node of the graph's view, also those in bodies, belongs to exactly one; ids depend on
+ * the graph alone. Reads no weights, so that models whose external data is missing can be listed.
  */
-export function listLayers(model: Model): Layer[] {
-  const scan = Scan.of(viewGraph(model.graph));
+export function listLayers(model: Model, view: GraphView = viewGraph(model.graph)): Layer[] {
+  const scan = Scan.of(view);
   const claims = new Claims(scan);
   claimControlFlow(scan, claims, new Set(model.functions.map((f) => `${f.domain}:${f.name}`)));
   for (const recognise of recognisers) recognise(scan, claims);
@@ -45,7 +45,8 @@ export function listLayers(model: Model): Layer[] {
   );
   const ids = new Set<string>();
   return drafts.map(({ draft, nodes }) => {
-    const { blockPath = "", name = "" } = places.get(draft) ?? {};
+    const { blockPath: place = "", name = "" } = places.get(draft) ?? {};
+    const blockPath = [bodyPath(scan.view, draft.main), place].filter((p) => p !== "").join("/");
     const id = unique(blockPath === "" ? name : `${blockPath}/${name}`, ids);
     return {
       id,
@@ -57,6 +58,14 @@ export function listLayers(model: Model): Layer[] {
       ...edgesOf(scan, draft, nodes),
     };
   });
+}
+
+/** Names of the holders and branches around a node: `HOLDER/then_branch`; empty in the main graph. */
+function bodyPath(view: GraphView, node: Node): string {
+  const body = view.bodyOf.get(node.index);
+  if (body === undefined) return "";
+  const holder = (body.holder.name || body.holder.outputs.find((o) => o !== "") || body.holder.opType).replace(/^\/+/, "");
+  return [bodyPath(view, body.holder), holder, body.attribute].filter((p) => p !== "").join("/");
 }
 
 function unique(wanted: string, taken: Set<string>): string {

@@ -20,7 +20,7 @@ const defaultEpsilon = (node: Node): number => (node.opType === "SkipLayerNormal
 /** Looks into a layer-norm or rms-norm layer of this graph; undefined for other layers. */
 export function layerNormParts(view: GraphView, layer: Layer): LayerNormParts | undefined {
   if (layer.kind !== "layer-norm" && layer.kind !== "rms-norm") return undefined;
-  const nodes = layer.nodes.flatMap((i) => view.graph.nodes[i] ?? []);
+  const nodes = layer.nodes.flatMap((i) => view.nodes[i] ?? []);
   const fused = nodes.find((n) => n.opType.endsWith("LayerNormalization") || n.opType === "RMSNormalization");
   if (fused !== undefined)
     return { input: fused.inputs[0] ?? "", epsilon: { value: fused.attributes.get("epsilon")?.float ?? defaultEpsilon(fused) } };

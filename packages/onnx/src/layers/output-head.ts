@@ -36,7 +36,7 @@ function tailOf(start: Draft, scan: Scan, draftOf: DraftOf): ReadonlySet<Draft> 
         reachesOutput ||= scan.view.graphOutputs.has(output);
         for (const use of scan.view.consumers.get(output) ?? []) {
           const next = draftOf(use.node);
-          if (next === undefined || (next !== start && !tailKinds.has(next.kind))) return undefined;
+          if (scan.view.bodyOf.has(use.node.index) || next === undefined || (next !== start && !tailKinds.has(next.kind))) return undefined;
           tail.add(next);
         }
       }

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { sharedModel, sharedModelNames } from "../../../../test/shared-models.js";
 import { viewGraph } from "../graph-view.js";
 import { readModel } from "../read-model.js";
+import { unfoldModel } from "../unfold.js";
 import { listLayers } from "./list-layers.js";
 import { layerNormParts } from "./norm-parts.js";
 import { softmaxParts } from "./softmax-parts.js";
@@ -14,8 +15,9 @@ const unreadable = new Set(["corrupt-text", "lfs-pointer", "ext-data-path-traver
 const companions = new Set(["shape", "mover", "cast"]);
 
 const listOf = async (path: string) => {
-  const model = await readModel(path);
-  return { model, view: viewGraph(model.graph), layers: listLayers(model) };
+  const model = unfoldModel(await readModel(path));
+  const view = viewGraph(model.graph);
+  return { model, view, layers: listLayers(model, view) };
 };
 /** Kinds of the layers that compute on floats. */
 const computing = (layers: readonly Layer[]) => countKinds(layers.filter((l) => !companions.has(l.kind)));
@@ -24,8 +26,9 @@ const inBlock = (layers: readonly Layer[], block: string) => layers.filter((l) =
 test.for(names)("%s: every node is in one layer, ids are unique and the same each time", async (name, context) => {
   const path = sharedModel(context, name, "model.onnx");
   if (unreadable.has(name)) return expect(readModel(path)).rejects.toThrow(HalfscopeError);
-  const { model, layers } = await listOf(path);
-  expect(layers.flatMap((l) => l.nodes).toSorted((a, b) => a - b)).toEqual(model.graph.nodes.map((n) => n.index));
+  const { model, view, layers } = await listOf(path);
+  expect(layers.flatMap((l) => l.nodes).toSorted((a, b) => a - b)).toEqual(view.nodes.map((_, i) => i));
+  expect(view.nodes.map((n) => n.index)).toEqual(view.nodes.map((_, i) => i));
   expect(new Set(layers.map((l) => l.id)).size).toBe(layers.length);
   expect(layers.every((l) => l.id !== "" && !l.id.startsWith("/") && l.title !== "")).toBe(true);
   const first = layers.map((l) => l.nodes[0] ?? -1);

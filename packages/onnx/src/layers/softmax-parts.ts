@@ -20,7 +20,7 @@ const maskMagnitude = 1e3;
 /** Looks into a layer of this graph that holds a softmax node; undefined for other layers. */
 export function softmaxParts(view: GraphView, layer: Layer): SoftmaxParts | undefined {
   const scan = Scan.of(view);
-  const inside = new Set(layer.nodes.flatMap((i) => view.graph.nodes[i] ?? []));
+  const inside = new Set(layer.nodes.flatMap((i) => view.nodes[i] ?? []));
   const softmax = [...inside].find((n) => n.domain === "" && (n.opType === "Softmax" || n.opType === "LogSoftmax"));
   if (softmax === undefined) return undefined;
   const { input, masks } = matchSoftmax(scan, softmax, (node) => !inside.has(node));

@@ -1,7 +1,7 @@
 import { readModel } from "@halfscope/onnx";
 import { describe, expect, it } from "vitest";
 import { node, temporaryFolder, writeModel } from "../../../test/support/model-file.js";
-import { isFixedInput, movedInputs, mustStayFull, readsShapeOnly } from "./operators.js";
+import { movedInputs, moverOperators, nonDeterministic, readsShapeOnly, schemaVersions, stateInside } from "./operators.js";
 
 const folder = temporaryFolder();
 async function read(...args: Parameters<typeof node>) {
@@ -33,12 +33,23 @@ describe("operators that hand values on", () => {
     ["Resize", ["x"], { mode: { text: "linear" } }],
     ["ScatterND", ["x", "i", "u"], { reduction: { text: "add" } }],
     ["Dropout", ["x", "ratio", "training"], {}],
+    ["Resize", ["x"], { coordinate_transformation_mode: { text: "tf_crop_and_resize" }, extrapolation_value: { float: 0.1 } }],
+    ["Unique", ["x"], {}],
+    ["TopK", ["x", "k"], {}],
+    ["GridSample", ["x", "grid"], { mode: { text: "nearest" } }],
     ["toString", ["x"], {}],
     ["__proto__", ["x"], {}],
   ])("%s of %j %j computes", async (op, inputs, attributes) => expect(await moved(op, inputs, attributes)).toBeUndefined());
 
-  it("are standard ones: the same name in another domain means something else", async () => {
+  it("are those of the domains that are known: the same name in another domain means something else", async () => {
     expect(await moved("Reshape", ["x"], {}, "com.example")).toBeUndefined();
+    expect(await moved("Reshape", ["x"], {}, "com.microsoft")).toBeUndefined();
+    expect(await moved("Pad", ["x", "pads", "value"], {}, "com.microsoft")).toEqual([0, 2]);
+  });
+
+  it("compute when somebody may see which value won, or a mask of floats", async () => {
+    expect(movedInputs(await read("MaxPool", ["x"], ["y", "indices"]))).toBeUndefined();
+    expect(movedInputs(await read("Dropout", ["x"], ["y", "mask"]))).toBeUndefined();
   });
 
   it("do not include a Clip or Pad whose limit or fill value is no FP16 number", async () => {
@@ -52,23 +63,41 @@ describe("operators that hand values on", () => {
   });
 });
 
-describe("operators that stay in FP32", () => {
-  it("are those without an FP16 form, of foreign domains, and calls of functions", async () => {
-    const reason = async (op: string, domain = "", opset = 17, functions: string[] = []) =>
-      mustStayFull(await read(op, ["x"], ["y"], {}, domain), new Set(functions), opset);
-    expect(await reason("MatMul")).toBeUndefined();
-    expect(await reason("NonMaxSuppression")).toMatch(/no FP16 form/);
-    expect(await reason("CumSum", "", 13)).toMatch(/opset 14/);
-    expect(await reason("CumSum", "", 14)).toBeUndefined();
-    expect(await reason("Gelu", "com.microsoft")).toBeUndefined();
-    expect(await reason("Unheard", "com.microsoft")).toMatch(/does not know/);
-    expect(await reason("MatMul", "com.example")).toMatch(/custom domain/);
-    expect(await reason("MatMul", "local", 17, ["local:MatMul"])).toMatch(/local function/);
+describe("every mover", () => {
+  it.each(moverOperators)("%s can give FP16 in every version that is not older than opset 7", (name) => {
+    const [domain = "", opType = ""] = name.split(":");
+    const versions = schemaVersions(domain, opType).filter((v) => v.since >= 7 || domain !== "");
+    for (const v of versions) expect(v.outputs[0]?.floats.has("float16"), `version ${v.since}`).toBe(true);
+  });
+});
+
+it("shapes are no use of values, and nor are those of the operators that fill a shape", async () => {
+  for (const op of ["Shape", "Size", "EyeLike", "RandomNormalLike"]) expect(readsShapeOnly(await read(op, ["x"], ["y"]))).toBe(true);
+  expect(readsShapeOnly(await read("Resize", ["x"], ["y"]))).toBe(false);
+});
+
+describe("random numbers", () => {
+  it("are drawn by the operators whose schema says so", async () => {
+    const draws = async (op: string, domain = "") => nonDeterministic(await read(op, ["x"], ["y"], {}, domain));
+    for (const op of ["RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"])
+      expect(await draws(op), op).toBe(true);
+    for (const op of ["Add", "If", "Loop", "DepthToSpace", "AffineGrid", "Dropout", "Unheard"]) expect(await draws(op), op).toBe(false);
+    expect([await draws("MurmurHash3", "com.microsoft"), await draws("BiasDropout", "com.microsoft")]).toEqual([false, false]);
   });
 
-  it("include single inputs, and shapes are no use of values", async () => {
-    const resize = await read("Resize", ["x", "roi", "scales"], ["y"]);
-    expect([0, 1, 2].map((i) => isFixedInput(resize, i))).toEqual([false, false, true]);
-    expect([readsShapeOnly(await read("Shape", ["x"], ["y"])), readsShapeOnly(resize)]).toEqual([true, false]);
+  it("of Dropout need a training mode that may be on", async () => {
+    const trained = await read("Dropout", ["x", "ratio", "training"], ["y"]);
+    expect(nonDeterministic(trained, 13)).toBe(true);
+    expect(nonDeterministic(trained, 13, (t) => t !== "training")).toBe(false);
+    expect(nonDeterministic(await read("Dropout", ["x", "ratio"], ["y"]), 13)).toBe(false);
+    expect(nonDeterministic(await read("Dropout", ["x"], ["y"]), 6)).toBe(true);
+    expect(nonDeterministic(await read("Dropout", ["x"], ["y"], { is_test: 1 }), 6)).toBe(false);
   });
+});
+
+it("the limit of the emulation is stated for recurrent and fused attention operators", async () => {
+  expect(stateInside(await read("LSTM", ["x"], ["y"]))).toMatch(/^LSTM: the state .* not after each step\.$/);
+  expect(stateInside(await read("MultiHeadAttention", ["x"], ["y"], {}, "com.microsoft"))).toMatch(/softmax/);
+  expect(stateInside(await read("MatMul", ["x"], ["y"]))).toBeUndefined();
+  expect(stateInside(await read("LSTM", ["x"], ["y"], {}, "com.example"))).toBeUndefined();
 });

@@ -13,7 +13,7 @@ export interface NewNode {
   domain?: string;
   inputs: readonly string[];
   outputs: readonly string[];
-  attributes?: Readonly<Record<string, number | readonly number[] | { float: number } | { tensor: Uint8Array }>>;
+  attributes?: Readonly<Record<string, AttributeValue>>;
 }
 
 /** NodeProto bytes. Attribute numbers are written as `int` (arrays as `ints`) unless wrapped in `{ float }`. */
@@ -28,7 +28,9 @@ export function encodeNode(node: NewNode): Uint8Array {
   return w.finish();
 }
 
-export function encodeAttribute(name: string, value: number | readonly number[] | { float: number } | { tensor: Uint8Array }): Uint8Array {
+export type AttributeValue = number | readonly number[] | { float: number } | { tensor: Uint8Array } | { graph: Uint8Array };
+
+export function encodeAttribute(name: string, value: AttributeValue): Uint8Array {
   const w = protobuf.Writer.create();
   w.uint32(tag(attributeField.name)).string(name);
   const type = (n: number) => w.uint32(attributeField.type * 8).int32(n);
@@ -38,6 +40,9 @@ export function encodeAttribute(name: string, value: number | readonly number[] 
   } else if ("float" in value) {
     w.uint32(attributeField.float * 8 + 5).float(value.float);
     type(1);
+  } else if ("graph" in value) {
+    w.uint32(tag(attributeField.graph)).bytes(value.graph);
+    type(5);
   } else if ("tensor" in value) {
     w.uint32(tag(attributeField.tensor)).bytes(value.tensor);
     type(4);
@@ -54,6 +59,9 @@ export interface NodeEdit {
   /** New name of the tensor at an input. */
   input?: (tensor: string, index: number) => string;
   output?: (tensor: string, index: number) => string;
+  /** All inputs or outputs anew, in place of `input` and `output`: their number may change. */
+  inputs?: readonly string[];
+  outputs?: readonly string[];
   /** New name of a tensor that a subgraph takes from outside; `input` with index -1 when absent. */
   outer?: (tensor: string) => string;
   /** AttributeProto bytes by name: replaced, or added when the node has no such attribute. */
@@ -69,7 +77,10 @@ export function editNode(node: Node, edit: NodeEdit): Uint8Array {
   let input = 0;
   let output = 0;
   let named = edit.name === undefined;
+  for (const tensor of edit.inputs ?? []) put(nodeField.input, utf8(tensor));
+  for (const tensor of edit.outputs ?? []) put(nodeField.output, utf8(tensor));
   for (const field of fieldsOf(node.bytes, "a node")) {
+    if ((field.number === nodeField.input && edit.inputs) || (field.number === nodeField.output && edit.outputs)) continue;
     if (field.number === nodeField.input && edit.input) put(field.number, utf8(edit.input(textOf(field), input++)));
     else if (field.number === nodeField.output && edit.output) put(field.number, utf8(edit.output(textOf(field), output++)));
     else if (field.number === nodeField.name && edit.name !== undefined) {

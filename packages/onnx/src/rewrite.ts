@@ -1,10 +1,10 @@
 import { graphField } from "./graph.js";
 import { modelField } from "./read-model.js";
 import { delimitedField, type Piece, type Rope, ropeLength, verbatim } from "./rope.js";
-import type { Field, Initializer, Model, Node, ValueInfo } from "./types.js";
+import type { Field, Graph, Initializer, Model, Node, ValueInfo } from "./types.js";
 
 /**
- * What to change in a model's main graph. Each function gets one element and returns the messages that stand in its place (several, one, or
+ * What to change in a graph. Each function gets one element and returns the messages that stand in its place (several, one, or
  * none to drop it), or undefined to keep it byte for byte.
  */
 export interface GraphEdit {
@@ -22,14 +22,14 @@ export interface GraphEdit {
 export function rewriteModel(model: Model, edit: GraphEdit = {}): Rope {
   return model.fields.flatMap((field): Rope => {
     if (field.number !== modelField.graph) return verbatim(field);
-    const content = graphRope(model, edit);
+    const content = rewriteGraph(model.graph, edit);
     // The length prefix is written anew only where the length changed: a writer may have used more bytes for it than needed.
     return ropeLength(content) === field.payload.length ? [field.header, ...content] : delimitedField(modelField.graph, content);
   });
 }
 
-function graphRope(model: Model, edit: GraphEdit): Rope {
-  const { graph } = model;
+/** GraphProto bytes with the edit applied. For bodies, `graph.nodes` may be the view's: only their order counts. */
+export function rewriteGraph(graph: Graph, edit: GraphEdit): Rope {
   const elements = {
     node: graph.nodes.values(),
     initializer: graph.initializers.values(),

@@ -3,6 +3,7 @@ import { open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CancelledError, InputError, InternalError, UsageError } from "@halfscope/core";
 import type { Field, FileSpan } from "./types.js";
+import { FileBytes } from "./wire.js";
 
 /** Data of a file span that is changed on its way out, chunk by chunk. `length` is what it gives, for the length prefix. */
 export interface Conversion {
@@ -104,4 +105,10 @@ export async function* readSpan(span: FileSpan): AsyncGenerator<Uint8Array> {
   } finally {
     await handle.close();
   }
+}
+
+/** The bytes of a small span at once. */
+export function readSpanSync({ path, offset, length }: FileSpan): Uint8Array {
+  using file = new FileBytes(path);
+  return file.read(offset, length);
 }

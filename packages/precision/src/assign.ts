@@ -38,7 +38,8 @@ export function assignPrecisions(plan: PrecisionPlan, roundings: Roundings): Ass
     },
     tensorPrecision: (tensor) => {
       const producer = view.producer.get(tensor);
-      if (producer === undefined || floats.roots.get(tensor)?.kind === "weight") return "full";
+      const root = floats.roots.get(tensor);
+      if (producer === undefined || root?.kind === "weight" || (root?.fixed && root.producer !== undefined)) return "full";
       return nodePrecision(producer);
     },
   };
@@ -49,6 +50,8 @@ function moversInFull(plan: PrecisionPlan, roundings: Roundings, half: HalfNodes
   const { view } = floats;
   const full = new Set<number>();
   const needed = new Map<number, boolean>();
+  // Values cross the borders of bodies in FP32: one type serves both branches and every round of a loop.
+  const crossing = new Set(view.links.flatMap((l) => l.from));
   const edgesOf = new Map<string, { full: boolean }[]>();
   for (const e of floats.edges) {
     const list = edgesOf.get(e.tensor) ?? [];
@@ -63,6 +66,7 @@ function moversInFull(plan: PrecisionPlan, roundings: Roundings, half: HalfNodes
     const need = node.outputs.some(
       (t) =>
         view.graphOutputs.has(t) ||
+        crossing.has(t) ||
         edgesOf.get(t)?.some((e) => e.full) ||
         view.consumers.get(t)?.some((u) => needed.get(u.node.index) === true && floats.movers.get(u.node.index)?.includes(u.input)),
     );

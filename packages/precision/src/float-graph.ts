@@ -1,6 +1,6 @@
 import type { Layer, TensorTypes } from "@halfscope/core";
-import type { GraphView, Model, Node } from "@halfscope/onnx";
-import { isFixedInput, movedInputs, mustStayFull, readsShapeOnly } from "./operators.js";
+import { type GraphView, type Model, mayHoldSubgraph, type Node, subgraphsOf, whyClosed, whyFunctionsStay } from "@halfscope/onnx";
+import { isFixedInput, isFixedOutput, movedInputs, mustStayFull, readsShapeOnly } from "./operators.js";
 
 /** A tensor whose values come into being: computed, read from the file, or fed. Movers carry them on without changing them. */
 export interface Root {
@@ -30,7 +30,7 @@ export interface Edge {
   readonly fixed: boolean;
 }
 
-/** Which float values flow where, seen without the movers between. */
+/** Which float values flow where, seen without the movers between, and across the borders of bodies: a holder hands on as a mover does. */
 export interface FloatGraph {
   readonly roots: ReadonlyMap<string, Root>;
   readonly edges: readonly Edge[];
@@ -44,47 +44,53 @@ export interface FloatGraph {
   readonly view: GraphView;
 }
 
-/** `layers` must cover every node of the main graph; `types` must hold every tensor of it. */
+/** `layers` must cover every node of the view; `types` must hold every tensor of it. */
 export function buildFloatGraph(model: Model, view: GraphView, types: TensorTypes, layers: readonly Layer[]): FloatGraph {
   const roots = new Map<string, Root>();
   const edges: Edge[] = [];
-  const rootsOf = new Map<string, readonly Root[]>();
   const movers = new Map<number, readonly number[]>();
   const fixedNodes = new Map<number, string>();
-  const functions = new Set(model.functions.map((f) => `${f.domain}:${f.name}`));
-  const opset = model.opsets.get("") ?? 1;
+  const functions = whyFunctionsStay(model);
+  const functionNames = new Set(functions.keys());
   const isFull = (tensor: string) => tensor !== "" && types.get(tensor)?.dtype === "float32";
   const addRoot = (tensor: string, kind: Root["kind"], producer: Node | undefined, fixed: boolean) => {
-    const root: Root = { tensor, kind, producer, fixed, edges: [], reachesOutput: false, carriers: [tensor] };
-    roots.set(tensor, root);
-    rootsOf.set(tensor, [root]);
+    roots.set(tensor, { tensor, kind, producer, fixed, edges: [], reachesOutput: false, carriers: [tensor] });
   };
   for (const i of view.initializers.values()) if (i.dtype === "float32") addRoot(i.name, "weight", undefined, false);
   for (const v of view.graph.inputs)
     if (v.dtype === "float32" && !view.initializers.has(v.name)) addRoot(v.name, "input", undefined, false);
 
+  const computing: { node: Node; reason: string | undefined }[] = [];
   for (const node of view.order) {
+    if (view.bodies.has(node)) continue;
     // A Cast from FP32 to FP32, as exporters leave them, moves too.
     const cast = node.domain === "" && node.opType === "Cast" && isFull(node.outputs[0] ?? "") ? [0] : undefined;
     const moved = (movedInputs(node) ?? cast)?.filter((i) => isFull(node.inputs[i] ?? ""));
     if (moved !== undefined && moved.length > 0) {
       movers.set(node.index, moved);
-      const carried = [...new Set(moved.flatMap((i) => rootsOf.get(node.inputs[i] ?? "") ?? []))];
-      for (const output of node.outputs) if (isFull(output)) rootsOf.set(output, carried);
       continue;
     }
-    const outer = view.outer.get(node) ?? [];
-    const touchesFloat = [...node.inputs, ...node.outputs, ...outer].some(isFull);
+    const touchesFloat = [...node.inputs, ...node.outputs, ...(view.outer.get(node) ?? [])].some(isFull);
     if (!touchesFloat) continue;
     const constant = node.domain === "" && (node.opType === "Constant" || node.opType === "ConstantOfShape");
-    const reason = constant ? undefined : mustStayFull(node, functions, opset);
+    const reason = constant
+      ? undefined
+      : (functions.get(`${node.domain}:${node.opType}`) ??
+        (holdsGraph(node) ? (whyClosed(node) ?? "names in its bodies collide") : mustStayFull(node, functionNames, model.opsets)));
     if (reason !== undefined) fixedNodes.set(node.index, reason);
+    node.outputs.forEach((output, i) => {
+      const fixed = reason !== undefined || isFixedOutput(node, i, model.opsets);
+      if (isFull(output)) addRoot(output, constant ? "weight" : "activation", node, fixed);
+    });
+    computing.push({ node, reason });
+  }
+  const rootsOf = flowRoots(view, roots, movers, isFull);
+  for (const { node, reason } of computing) {
     if (!readsShapeOnly(node))
       node.inputs.forEach((tensor, input) => {
-        addEdge(node, tensor, input, reason !== undefined || isFixedInput(node, input));
+        addEdge(node, tensor, input, reason !== undefined || isFixedInput(node, input, model.opsets));
       });
-    for (const tensor of outer) addEdge(node, tensor, -1, true);
-    for (const output of node.outputs) if (isFull(output)) addRoot(output, constant ? "weight" : "activation", node, reason !== undefined);
+    for (const tensor of view.outer.get(node) ?? []) addEdge(node, tensor, -1, true);
   }
   for (const output of view.graphOutputs) for (const root of rootsOf.get(output) ?? []) root.reachesOutput = true;
   for (const root of roots.values()) if (root.kind === "weight") root.carriers = carriersOf(root, view);
@@ -97,6 +103,38 @@ export function buildFloatGraph(model: Model, view: GraphView, types: TensorType
     edges.push(edge);
     for (const root of edge.roots) root.edges.push(edge);
   }
+}
+
+const holdsGraph = (node: Node): boolean => mayHoldSubgraph(node) && subgraphsOf(node).length > 0;
+
+/** Which roots' values each tensor can hold: through movers, and over the borders of bodies, round loops too. */
+function flowRoots(
+  view: GraphView,
+  roots: ReadonlyMap<string, Root>,
+  movers: ReadonlyMap<number, readonly number[]>,
+  isFull: (tensor: string) => boolean,
+): ReadonlyMap<string, readonly Root[]> {
+  const held = new Map<string, Set<Root>>([...roots].map(([tensor, root]) => [tensor, new Set([root])]));
+  const flows: { to: string; from: readonly string[] }[] = view.links.filter((l) => isFull(l.to));
+  for (const node of view.order) {
+    const moved = movers.get(node.index);
+    if (moved === undefined) continue;
+    const from = moved.map((i) => node.inputs[i] ?? "");
+    for (const to of node.outputs) if (isFull(to)) flows.push({ to, from });
+  }
+  // Borders come first in the list and loops turn back, so several rounds may be needed: as many as bodies are nested, and one to see the end.
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const { to, from } of flows) {
+      const set = held.get(to) ?? new Set();
+      const before = set.size;
+      for (const tensor of from) for (const root of held.get(tensor) ?? []) set.add(root);
+      held.set(to, set);
+      grown ||= set.size > before;
+    }
+    if (view.links.length === 0) break;
+  }
+  return new Map([...held].map(([tensor, set]) => [tensor, [...set]]));
 }
 
 /** Rounding a whole embedding table costs more than rounding the few rows that are read, and gives the same numbers. */

@@ -1,5 +1,6 @@
 import { elementCount, InputError, numberFromDtype, type PrecisionPlan, type TensorTypes } from "@halfscope/core";
 import {
+  type Body,
   type Conversion,
   delimitedField,
   editNode,
@@ -14,12 +15,12 @@ import {
   type Node,
   type Piece,
   type Rope,
+  rewriteGraph,
   rewriteModel,
-  ropeLength,
   type ValueInfo,
 } from "@halfscope/onnx";
 import { type Assignment, assignPrecisions, type Precision } from "./assign.js";
-import { halfBits } from "./half.js";
+import { constantValues, dataLength, halfBytesOf, inMemory } from "./realise-values.js";
 import type { Roundings } from "./sites.js";
 
 const halfType = numberFromDtype("float16");
@@ -63,6 +64,8 @@ export function realisePlan(options: RealiseOptions): RealisedModel {
 class Realiser {
   private readonly assignment: Assignment;
   private readonly names: Set<string>;
+  /** Tensors that keep their name in FP32, because others know them by it: outputs of the graph and of bodies. */
+  private readonly kept: ReadonlySet<string>;
   /** Versions of tensors that somebody reads, by tensor. */
   private readonly wanted = new Map<string, Set<Precision>>();
   private readonly external: Piece[] = [];
@@ -78,12 +81,16 @@ class Realiser {
     this.io = o.io ?? "keep";
     const { view } = o.roundings.floats;
     this.names = new Set([...o.types.keys(), ...view.producer.keys()]);
+    const bodyOutputs = [...view.bodies.values()].flat().flatMap((b) => b.graph.outputs.map((v) => v.name));
+    this.kept = new Set([...bodyOutputs, ...(this.io === "keep" ? view.graphOutputs : [])]);
     for (const node of view.order) {
       node.inputs.forEach((tensor, i) => {
         this.want(tensor, this.assignment.inputPrecision(node, i));
       });
-      for (const tensor of view.outer.get(node) ?? []) this.want(tensor, "full");
+      // Nodes of opened bodies want for themselves.
+      if (!view.bodies.has(node)) for (const tensor of view.outer.get(node) ?? []) this.want(tensor, "full");
     }
+    for (const tensor of bodyOutputs) this.want(tensor, "full");
     for (const v of view.graph.outputs) this.want(v.name, this.io === "keep" ? "full" : this.ownPrecision(v.name));
     const bytes = view.graph.initializers.reduce((n, i) => n + dataLength(i), 0);
     this.useExternal = bytes > (o.embedLimitBytes ?? 1.8e9);
@@ -92,15 +99,34 @@ class Realiser {
   run(): RealisedModel {
     const { view } = this.o.roundings.floats;
     const rope = rewriteModel(this.o.model, {
+      ...this.edits,
       firstNodes: view.graph.inputs.filter((v) => !view.initializers.has(v.name)).flatMap((v) => this.castsOf(v.name)),
-      node: (node) => this.node(node),
-      initializer: (init) => this.initializer(init),
       input: (value) => this.graphInput(value),
       output: (value) => this.typed(value, this.io === "convert" ? this.ownPrecision(value.name) : "full"),
-      valueInfo: (value) => this.typed(value, this.nameOf(value.name, "full") === value.name ? "full" : "half"),
     });
     const { casts, halfWeights, fullWeights } = this;
     return { rope, external: this.external.length > 0 ? this.external : undefined, casts, halfWeights, fullWeights };
+  }
+
+  /** What changes in the main graph and in bodies alike. */
+  private readonly edits = {
+    node: (node: Node) => this.node(node),
+    initializer: (init: Initializer) => this.initializer(init),
+    valueInfo: (value: ValueInfo) => this.typed(value, this.nameOf(value.name, "full") === value.name ? "full" : "half"),
+  };
+
+  /** A holder with the plan written into its bodies; their borders stay FP32. */
+  private holder(node: Node, bodies: readonly Body[]): readonly Uint8Array[] | undefined {
+    const attributes = new Map<string, Uint8Array>();
+    for (const { attribute, graph } of bodies) {
+      const formal = graph.inputs.filter((v) => !graph.initializers.some((i) => i.name === v.name));
+      const bytes = inMemory(
+        rewriteGraph(graph, { ...this.edits, firstNodes: formal.flatMap((v) => this.castsOf(v.name)) }),
+        this.o.plan.constants,
+      );
+      attributes.set(attribute, encodeAttribute(attribute, { graph: bytes }));
+    }
+    return [editNode(node, { input: (t) => this.nameOf(t, "full"), attributes }), ...node.outputs.flatMap((t) => this.castsOf(t))];
   }
 
   private isFull(tensor: string): boolean {
@@ -123,8 +149,7 @@ class Realiser {
   /** Name under which a version of a tensor is found. The own version keeps the tensor's name, except that graph outputs keep theirs for the kept type. */
   private nameOf(tensor: string, precision: Precision): string {
     if (!this.isFull(tensor)) return tensor;
-    const { graphOutputs } = this.o.roundings.floats.view;
-    const named: Precision = this.io === "keep" && graphOutputs.has(tensor) ? "full" : this.ownPrecision(tensor);
+    const named: Precision = this.kept.has(tensor) ? "full" : this.ownPrecision(tensor);
     if (precision === named) return tensor;
     let name = tensor + (precision === "half" ? halfSuffix : fullSuffix);
     while (this.names.has(name)) name += "_";
@@ -172,6 +197,8 @@ class Realiser {
 
   private node(node: Node): readonly Uint8Array[] | undefined {
     const { floats } = this.o.roundings;
+    const bodies = floats.view.bodies.get(node);
+    if (bodies !== undefined) return this.holder(node, bodies);
     if (node.outputs.some((t) => floats.roots.get(t)?.kind === "weight")) return this.constantNode(node);
     const precision = this.assignment.nodePrecision(node);
     const input = (tensor: string, i: number) => this.nameOf(tensor, this.assignment.inputPrecision(node, i));
@@ -210,7 +237,9 @@ class Realiser {
           hint: "Pin the layers that read it, or export the model with constants as initializers.",
         },
       );
-    const attribute = encodeAttribute("value", { tensor: encodeTensor("", halfType, values.dims, this.halfBytesOf(values.numbers)) });
+    const attribute = encodeAttribute("value", {
+      tensor: encodeTensor("", halfType, values.dims, halfBytesOf(values.numbers, this.o.plan.constants)),
+    });
     const dropped = ["value_float", "value_floats"].filter((n) => node.attributes.has(n));
     const output = this.nameOf(tensor, "half");
     const half =
@@ -219,15 +248,6 @@ class Realiser {
         : editNode(node, { output: () => output, attributes: new Map([["value", attribute]]) });
     const withValue = dropped.length > 0 ? Buffer.concat([half, ...delimitedField(5, [attribute]).map((p) => p as Uint8Array)]) : half;
     return wanted.has("full") ? [node.bytes, withValue] : [withValue];
-  }
-
-  private halfBytesOf(numbers: readonly number[]): Uint8Array {
-    const out = new Uint8Array(numbers.length * 2);
-    const view = new DataView(out.buffer);
-    numbers.forEach((x, i) => {
-      view.setUint16(2 * i, this.o.plan.constants === "finite" ? halfBits(x, true) : halfBits(x), true);
-    });
-    return out;
   }
 
   private initializer(init: Initializer): readonly Rope[] | undefined {
@@ -267,25 +287,4 @@ class Realiser {
     this.externalBytes = offset + values.length;
     return [encodeExternalTensor(name, elementType, dims, this.o.externalName, offset, values.length)];
   }
-}
-
-const dataLength = (init: Initializer): number =>
-  init.data.kind === "file"
-    ? init.data.span.length
-    : init.field.payload instanceof Uint8Array
-      ? init.field.payload.length
-      : ropeLength([init.field.payload]);
-
-/** Values of a Constant or ConstantOfShape node in FP32; undefined when they cannot be read. */
-function constantValues(node: Node): { numbers: number[]; dims: readonly number[] } | undefined {
-  const scalar = node.attributes.get("value_float");
-  if (scalar?.float !== undefined) return { numbers: [scalar.float], dims: [] };
-  const list = node.attributes.get("value_floats");
-  if (list?.floats !== undefined) return { numbers: [...list.floats], dims: [list.floats.length] };
-  const tensor = node.attributes.get("value")?.tensor;
-  if (tensor === undefined) return node.opType === "ConstantOfShape" ? { numbers: [0], dims: [1] } : undefined;
-  if (tensor.data.kind !== "bytes" || tensor.dtype !== "float32") return undefined;
-  const { bytes } = tensor.data;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return { numbers: Array.from({ length: bytes.byteLength >> 2 }, (_, i) => view.getFloat32(4 * i, true)), dims: tensor.dims };
 }

@@ -21,33 +21,21 @@ const isFloat = (types: TensorTypes, t: string) => types.get(t)?.dtype === "floa
 export const isPrecisionCast = (node: Node, types: TensorTypes): boolean =>
   node.domain === "" && node.opType === "Cast" && isFloat(types, node.inputs[0] ?? "") && isFloat(types, node.outputs[0] ?? "");
 
-/** The inverse of `realisePlan`: works on any FP16 or mixed file, of halfscope or another tool. */
+/** Roots that a tensor's values come from, and whether the way from there passes FP16. */
+type Carried = ReadonlyMap<string, boolean>;
+
+/** The inverse of `realisePlan`: works on any FP16 or mixed file, of halfscope or another tool (unfolded: `unfoldModel`). */
 export function restoreSites(view: GraphView, types: TensorTypes): RestoredSites {
-  const isHalf = (t: string) => types.get(t)?.dtype === "float16";
-  /** Roots of each float tensor, and whether the way from there passes FP16. */
-  const carried = new Map<string, ReadonlyMap<string, boolean>>();
-  const own = (t: string) => new Map([[originalName(t), isHalf(t)]]);
-  for (const i of view.initializers.keys()) if (isFloat(types, i)) carried.set(i, own(i));
-  for (const v of view.graphInputs) if (isFloat(types, v) && !carried.has(v)) carried.set(v, own(v));
+  const carried = carriedRoots(view, types);
   const uses = new Set<string>();
   let casts = 0;
   for (const node of view.order) {
-    const passes = isPrecisionCast(node, types) ? [0] : movedInputs(node)?.filter((i) => isFloat(types, node.inputs[i] ?? ""));
-    if (passes !== undefined && passes.length > 0) {
-      if (isPrecisionCast(node, types)) casts++;
-      const merged = new Map<string, boolean>();
-      for (const i of passes)
-        for (const [root, rounded] of carried.get(node.inputs[i] ?? "") ?? []) merged.set(root, rounded || (merged.get(root) ?? false));
-      for (const t of node.outputs)
-        if (isFloat(types, t)) carried.set(t, new Map([...merged].map(([root, rounded]) => [root, rounded || isHalf(t)])));
-      continue;
-    }
+    if (isPrecisionCast(node, types)) casts++;
+    if (view.bodies.has(node) || readsShapeOnly(node) || passedInputs(node, types).length > 0) continue;
     const reader = originalName(node.outputs.find((t) => t !== "") ?? "");
-    if (!readsShapeOnly(node))
-      node.inputs.forEach((t, i) => {
-        for (const [root, rounded] of carried.get(t) ?? []) if (rounded) uses.add(`${root} > ${reader}#${i}`);
-      });
-    for (const t of node.outputs) if (isFloat(types, t)) carried.set(t, own(t));
+    node.inputs.forEach((t, i) => {
+      for (const [root, rounded] of carried.get(t) ?? []) if (rounded) uses.add(`${root} > ${reader}#${i}`);
+    });
   }
   const weights = [...view.initializers.values()];
   return {
@@ -57,4 +45,43 @@ export function restoreSites(view: GraphView, types: TensorTypes): RestoredSites
     halfWeights: weights.filter((w) => w.dtype === "float16").length,
     fullWeights: weights.filter((w) => w.dtype === "float32").length,
   };
+}
+
+/** Inputs whose values a node hands on; empty for nodes that compute. */
+const passedInputs = (node: Node, types: TensorTypes): readonly number[] =>
+  isPrecisionCast(node, types) ? [0] : (movedInputs(node) ?? []).filter((i) => isFloat(types, node.inputs[i] ?? ""));
+
+/** Follows values through movers and Casts and over the borders of bodies, until nothing new is found. */
+function carriedRoots(view: GraphView, types: TensorTypes): ReadonlyMap<string, Carried> {
+  const isHalf = (t: string) => types.get(t)?.dtype === "float16";
+  const carried = new Map<string, Map<string, boolean>>();
+  const flows: { to: string; from: readonly string[] }[] = view.links.filter((l) => isFloat(types, l.to));
+  const addRoot = (t: string) => {
+    if (isFloat(types, t) && !carried.has(t)) carried.set(t, new Map([[originalName(t), isHalf(t)]]));
+  };
+  for (const name of [...view.initializers.keys(), ...view.graphInputs]) addRoot(name);
+  for (const node of view.order) {
+    if (view.bodies.has(node)) continue;
+    const from = passedInputs(node, types).map((i) => node.inputs[i] ?? "");
+    for (const to of node.outputs)
+      if (from.length === 0) addRoot(to);
+      else if (isFloat(types, to)) flows.push({ to, from });
+  }
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const { to, from } of flows) {
+      const known = carried.get(to) ?? new Map<string, boolean>();
+      for (const tensor of from)
+        for (const [root, before] of carried.get(tensor) ?? []) {
+          const rounded = before || isHalf(to);
+          if (known.get(root) === undefined || (rounded && known.get(root) === false)) {
+            known.set(root, rounded);
+            changed = true;
+          }
+        }
+      carried.set(to, known);
+    }
+    if (view.links.length === 0) break;
+  }
+  return carried;
 }

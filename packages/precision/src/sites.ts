@@ -50,7 +50,12 @@ export type HalfNodes = (node: number) => boolean;
 /** Nodes in FP16 under a plan: all but those of pinned layers and those that must stay in FP32. */
 export function halfNodes(plan: Pick<PrecisionPlan, "defaultPrecision" | "pins">, floats: FloatGraph): HalfNodes {
   const pinned = new Set(plan.pins.map((p) => p.layer));
-  return (node) => plan.defaultPrecision === "float16" && !floats.fixedNodes.has(node) && !pinned.has(floats.layerOf.get(node) ?? "");
+  const holders = new Set([...floats.view.bodies.keys()].map((n) => n.index));
+  return (node) =>
+    plan.defaultPrecision === "float16" &&
+    !floats.fixedNodes.has(node) &&
+    !holders.has(node) &&
+    !pinned.has(floats.layerOf.get(node) ?? "");
 }
 
 export const isHalfEdge = (edge: Edge, half: HalfNodes): boolean => !edge.fixed && half(edge.node.index);

@@ -1,10 +1,11 @@
 import type { Node } from "@halfscope/onnx";
-import { maxHalf, roundToHalf } from "./half.js";
+import { roundToHalf } from "./half.js";
 
 /**
  * Movers: operators that give out values they were given, unchanged, so that rounding before or behind them is the same
  * (selection and permutation; Relu, Max, Min and Clip because rounding is monotone and keeps zero; Neg and Abs because it is symmetric).
- * Value: which inputs carry values; "all", or positions. Only output 0 carries them, except for Split. Every claim is tested on numbers.
+ * Value: which inputs carry values; "all", or positions. Only output 0 carries them, except for Split. Every claim is tested on numbers
+ * (test/invariants/movers.test.ts); those that compare hold up to the sign of a zero, which rounding may bring about.
  *
  * Not here although they hand values on: TopK and a MaxPool with indices (which values win is a decision, and that reads the values), Unique (numbers
  * that differ may round to one), GridSample and MaxRoiPool (their coordinates are floats too).
@@ -93,12 +94,14 @@ function movesAsItStands(node: Node): boolean {
   }
 }
 
-/** Limits and fill values of older opsets are attributes. One that is no FP16 number changes when the operator runs in FP16. */
+/**
+ * Limits and fill values of older opsets are attributes. One that is no FP16 number changes when the operator runs in FP16. A finite limit beyond
+ * the range is one of these: it turns an infinity into a number that FP16 does not have, where FP16 keeps the infinity.
+ */
 const attributesAreHalf = (node: Node, names: readonly string[]): boolean =>
   names.every((name) => {
     const value = node.attributes.get(name)?.float;
-    // Beyond the range a limit limits nothing in either precision.
-    return value === undefined || roundToHalf(value) === value || (node.opType === "Clip" && Math.abs(value) > maxHalf);
+    return value === undefined || roundToHalf(value) === value;
   });
 
 const shapeReaders = new Set(["Shape", "Size", "EyeLike", "RandomNormalLike", "RandomUniformLike"]);

@@ -2,7 +2,7 @@
 
 import type { ConstantPolicy, PrecisionPlan, TensorValue } from "@halfscope/core";
 import { inferTypes, OutputEngine, shapesOfFeed } from "@halfscope/engine";
-import { readModel, viewGraph } from "@halfscope/onnx";
+import { readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
 import { allHalf, movedInputs, type RestoredSites, restoreSites, switchesFromPlan, withPins } from "@halfscope/precision";
 import { applyPlan, Workbench, type WorkbenchOptions } from "halfscope";
 import { seeded } from "./model-file.js";
@@ -40,7 +40,7 @@ export interface Realised {
 export async function realiseAndRun(bench: Workbench, plan: PrecisionPlan, path: string): Promise<Realised> {
   const subject = await bench.subject();
   await applyPlan(subject, plan, path, { progress: bench.progress });
-  const model = await readModel(path);
+  const model = unfoldModel(await readModel(path));
   const view = viewGraph(model.graph);
   const types = await inferTypes(model, view, shapesOfFeed(bench.feeds[0]));
   const isMover = (node: Parameters<typeof movedInputs>[0]) => movedInputs(node) !== undefined;

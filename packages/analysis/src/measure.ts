@@ -101,7 +101,7 @@ function coverageOf(
   }
   if (unobserved > 0) notSupported.push({ tensor: `${unobserved} tensors`, reason: "left out by choice" });
   for (const [node, reason] of subject.roundings.floats.fixedNodes) {
-    const tensor = subject.view.graph.nodes[node]?.outputs.find((t) => t !== "") ?? `node ${node}`;
+    const tensor = subject.view.nodes[node]?.outputs.find((t) => t !== "") ?? `node ${node}`;
     notSupported.push({ tensor, reason: `its node stays in FP32: ${reason}` });
   }
   return { coverage, notSupported };

@@ -28,7 +28,7 @@ export function findOrigins(accumulated: Measurements, view: GraphView, overflow
   const outputsFinite = Object.values(accumulated.outputs).every((s) => s.nonFiniteMismatch === 0);
   const origins: Origin[] = [];
   for (const t of accumulated.tensors) {
-    const node = view.graph.nodes[t.node];
+    const node = view.nodes[t.node];
     if (node === undefined) continue;
     if (isLost(t.stats) && node.inputs.every((i) => relativeL2Of(byTensor.get(i)) < harmThreshold)) {
       const underflow = underflowOrigin(t, view, byTensor);

@@ -21,7 +21,7 @@ export async function prepareSubject(
 ): Promise<Subject> {
   checkExternalData(model);
   const view = known.view ?? viewGraph(model.graph);
-  const layers = known.layers ?? listLayers(model);
+  const layers = known.layers ?? listLayers(model, view);
   const feedShapes = shapesOfFeed(feed);
   const types: TensorTypes = await inferTypes(model, view, feedShapes);
   requireFloats(model, types);

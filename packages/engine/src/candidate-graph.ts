@@ -1,9 +1,8 @@
 import type { Placement, TensorTypes } from "@halfscope/core";
-import { editNode, type GraphView, type Initializer, type Model, type Node } from "@halfscope/onnx";
+import { type Body, editNode, type GraphView, type Initializer, type Model, type Node, topOf } from "@halfscope/onnx";
 import type { WeightInput } from "./addon.js";
 import type { Cut } from "./cuts.js";
-import { GraphBuilder, operatorDomain } from "./graph-builder.js";
-import { feedInputs } from "./infer-types.js";
+import { feedInput, feedInputs, GraphBuilder, type LevelBuilder, operatorDomain, withBodies } from "./graph-builder.js";
 
 export interface CandidateGraphOptions {
   model: Model;
@@ -26,15 +25,119 @@ export interface CandidateGraph {
  * a map of the file or from a rounded copy while their switch is on; a rounding node on a weight would run in every pass.
  */
 export function buildCandidateGraph(o: CandidateGraphOptions): CandidateGraph {
-  const { model, view, types } = o;
-  const builder = new GraphBuilder(model);
-  const atTensor = new Map<string, number>();
-  const atEdge = new Map<string, number>();
-  o.placements.forEach((p, i) => {
-    if (p.at === "tensor") atTensor.set(p.tensor, i);
-    else atEdge.set(`${p.consumer?.node}:${p.consumer?.input}`, i);
-  });
-  const round = (from: string, to: string, placement: number, shape: string, where: "first" | "middle" = "middle") =>
+  return new CandidateBuilder(o).build();
+}
+
+class CandidateBuilder {
+  private readonly atTensor = new Map<string, number>();
+  private readonly atEdge = new Map<string, number>();
+  /** Names of tensors that are rounded behind a name of their own. */
+  private readonly names = new Map<string, string>();
+
+  constructor(private readonly o: CandidateGraphOptions) {
+    o.placements.forEach((p, i) => {
+      if (p.at === "tensor") this.atTensor.set(p.tensor, i);
+      else this.atEdge.set(`${p.consumer?.node}:${p.consumer?.input}`, i);
+    });
+  }
+
+  build(): CandidateGraph {
+    const { model, view, types, cut, feedShapes } = this.o;
+    const builder = new GraphBuilder(model);
+    const weights: WeightInput[] = [];
+    const runs = (node: Node) => cut === undefined || cut.nodes.has(node);
+    const isRead = (tensor: string) => cut === undefined || (view.consumers.get(tensor) ?? []).some((u) => runs(topOf(view, u.node)));
+    for (const tensor of cut?.tensors ?? [])
+      builder.input(tensor, { dtype: types.get(tensor)?.dtype ?? "unknown", dims: types.get(tensor)?.dims });
+    for (const v of feedInputs(view)) {
+      if (!isRead(v.name) && !view.graphOutputs.has(v.name)) continue;
+      feedInput(builder, v, feedShapes.get(v.name));
+      const placement = this.atTensor.get(v.name);
+      if (placement !== undefined) this.roundAside(builder, v.name, placement);
+    }
+    for (const init of model.graph.initializers) {
+      if (!isRead(init.name) && !view.graphOutputs.has(init.name)) continue;
+      const placement = this.atTensor.get(init.name);
+      const input = placement === undefined ? undefined : asWeightInput(init, placement);
+      if (input !== undefined) {
+        weights.push(input);
+        builder.input(init.name, { dtype: init.dtype, dims: init.dims });
+      } else this.weight(builder, init);
+    }
+    this.level(builder, view.mainOrder.filter(runs));
+    for (const v of view.graph.outputs) builder.output(v.name);
+    return { bytes: builder.finish(), weights };
+  }
+
+  private weight(builder: LevelBuilder, init: Initializer): void {
+    builder.initializer(init);
+    const placement = this.atTensor.get(init.name);
+    if (placement !== undefined) this.roundAside(builder, init.name, placement, "first");
+  }
+
+  private level(builder: LevelBuilder, nodes: readonly Node[]): void {
+    for (const node of nodes) {
+      const bodies = this.o.view.bodies.get(node);
+      if (bodies === undefined) this.node(builder, node);
+      else
+        builder.node(
+          withBodies(
+            node,
+            bodies.map((b) => [b.attribute, this.body(builder, b)]),
+            { input: (t) => this.nameOf(t) },
+          ),
+        );
+    }
+  }
+
+  private body(around: LevelBuilder, { graph, order }: Body): LevelBuilder {
+    const level = around.body();
+    for (const v of graph.inputs) level.declared("input", v.name, v.field.payload as Uint8Array);
+    for (const init of graph.initializers) this.weight(level, init);
+    this.level(level, order);
+    for (const v of graph.outputs) level.declared("output", v.name, v.field.payload as Uint8Array);
+    return level;
+  }
+
+  private node(builder: LevelBuilder, node: Node): void {
+    const inputs = node.inputs.map((t, i) => {
+      const edge = this.atEdge.get(`${node.index}:${i}`);
+      if (edge === undefined) return this.nameOf(t);
+      const rounded = `${t}#e${node.index}_${i}`;
+      this.round(builder, this.nameOf(t), rounded, edge, t);
+      return rounded;
+    });
+    builder.node(
+      editNode(node, {
+        input: (_, i) => inputs[i] ?? "",
+        outer: (t) => this.nameOf(t),
+        output: (t) => (this.atTensor.has(t) ? `${t}#raw` : t),
+      }),
+    );
+    for (const t of node.outputs) {
+      const placement = this.atTensor.get(t);
+      if (placement !== undefined) this.round(builder, `${t}#raw`, t, placement, t);
+    }
+  }
+
+  private nameOf(tensor: string): string {
+    return this.names.get(tensor) ?? tensor;
+  }
+
+  private roundAside(builder: LevelBuilder, tensor: string, placement: number, where: "first" | "middle" = "middle"): void {
+    this.round(builder, tensor, `${tensor}#c`, placement, tensor, where);
+    this.names.set(tensor, `${tensor}#c`);
+  }
+
+  private round(
+    builder: LevelBuilder,
+    from: string,
+    to: string,
+    placement: number,
+    shape: string,
+    where: "first" | "middle" = "middle",
+  ): void {
+    const scalar = this.o.types.get(shape)?.dims?.length === 0 ? 1 : 0;
     builder.node(
       {
         name: `${to}/round`,
@@ -42,63 +145,11 @@ export function buildCandidateGraph(o: CandidateGraphOptions): CandidateGraph {
         domain: operatorDomain,
         inputs: [from],
         outputs: [to],
-        attributes: { switch: placement, scalar: types.get(shape)?.dims?.length === 0 ? 1 : 0 },
+        attributes: { switch: placement, scalar },
       },
       where,
     );
-
-  const names = new Map<string, string>();
-  const weights: WeightInput[] = [];
-  const runs = (node: Node) => o.cut === undefined || o.cut.nodes.has(node);
-  const isRead = (tensor: string) => o.cut === undefined || (view.consumers.get(tensor) ?? []).some((u) => runs(u.node));
-  for (const tensor of o.cut?.tensors ?? [])
-    builder.input(tensor, { dtype: types.get(tensor)?.dtype ?? "unknown", dims: types.get(tensor)?.dims });
-  for (const v of feedInputs(view)) {
-    if (!isRead(v.name)) continue;
-    builder.input(v.name, { dtype: v.dtype, dims: o.feedShapes.get(v.name) });
-    const placement = atTensor.get(v.name);
-    if (placement === undefined) continue;
-    round(v.name, `${v.name}#c`, placement, v.name);
-    names.set(v.name, `${v.name}#c`);
   }
-  for (const init of view.initializers.values()) {
-    if (!isRead(init.name) && !view.graphOutputs.has(init.name)) continue;
-    const placement = atTensor.get(init.name);
-    const input = placement === undefined ? undefined : asWeightInput(init, placement);
-    if (input !== undefined) {
-      weights.push(input);
-      builder.input(init.name, { dtype: init.dtype, dims: init.dims });
-      continue;
-    }
-    builder.initializer(init);
-    if (placement === undefined) continue;
-    round(init.name, `${init.name}#c`, placement, init.name, "first");
-    names.set(init.name, `${init.name}#c`);
-  }
-  for (const node of view.order) {
-    if (!runs(node)) continue;
-    const inputs = node.inputs.map((t, i) => {
-      const name = names.get(t) ?? t;
-      const edge = atEdge.get(`${node.index}:${i}`);
-      if (edge === undefined) return name;
-      const rounded = `${t}#e${node.index}_${i}`;
-      round(name, rounded, edge, t);
-      return rounded;
-    });
-    builder.node(
-      editNode(node, {
-        input: (_, i) => inputs[i] ?? "",
-        outer: (t) => names.get(t) ?? t,
-        output: (t) => (atTensor.has(t) ? `${t}#raw` : t),
-      }),
-    );
-    for (const t of node.outputs) {
-      const placement = atTensor.get(t);
-      if (placement !== undefined) round(`${t}#raw`, t, placement, t);
-    }
-  }
-  for (const v of view.graph.outputs) builder.output(v.name);
-  return { bytes: builder.finish(), weights };
 }
 
 function asWeightInput(init: Initializer, placement: number): WeightInput | undefined {

@@ -1,5 +1,5 @@
 import { bytesPerElement, isFloat, type Placement, type TensorTypes } from "@halfscope/core";
-import type { GraphView, Node } from "@halfscope/onnx";
+import { type GraphView, type Node, topOf } from "@halfscope/onnx";
 
 /** A place in the graph that few values cross: a candidate that changes something behind it can start from the reference's values there. */
 export interface Cut {
@@ -18,10 +18,10 @@ const mostTensors = 64;
  * them (no sequences, strings or shapes that are not known).
  */
 export function findCuts(view: GraphView, types: TensorTypes, count: number): Cut[] {
-  const order = view.order;
+  const order = view.mainOrder;
   const position = new Map(order.map((n, i) => [n, i]));
   const lastUse = new Map<string, number>();
-  for (const [tensor, uses] of view.consumers) lastUse.set(tensor, Math.max(...uses.map((u) => position.get(u.node) ?? 0)));
+  for (const [tensor, uses] of view.consumers) lastUse.set(tensor, Math.max(...uses.map((u) => position.get(topOf(view, u.node)) ?? 0)));
   for (const output of view.graphOutputs) lastUse.set(output, order.length);
   const constant = remadeTensors(view, types);
   const bytesOf = (tensor: string): number => {
@@ -68,7 +68,7 @@ function remadeTensors(view: GraphView, types: TensorTypes): ReadonlySet<string>
   const isFloatTensor = (t: string) => isFloat(types.get(t)?.dtype ?? "unknown");
   const remade = new Set(view.initializers.keys());
   const fed = new Set([...view.graphInputs].filter((t) => !isFloatTensor(t)));
-  for (const node of view.order) {
+  for (const node of view.mainOrder) {
     if (view.outer.has(node) || /^Random|Multinomial|Bernoulli/.test(node.opType)) continue;
     const constant = node.inputs.every((t) => t === "" || remade.has(t));
     const integers =
@@ -97,11 +97,12 @@ function nodesBehind(view: GraphView, crossing: ReadonlySet<string>, remade: Rea
  */
 export function isBehind(cut: Cut, placement: Placement, view: GraphView, needed: ReadonlySet<Node>): boolean {
   if (cut.tensors.length === 0) return true;
-  const consumer = placement.consumer === undefined ? undefined : view.graph.nodes[placement.consumer.node];
-  if (consumer !== undefined) return cut.nodes.has(consumer);
+  const consumer = placement.consumer === undefined ? undefined : view.nodes[placement.consumer.node];
+  if (consumer !== undefined) return cut.nodes.has(topOf(view, consumer));
   const producer = view.producer.get(placement.tensor);
-  if (producer !== undefined && !cut.nodes.has(producer)) return false;
-  return (view.consumers.get(placement.tensor) ?? []).every((u) => cut.nodes.has(u.node) || !needed.has(u.node));
+  if (producer !== undefined && !cut.nodes.has(topOf(view, producer))) return false;
+  const readers = (view.consumers.get(placement.tensor) ?? []).map((u) => topOf(view, u.node));
+  return readers.every((n) => cut.nodes.has(n) || !needed.has(n));
 }
 
 /** Nodes that some graph output depends on. */

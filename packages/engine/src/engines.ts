@@ -4,8 +4,7 @@ import { OrtSession, type RunResult } from "./addon.js";
 import { buildCandidateGraph } from "./candidate-graph.js";
 import type { Cut } from "./cuts.js";
 import type { Feed } from "./feeds/feed.js";
-import { GraphBuilder } from "./graph-builder.js";
-import { feedInputs } from "./infer-types.js";
+import { feedInput, feedInputs, GraphBuilder } from "./graph-builder.js";
 import { buildPairGraph, type PairGraph, type PairGraphOptions } from "./pair-graph.js";
 import { buildRestoredGraph, restoredSwitches } from "./restored-graph.js";
 
@@ -115,9 +114,9 @@ export class OutputEngine implements Disposable {
   /** The model as it is, with the same session options as every candidate: the reference, and the bare pass of the benches. */
   static async reference(o: EngineInput, options: EngineOptions, extraOutputs: readonly string[] = []): Promise<OutputEngine> {
     const builder = new GraphBuilder(o.model);
-    for (const v of feedInputs(o.view)) builder.input(v.name, { dtype: v.dtype, dims: o.feedShapes.get(v.name) });
-    for (const i of o.view.initializers.values()) builder.initializer(i);
-    for (const node of o.view.order) builder.node(node.bytes);
+    for (const v of feedInputs(o.view)) feedInput(builder, v, o.feedShapes.get(v.name));
+    for (const i of o.model.graph.initializers) builder.initializer(i);
+    for (const node of o.view.mainOrder) builder.node(node.bytes);
     for (const v of o.view.graph.outputs) builder.output(v.name);
     for (const t of extraOutputs) builder.output(t);
     const built = await session(o.model, builder.finish(), options, { switchCount: 0, slotCount: 0 });

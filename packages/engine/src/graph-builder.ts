@@ -2,26 +2,29 @@ import { relative, sep } from "node:path";
 import { numberFromDtype, type TensorType } from "@halfscope/core";
 import {
   delimitedField,
+  editNode,
+  encodeAttribute,
   encodeExternalTensor,
   encodeIrVersion,
   encodeNode,
   encodeOpset,
   encodeTensor,
   encodeValueInfo,
+  type GraphView,
   type Initializer,
   type Model,
   type NewNode,
+  type Node,
+  type NodeEdit,
   type Rope,
+  type ValueInfo,
 } from "@halfscope/onnx";
 
 /** Domain of the addon's operators. */
 export const operatorDomain = "halfscope";
 
-/**
- * Puts a skeleton model together: structure in memory, every large initializer an external-data entry that points into the original files, so
- * that ONNX Runtime maps the weights and nothing copies them.
- */
-export class GraphBuilder {
+/** One graph being put together: the main one, or a body inside a node. */
+export class LevelBuilder {
   private readonly first: Uint8Array[] = [];
   private readonly nodes: Uint8Array[] = [];
   private readonly last: Uint8Array[] = [];
@@ -29,7 +32,12 @@ export class GraphBuilder {
   private readonly inputs = new Map<string, Uint8Array>();
   private readonly outputs = new Map<string, Uint8Array>();
 
-  constructor(private readonly model: Model) {}
+  constructor(protected readonly model: Model) {}
+
+  /** A builder for a body of a node at this level. */
+  body(): LevelBuilder {
+    return new LevelBuilder(this.model);
+  }
 
   node(node: NewNode | Uint8Array, where: "first" | "middle" | "last" = "middle"): void {
     const bytes = node instanceof Uint8Array ? node : encodeNode(node);
@@ -48,19 +56,29 @@ export class GraphBuilder {
     } else if (init.field.payload instanceof Uint8Array) this.initializers.set(name, init.field.payload); // strings: as they stand
   }
 
+  /** A constant of ours: TensorProto bytes. */
+  tensor(name: string, bytes: Uint8Array): void {
+    this.initializers.set(name, bytes);
+  }
+
   input(name: string, type: TensorType): void {
     this.inputs.set(name, encodeValueInfo(name, numberFromDtype(type.dtype), type.dims));
   }
 
-  /** A graph output; its type is left to ONNX Runtime. */
+  /** An input or output as the model declares it: ValueInfoProto bytes. */
+  declared(side: "input" | "output", name: string, bytes: Uint8Array): void {
+    (side === "input" ? this.inputs : this.outputs).set(name, bytes);
+  }
+
+  /** An output whose type is left to ONNX Runtime. */
   output(name: string): void {
     this.outputs.set(name, encodeValueInfo(name, 0));
   }
 
-  /** ModelProto bytes. */
-  finish(): Uint8Array {
+  /** GraphProto bytes. */
+  graph(): Uint8Array {
     const messages = (number: number, all: Iterable<Uint8Array>): Rope => [...all].flatMap((m) => delimitedField(number, [m]));
-    const graph: Rope = [
+    const rope: Rope = [
       ...messages(1, this.first),
       ...messages(1, this.nodes),
       ...messages(1, this.last),
@@ -69,11 +87,41 @@ export class GraphBuilder {
       ...messages(11, this.inputs.values()),
       ...messages(12, this.outputs.values()),
     ];
+    return Buffer.concat(rope as Uint8Array[]);
+  }
+}
+
+/**
+ * Puts a skeleton model together: structure in memory, every large initializer an external-data entry that points into the original files, so
+ * that ONNX Runtime maps the weights and nothing copies them.
+ */
+export class GraphBuilder extends LevelBuilder {
+  /** ModelProto bytes. */
+  finish(): Uint8Array {
     const opsets = [...this.model.opsets, [operatorDomain, 1] as const].map(([domain, version]) => encodeOpset(domain, version));
     // Version 8 is the first with functions; older models load unchanged under it, as their initializers are no inputs here.
     const irVersion = encodeIrVersion(Math.max(8, this.model.irVersion));
     const functions = this.model.functions.flatMap((f) => [f.field.header, f.field.payload]);
-    const pieces: Rope = [irVersion, ...messages(8, opsets), ...delimitedField(7, graph), ...functions];
+    const pieces: Rope = [irVersion, ...opsets.flatMap((m) => delimitedField(8, [m])), ...delimitedField(7, [this.graph()]), ...functions];
     return Buffer.concat(pieces as Uint8Array[]);
   }
 }
+
+/** Graph inputs that must be fed: those without an initializer of the same name. */
+export const feedInputs = (view: GraphView): ValueInfo[] => view.graph.inputs.filter((v) => !view.initializers.has(v.name));
+
+/** A graph input with the feed's sizes; sequences and optionals as the model declares them. */
+export function feedInput(builder: LevelBuilder, value: ValueInfo, dims: readonly (number | undefined)[] | undefined): void {
+  if (value.dtype === "unknown") builder.declared("input", value.name, value.field.payload as Uint8Array);
+  else builder.input(value.name, { dtype: value.dtype, dims });
+}
+
+/** NodeProto bytes of a holder with other bodies, by attribute name. */
+export const withBodies = (holder: Node, bodies: Iterable<readonly [string, LevelBuilder]>, edit: NodeEdit = {}): Uint8Array =>
+  editNode(holder, {
+    ...edit,
+    attributes: new Map([
+      ...[...bodies].map(([name, level]) => [name, encodeAttribute(name, { graph: level.graph() })] as const),
+      ...(edit.attributes ?? []),
+    ]),
+  });

@@ -1,14 +1,12 @@
-import { type DType, InputError, isFloat, type TensorType, type TensorTypes } from "@halfscope/core";
-import type { GraphView, Model } from "@halfscope/onnx";
+import { type DType, EngineError, InputError, isFloat, type TensorType, type TensorTypes } from "@halfscope/core";
+import { type Body, editNode, encodeTensor, type GraphView, type Model, stateCount } from "@halfscope/onnx";
 import { OrtSession } from "./addon.js";
-import { GraphBuilder } from "./graph-builder.js";
-
-/** Graph inputs that must be fed: those without an initializer of the same name. */
-export const feedInputs = (view: GraphView) => view.graph.inputs.filter((v) => !view.initializers.has(v.name));
+import { feedInput, feedInputs, GraphBuilder } from "./graph-builder.js";
 
 /**
- * Types and, where they follow from the feeds' shapes, sizes of every tensor of the main graph, as ONNX Runtime infers them: a skeleton with every tensor
- * as an output is loaded and never run. `feedShapes` fixes the inputs' sizes; inputs that it lacks keep their symbolic ones.
+ * Types and, where they follow from the feeds' shapes, sizes of every tensor of the view, as ONNX Runtime infers them: a skeleton with every tensor
+ * as an output is loaded and never run. Tensors of bodies cannot be outputs, so each body is laid out once more in the main graph, as its first round would
+ * see it. `feedShapes` fixes the inputs' sizes; inputs that it lacks keep their symbolic ones.
  * Throws ERR_ENGINE_BUILD when ONNX Runtime refuses the model, with its own words.
  */
 export async function inferTypes(
@@ -16,20 +14,47 @@ export async function inferTypes(
   view: GraphView,
   feedShapes: ReadonlyMap<string, readonly number[]> = new Map(),
 ): Promise<TensorTypes> {
+  if (view.bodies.size === 0) return inferFlat(model, view, feedShapes, false);
+  try {
+    return await inferFlat(model, view, feedShapes, true);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    // A branch that is never taken may not fit the shapes at hand; then nothing is known of bodies, and they stay as they are.
+    return inferFlat(model, view, feedShapes, false);
+  }
+}
+
+/** Marks what is laid out for its types only. */
+const laidOut = "halfscope:body:";
+
+async function inferFlat(
+  model: Model,
+  view: GraphView,
+  feedShapes: ReadonlyMap<string, readonly number[]>,
+  withBodies: boolean,
+): Promise<TensorTypes> {
   const builder = new GraphBuilder(model);
   const types = new Map<string, TensorType>();
+  const local = new Set<string>();
+  for (const body of [...view.bodies.values()].flat()) {
+    for (const v of body.graph.inputs) local.add(v.name);
+    for (const i of body.graph.initializers) local.add(i.name);
+    for (const n of body.graph.nodes) for (const o of n.outputs) if (o !== "") local.add(o);
+  }
+  const name = (tensor: string) => (local.has(tensor) ? laidOut + tensor : tensor);
   for (const init of view.initializers.values()) {
-    builder.initializer(init);
     types.set(init.name, { dtype: init.dtype, dims: init.dims });
+    if (withBodies || !local.has(init.name)) builder.initializer(init, name(init.name));
   }
   for (const v of feedInputs(view)) {
     const dims = feedShapes.get(v.name) ?? v.dims?.map((d) => d.size);
     types.set(v.name, { dtype: v.dtype, dims });
-    builder.input(v.name, { dtype: v.dtype, dims });
+    feedInput(builder, v, dims);
   }
-  for (const node of view.graph.nodes) {
-    builder.node(node.bytes);
-    for (const output of node.outputs) if (output !== "") builder.output(output);
+  if (withBodies) for (const [holder, bodies] of view.bodies) for (const body of bodies) layOutInputs(holder.inputs, body, builder, name);
+  for (const node of withBodies ? view.order : view.mainOrder) {
+    builder.node(view.bodyOf.has(node.index) ? editNode(node, { input: name, output: name, outer: name }) : node.bytes);
+    for (const output of node.outputs) if (output !== "") builder.output(name(output));
   }
   const session = await OrtSession.create({
     model: builder.finish(),
@@ -42,14 +67,40 @@ export async function inferTypes(
   });
   try {
     for (const o of session.outputs) {
+      const inBody = o.name.startsWith(laidOut);
       // ONNX Runtime reports rank 0 for a scalar and for a shape that it cannot infer: only what is certain is kept.
       const dims = o.dims.length === 0 ? undefined : o.dims.map((d) => (typeof d === "number" && d >= 0 ? d : undefined));
-      types.set(o.name, { dtype: o.dtype, dims });
+      types.set(inBody ? o.name.slice(laidOut.length) : o.name, { dtype: o.dtype, dims });
     }
   } finally {
     session.dispose();
   }
   return types;
+}
+
+/** What a body is given, as its first round would be: the Loop's own counters as inputs, states as they start, a Scan's elements as slices. */
+function layOutInputs(given: readonly string[], body: Body, builder: GraphBuilder, name: (tensor: string) => string): void {
+  const { holder, graph } = body;
+  if (holder.opType === "If") return;
+  const pass = (opType: string, inputs: readonly string[], to: string | undefined, attributes: Record<string, number> = {}) => {
+    if (to === undefined) return;
+    builder.node({ name: `${name(to)}/given`, opType, inputs, outputs: [name(to)], attributes }, "middle");
+    builder.output(name(to));
+  };
+  const states = stateCount(holder);
+  if (holder.opType === "Loop") {
+    const [round, condition] = graph.inputs;
+    if (round !== undefined) builder.input(name(round.name), { dtype: "int64", dims: [] });
+    if (condition !== undefined) builder.input(name(condition.name), { dtype: "bool", dims: [] });
+    for (let k = 0; k < states; k++) pass("Identity", [name(given[2 + k] ?? "")], graph.inputs[2 + k]?.name);
+    return;
+  }
+  for (let k = 0; k < states; k++) pass("Identity", [name(given[k] ?? "")], graph.inputs[k]?.name);
+  const zero = `${laidOut}zero`;
+  builder.tensor(zero, encodeTensor(zero, 7, [], new Uint8Array(8)));
+  const axes = holder.attributes.get("scan_input_axes")?.ints ?? [];
+  for (let k = states; k < given.length; k++)
+    pass("Gather", [name(given[k] ?? ""), zero], graph.inputs[k]?.name, { axis: axes[k - states] ?? 0 });
 }
 
 /** How many tensors of each type there are; throws ERR_MODEL_NO_FLOAT when none is a float. */

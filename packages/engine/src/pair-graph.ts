@@ -1,7 +1,7 @@
 import { type Placement, switchOff, type TensorTypes } from "@halfscope/core";
-import { editNode, type GraphView, type Model, type Node } from "@halfscope/onnx";
-import { GraphBuilder, operatorDomain } from "./graph-builder.js";
-import { feedInputs } from "./infer-types.js";
+import { type Body, editNode, encodeValueInfo, type Graph, type GraphView, type Model, type Node, stateCount } from "@halfscope/onnx";
+import { bordersOf } from "./borders.js";
+import { feedInput, feedInputs, GraphBuilder, type LevelBuilder, operatorDomain, withBodies } from "./graph-builder.js";
 
 export interface PairGraphOptions {
   model: Model;
@@ -33,22 +33,223 @@ export interface PairGraph {
  * Reference and candidate as one graph, each comparison a node, so that nothing has to be stored. The comparisons are declared last and in reverse:
  * ONNX Runtime walks from the last declared leaf, so each pair is compared and freed as soon as it exists. Roundings of weights are declared first for the
  * same reason. Nodes that no rounding can reach are not repeated.
+ *
+ * Bodies hold both sides too: a branch is chosen and a loop goes on as the reference says, so that like is compared with like, and what a loop carries is
+ * carried twice.
  */
 export function buildPairGraph(o: PairGraphOptions): PairGraph {
-  const { model, view, types } = o;
-  const builder = new GraphBuilder(model);
-  const isFull = (t: string) => types.get(t)?.dtype === "float32";
-  const scalar = (t: string) => (types.get(t)?.dims?.length === 0 ? 1 : 0);
-  const producerOf = (t: string) => view.producer.get(t);
+  return new PairBuilder(o).build();
+}
 
-  const atTensor = new Map<string, number>();
-  const atEdge = new Map<string, number>();
-  o.placements.forEach((p, i) => {
-    if (o.switches[i] === switchOff) return;
-    if (p.at === "tensor") atTensor.set(p.tensor, i);
-    else atEdge.set(`${p.consumer?.node}:${p.consumer?.input}`, i);
-  });
-  const round = (from: string, to: string, placement: number, shape: string, where: "first" | "middle" = "middle") =>
+interface Comparison {
+  tensor: string;
+  candidate: string;
+  slot: number;
+}
+
+class PairBuilder {
+  private readonly atTensor = new Map<string, number>();
+  private readonly atEdge = new Map<string, number>();
+  /** Candidate's version of a tensor, where it has one of its own. */
+  private readonly versions = new Map<string, string>();
+  /** Tensors that depend on weights alone: the same in every layer's isolated run. */
+  private readonly constant: Set<string>;
+  private readonly compared: { tensor: string; node: number }[] = [];
+
+  constructor(private readonly o: PairGraphOptions) {
+    this.constant = new Set(o.view.initializers.keys());
+    o.placements.forEach((p, i) => {
+      if (o.switches[i] === switchOff) return;
+      if (p.at === "tensor") this.atTensor.set(p.tensor, i);
+      else this.atEdge.set(`${p.consumer?.node}:${p.consumer?.input}`, i);
+    });
+  }
+
+  build(): PairGraph {
+    const { model, view, mode, feedShapes } = this.o;
+    const builder = new GraphBuilder(model);
+    for (const v of feedInputs(view)) {
+      feedInput(builder, v, feedShapes.get(v.name));
+      const placement = this.atTensor.get(v.name);
+      if (placement === undefined || mode === "isolated") continue;
+      this.round(builder, v.name, `${v.name}#c`, placement, v.name);
+      this.versions.set(v.name, `${v.name}#c`);
+    }
+    this.weights(builder, model.graph);
+    const comparisons = this.level(builder, view.mainOrder);
+    this.compare(builder, comparisons);
+    for (const { tensor } of comparisons) builder.output(`${tensor}#cmp`);
+    const candidateName = (t: string) => this.versions.get(t) ?? t;
+    for (const v of view.graph.outputs) {
+      builder.output(v.name);
+      if (candidateName(v.name) !== v.name) builder.output(candidateName(v.name));
+    }
+    return { bytes: builder.finish(), compared: this.compared, candidateName };
+  }
+
+  private weights(builder: LevelBuilder, graph: Graph): void {
+    for (const init of graph.initializers) {
+      builder.initializer(init);
+      const placement = this.atTensor.get(init.name);
+      if (placement === undefined) continue;
+      this.round(builder, init.name, `${init.name}#c`, placement, init.name, "first");
+      this.versions.set(init.name, `${init.name}#c`);
+    }
+  }
+
+  private compare(builder: LevelBuilder, comparisons: readonly Comparison[]): void {
+    for (const { tensor, candidate, slot } of comparisons.toReversed())
+      builder.node(
+        {
+          name: `${tensor}#cmp`,
+          opType: "Compare",
+          domain: operatorDomain,
+          inputs: [tensor, candidate],
+          outputs: [`${tensor}#cmp`],
+          attributes: { slot },
+        },
+        "last",
+      );
+  }
+
+  /** The nodes of one level, both sides; returns what is to be compared there. */
+  private level(builder: LevelBuilder, nodes: readonly Node[]): Comparison[] {
+    const comparisons: Comparison[] = [];
+    for (const node of nodes) {
+      const bodies = this.o.view.bodies.get(node);
+      if (bodies !== undefined) this.holder(builder, node, bodies);
+      else this.node(builder, node);
+      for (const t of node.outputs) {
+        if (t === "" || !this.isFull(t) || this.o.observe?.(t) === false) continue;
+        comparisons.push({ tensor: t, candidate: this.versions.get(t) ?? t, slot: this.compared.length });
+        this.compared.push({ tensor: t, node: node.index });
+      }
+    }
+    return comparisons;
+  }
+
+  private node(builder: LevelBuilder, node: Node): void {
+    const { view } = this.o;
+    builder.node(node.bytes);
+    if (node.inputs.every((t) => t === "" || this.constant.has(t)) && node.inputs.length > 0)
+      for (const t of node.outputs) this.constant.add(t);
+    const inputs = node.inputs.map((t, i) => {
+      const version = t === "" ? "" : this.versionFor(t, node);
+      const edge = this.atEdge.get(`${node.index}:${i}`);
+      if (edge === undefined || !this.ownSite(edge, node)) return version;
+      const rounded = `${t}#e${node.index}_${i}`;
+      this.round(builder, version, rounded, edge, t);
+      return rounded;
+    });
+    const outer = (t: string) => this.versionFor(t, node);
+    const usesOuter = view.outer.get(node)?.some((t) => outer(t) !== t) ?? false;
+    const differs = usesOuter || inputs.some((t, i) => t !== node.inputs[i]);
+    const roundedOutputs = node.outputs.filter((t) => this.atTensor.has(t));
+    if (differs) {
+      const raw = (t: string) => (t === "" ? "" : this.atTensor.has(t) ? `${t}#raw` : `${t}#c`);
+      builder.node(editNode(node, { name: `${node.name || node.outputs[0]}#c`, input: (_, i) => inputs[i] ?? "", outer, output: raw }));
+    }
+    for (const t of roundedOutputs) this.round(builder, differs ? `${t}#raw` : t, `${t}#c`, this.atTensor.get(t) ?? 0, t);
+    for (const t of differs ? node.outputs : roundedOutputs) if (t !== "") this.versions.set(t, `${t}#c`);
+  }
+
+  /** One holder for both sides. What the candidate hands over the border gets a second place beside the reference's. */
+  private holder(builder: LevelBuilder, holder: Node, bodies: readonly Body[]): void {
+    const twice = this.o.mode === "accumulated" && this.reaches(holder, bodies);
+    const states = holder.opType === "If" ? 0 : stateCount(holder);
+    const border = bordersOf(holder, states);
+    const second = (t: string) => (t === "" ? "" : `${t}#c`);
+    const levels = bodies.map((body): [string, LevelBuilder] => {
+      const level = builder.body();
+      const { inputs, outputs } = body.graph;
+      const isInitial = (name: string) => body.graph.initializers.some((i) => i.name === name);
+      const given = border.inputs(inputs.filter((v) => !isInitial(v.name)));
+      for (const v of given.kept) level.declared("input", v.name, v.field.payload as Uint8Array);
+      for (const group of given.groups) {
+        for (const v of group) level.declared("input", v.name, v.field.payload as Uint8Array);
+        if (twice)
+          for (const v of group) {
+            level.declared("input", second(v.name), encodeValueInfo(second(v.name), 0));
+            this.versions.set(v.name, second(v.name));
+          }
+      }
+      this.weights(level, body.graph);
+      this.compare(level, this.level(level, body.order));
+      const results = border.outputs(outputs);
+      for (const v of results.kept) level.declared("output", v.name, v.field.payload as Uint8Array);
+      for (const group of results.groups) {
+        for (const v of group) level.declared("output", v.name, v.field.payload as Uint8Array);
+        if (twice)
+          for (const v of group) {
+            // Outputs must be tensors of the body, each its own.
+            const name = `${v.name}#out`;
+            level.node({ name, opType: "Identity", inputs: [this.versions.get(v.name) ?? v.name], outputs: [name] });
+            level.output(name);
+          }
+      }
+      return [body.attribute, level];
+    });
+    if (!twice) {
+      builder.node(withBodies(holder, levels));
+      return;
+    }
+    const own = (t: string) => (t === "" ? "" : (this.versions.get(t) ?? t));
+    const doubled = <T>(parts: { kept: readonly T[]; groups: readonly (readonly T[])[] }, change: (t: T) => T): T[] => [
+      ...parts.kept,
+      ...parts.groups.flatMap((g) => [...g, ...g.map(change)]),
+    ];
+    builder.node(
+      withBodies(holder, levels, {
+        inputs: doubled(border.holderInputs(holder.inputs), own),
+        // An output that nobody wants must have a name when others follow it.
+        outputs: doubled(border.holderOutputs(holder.outputs), second),
+        attributes: border.attributes(),
+      }),
+    );
+    for (const t of holder.outputs) if (t !== "") this.versions.set(t, second(t));
+  }
+
+  /** Whether a rounding can reach anything in the bodies or what enters them. */
+  private reaches(holder: Node, bodies: readonly Body[]): boolean {
+    const { view } = this.o;
+    if ([...holder.inputs, ...(view.outer.get(holder) ?? [])].some((t) => this.versions.has(t))) return true;
+    const inside = (body: Body): boolean =>
+      body.graph.initializers.some((i) => this.atTensor.has(i.name)) ||
+      body.order.some(
+        (n) =>
+          n.outputs.some((t) => this.atTensor.has(t)) ||
+          n.inputs.some((_, i) => this.atEdge.has(`${n.index}:${i}`)) ||
+          (view.bodies.get(n) ?? []).some(inside),
+      );
+    return bodies.some(inside);
+  }
+
+  private isFull(tensor: string): boolean {
+    return this.o.types.get(tensor)?.dtype === "float32";
+  }
+
+  private versionFor(tensor: string, node: Node): string {
+    const { mode, view, layerOf } = this.o;
+    const version = this.versions.get(tensor);
+    if (version === undefined || mode === "accumulated" || this.constant.has(tensor)) return version ?? tensor;
+    const producer = view.producer.get(tensor);
+    return producer !== undefined && layerOf.get(producer.index) === layerOf.get(node.index) ? version : tensor;
+  }
+
+  private ownSite(placement: number, node: Node): boolean {
+    const { mode, layerOfSite, placements, layerOf } = this.o;
+    return mode === "accumulated" || layerOfSite.get(placements[placement]?.site ?? "") === layerOf.get(node.index);
+  }
+
+  private round(
+    builder: LevelBuilder,
+    from: string,
+    to: string,
+    placement: number,
+    shape: string,
+    where: "first" | "middle" = "middle",
+  ): void {
+    const scalar = this.o.types.get(shape)?.dims?.length === 0 ? 1 : 0;
     builder.node(
       {
         name: `${to}/round`,
@@ -56,80 +257,9 @@ export function buildPairGraph(o: PairGraphOptions): PairGraph {
         domain: operatorDomain,
         inputs: [from],
         outputs: [to],
-        attributes: { switch: placement, scalar: scalar(shape) },
+        attributes: { switch: placement, scalar },
       },
       where,
     );
-
-  /** Candidate's version of a tensor, where it has one of its own. */
-  const versions = new Map<string, string>();
-  /** Tensors that depend on weights alone: the same in every layer's isolated run. */
-  const constant = new Set<string>(view.initializers.keys());
-  const versionFor = (tensor: string, node: Node): string => {
-    const version = versions.get(tensor);
-    if (version === undefined || o.mode === "accumulated" || constant.has(tensor)) return version ?? tensor;
-    const producer = producerOf(tensor);
-    return producer !== undefined && o.layerOf.get(producer.index) === o.layerOf.get(node.index) ? version : tensor;
-  };
-  const ownSite = (placement: number, node: Node) =>
-    o.mode === "accumulated" || o.layerOfSite.get(o.placements[placement]?.site ?? "") === o.layerOf.get(node.index);
-
-  for (const v of feedInputs(view)) {
-    builder.input(v.name, { dtype: v.dtype, dims: o.feedShapes.get(v.name) });
-    const placement = atTensor.get(v.name);
-    if (placement === undefined || o.mode === "isolated") continue;
-    round(v.name, `${v.name}#c`, placement, v.name);
-    versions.set(v.name, `${v.name}#c`);
   }
-  for (const init of view.initializers.values()) {
-    builder.initializer(init);
-    const placement = atTensor.get(init.name);
-    if (placement === undefined) continue;
-    round(init.name, `${init.name}#c`, placement, init.name, "first");
-    versions.set(init.name, `${init.name}#c`);
-  }
-
-  const compared: { tensor: string; node: number }[] = [];
-  const comparisons: { tensor: string; candidate: string; slot: number }[] = [];
-  for (const node of view.order) {
-    builder.node(node.bytes);
-    if (node.inputs.every((t) => t === "" || constant.has(t)) && node.inputs.length > 0) for (const t of node.outputs) constant.add(t);
-    const inputs = node.inputs.map((t, i) => {
-      const version = t === "" ? "" : versionFor(t, node);
-      const edge = atEdge.get(`${node.index}:${i}`);
-      if (edge === undefined || !ownSite(edge, node)) return version;
-      const rounded = `${t}#e${node.index}_${i}`;
-      round(version, rounded, edge, t);
-      return rounded;
-    });
-    const outer = (t: string) => versionFor(t, node);
-    const usesOuter = view.outer.get(node)?.some((t) => outer(t) !== t) ?? false;
-    const differs = usesOuter || inputs.some((t, i) => t !== node.inputs[i]);
-    const roundedOutputs = node.outputs.filter((t) => atTensor.has(t));
-    if (differs) {
-      const raw = (t: string) => (t === "" ? "" : atTensor.has(t) ? `${t}#raw` : `${t}#c`);
-      builder.node(editNode(node, { name: `${node.name || node.outputs[0]}#c`, input: (_, i) => inputs[i] ?? "", outer, output: raw }));
-    }
-    for (const t of roundedOutputs) round(differs ? `${t}#raw` : t, `${t}#c`, atTensor.get(t) ?? 0, t);
-    for (const t of differs ? node.outputs : roundedOutputs) if (t !== "") versions.set(t, `${t}#c`);
-    for (const t of node.outputs) {
-      if (t === "" || !isFull(t) || o.observe?.(t) === false) continue;
-      comparisons.push({ tensor: t, candidate: versions.get(t) ?? t, slot: compared.length });
-      compared.push({ tensor: t, node: node.index });
-    }
-  }
-  for (const { tensor, candidate, slot } of comparisons.toReversed()) {
-    const output = `${tensor}#cmp`;
-    builder.node(
-      { name: output, opType: "Compare", domain: operatorDomain, inputs: [tensor, candidate], outputs: [output], attributes: { slot } },
-      "last",
-    );
-    builder.output(output);
-  }
-  const candidateName = (t: string) => versions.get(t) ?? t;
-  for (const v of view.graph.outputs) {
-    builder.output(v.name);
-    if (candidateName(v.name) !== v.name) builder.output(candidateName(v.name));
-  }
-  return { bytes: builder.finish(), compared, candidateName };
 }

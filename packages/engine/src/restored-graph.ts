@@ -1,7 +1,16 @@
 import { InputError, numberFromDtype, type TensorTypes } from "@halfscope/core";
-import { editNode, type GraphView, type Model, type Node } from "@halfscope/onnx";
-import { GraphBuilder, operatorDomain } from "./graph-builder.js";
-import { feedInputs } from "./infer-types.js";
+import {
+  type Body,
+  editNode,
+  encodeValueInfo,
+  type Graph,
+  type GraphView,
+  type Model,
+  type Node,
+  type ValueInfo,
+  whyClosed,
+} from "@halfscope/onnx";
+import { feedInput, feedInputs, GraphBuilder, type LevelBuilder, operatorDomain, withBodies } from "./graph-builder.js";
 
 export interface RestoredGraphOptions {
   model: Model;
@@ -17,74 +26,126 @@ export const restoredSwitches = Uint8Array.of(1);
 
 /**
  * Turns an FP16 or mixed-precision file into an FP32 graph that computes what FP16 hardware would: a rounding behind every node with FP16 results, FP16
- * weights widened. ONNX Runtime's own CPU kernels would compute such a file in FP32 and drop Casts, which hides the loss.
- * Throws ERR_MODEL_UNSUPPORTED for FP16 inside subgraphs and functions.
+ * weights widened. ONNX Runtime's own CPU kernels would compute such a file in FP32 and drop Casts, which hides the loss. Bodies are restored like the
+ * graph around them: what crosses their borders was rounded where it was made.
+ * Throws ERR_MODEL_UNSUPPORTED for FP16 inside subgraphs that are not opened and functions that are not inlined.
  */
 export function buildRestoredGraph(o: RestoredGraphOptions): Uint8Array {
-  const { model, view, types } = o;
-  const builder = new GraphBuilder(model);
-  const isHalf = (t: string) => types.get(t)?.dtype === "float16";
-  const functions = new Set(model.functions.map((f) => `${f.domain}:${f.name}`));
-  const round = (from: string, to: string) =>
+  return new RestoredBuilder(o).build();
+}
+
+class RestoredBuilder {
+  private readonly renamed = new Map<string, string>();
+  private readonly functions: ReadonlySet<string>;
+
+  constructor(private readonly o: RestoredGraphOptions) {
+    this.functions = new Set(o.model.functions.map((f) => `${f.domain}:${f.name}`));
+  }
+
+  build(): Uint8Array {
+    const { model, view, feedShapes } = this.o;
+    const builder = new GraphBuilder(model);
+    for (const v of feedInputs(view)) {
+      const half = this.isHalf(v.name);
+      feedInput(builder, half ? { ...v, dtype: "float32" } : v, feedShapes.get(v.name));
+      if (!half) continue;
+      this.round(builder, v.name, `${v.name}#c`);
+      this.renamed.set(v.name, `${v.name}#c`);
+    }
+    this.weights(builder, model.graph);
+    for (const node of view.mainOrder) this.node(builder, node);
+    for (const v of view.graph.outputs) builder.output(v.name);
+    return builder.finish();
+  }
+
+  private isHalf(tensor: string): boolean {
+    return this.o.types.get(tensor)?.dtype === "float16";
+  }
+
+  private weights(builder: LevelBuilder, graph: Graph): void {
+    for (const init of graph.initializers) {
+      if (init.dtype !== "float16") builder.initializer(init);
+      else {
+        builder.initializer(init, `${init.name}#f16`);
+        this.widen(builder, `${init.name}#f16`, init.name, "first");
+      }
+    }
+  }
+
+  private body(around: LevelBuilder, { graph, order }: Body): LevelBuilder {
+    const level = around.body();
+    const declare = (side: "input" | "output", v: ValueInfo) =>
+      level.declared(side, v.name, v.dtype === "float16" ? encodeValueInfo(v.name, 0) : (v.field.payload as Uint8Array));
+    for (const v of graph.inputs) declare("input", v);
+    this.weights(level, graph);
+    for (const node of order) this.node(level, node);
+    for (const v of graph.outputs) declare("output", v);
+    return level;
+  }
+
+  private node(builder: LevelBuilder, node: Node): void {
+    const { view, types } = this.o;
+    const name = (t: string) => this.renamed.get(t) ?? t;
+    const bodies = view.bodies.get(node);
+    if (bodies !== undefined) {
+      builder.node(
+        withBodies(
+          node,
+          bodies.map((b) => [b.attribute, this.body(builder, b)]),
+          { input: name },
+        ),
+      );
+      return;
+    }
+    const halfInputs = node.inputs.some((t) => this.isHalf(t)) || (view.outer.get(node)?.some((t) => this.isHalf(t)) ?? false);
+    const halfOutputs = node.outputs.filter((t) => this.isHalf(t));
+    if (halfInputs || halfOutputs.length > 0) this.refuseHidden(node);
+    const from = node.inputs[0] ?? "";
+    const to = node.outputs[0] ?? "";
+    const cast = node.domain === "" && node.opType === "Cast" && types.get(from)?.dtype !== undefined;
+    if (cast && this.isHalf(from) && types.get(to)?.dtype === "float32") {
+      builder.node({ name: node.name, opType: "Identity", inputs: [name(from)], outputs: [to] });
+    } else if (cast && this.isHalf(to) && (this.isHalf(from) || types.get(from)?.dtype === "float32")) {
+      this.round(builder, name(from), to);
+    } else if (halfOutputs.length > 0 && !halfInputs) {
+      // Constants and conversions: the operator itself makes FP16 values; widening keeps them.
+      builder.node(editNode(node, { input: name, outer: name, output: (t) => (this.isHalf(t) ? `${t}#f16` : t) }));
+      for (const t of halfOutputs) this.widen(builder, `${t}#f16`, t, "middle");
+    } else {
+      const rounds = halfOutputs.length > 0 && !this.o.isMover(node);
+      builder.node(editNode(node, { input: name, outer: name, output: (t) => (rounds && this.isHalf(t) ? `${t}#raw` : t) }));
+      if (rounds) for (const t of halfOutputs) this.round(builder, `${t}#raw`, t);
+    }
+  }
+
+  private refuseHidden(node: Node): void {
+    const holds = this.functions.has(`${node.domain}:${node.opType}`) || [...node.attributes.values()].some((a) => a.graphs !== undefined);
+    if (!holds) return;
+    throw new InputError(
+      "ERR_MODEL_UNSUPPORTED",
+      `Node ${node.name || node.outputs[0]} (${node.opType}) uses FP16 inside a subgraph or function that halfscope cannot look into: ${whyClosed(node) ?? "its function was not inlined"}.`,
+      {
+        hint: "Keep it in FP32 when converting the model.",
+      },
+    );
+  }
+
+  private round(builder: LevelBuilder, from: string, to: string): void {
+    const scalar = this.o.types.get(to)?.dims?.length === 0 ? 1 : 0;
     builder.node({
       name: `${to}/round`,
       opType: "Round",
       domain: operatorDomain,
       inputs: [from],
       outputs: [to],
-      attributes: { switch: 0, scalar: types.get(to)?.dims?.length === 0 ? 1 : 0 },
+      attributes: { switch: 0, scalar },
     });
-  const widen = (from: string, to: string, where: "first" | "middle") =>
+  }
+
+  private widen(builder: LevelBuilder, from: string, to: string, where: "first" | "middle"): void {
     builder.node(
       { name: `${to}/widen`, opType: "Cast", inputs: [from], outputs: [to], attributes: { to: numberFromDtype("float32") } },
       where,
     );
-
-  const renamed = new Map<string, string>();
-  for (const v of feedInputs(view)) {
-    const dims = o.feedShapes.get(v.name);
-    builder.input(v.name, { dtype: isHalf(v.name) ? "float32" : v.dtype, dims });
-    if (!isHalf(v.name)) continue;
-    round(v.name, `${v.name}#c`);
-    renamed.set(v.name, `${v.name}#c`);
   }
-  for (const init of view.initializers.values()) {
-    if (init.dtype !== "float16") builder.initializer(init);
-    else {
-      builder.initializer(init, `${init.name}#f16`);
-      widen(`${init.name}#f16`, init.name, "first");
-    }
-  }
-  const name = (t: string) => renamed.get(t) ?? t;
-  for (const node of view.order) {
-    const halfInputs = node.inputs.some(isHalf) || (view.outer.get(node)?.some(isHalf) ?? false);
-    const halfOutputs = node.outputs.filter(isHalf);
-    const holdsMore = functions.has(`${node.domain}:${node.opType}`) || [...node.attributes.values()].some((a) => a.graphs !== undefined);
-    if (holdsMore && (halfInputs || halfOutputs.length > 0))
-      throw new InputError(
-        "ERR_MODEL_UNSUPPORTED",
-        `Node ${node.name || node.outputs[0]} (${node.opType}) uses FP16 inside a subgraph or function, which halfscope cannot emulate yet.`,
-        {
-          hint: "Keep control flow in FP32 when converting the model.",
-        },
-      );
-    const cast = node.domain === "" && node.opType === "Cast" && types.get(node.inputs[0] ?? "")?.dtype !== undefined;
-    const from = node.inputs[0] ?? "";
-    const to = node.outputs[0] ?? "";
-    if (cast && isHalf(from) && types.get(to)?.dtype === "float32") {
-      builder.node({ name: node.name, opType: "Identity", inputs: [name(from)], outputs: [to] });
-    } else if (cast && isHalf(to) && (isHalf(from) || types.get(from)?.dtype === "float32")) {
-      round(name(from), to);
-    } else if (halfOutputs.length > 0 && !halfInputs) {
-      // Constants and conversions: the operator itself makes FP16 values; widening keeps them.
-      builder.node(editNode(node, { input: name, outer: name, output: (t) => (isHalf(t) ? `${t}#f16` : t) }));
-      for (const t of halfOutputs) widen(`${t}#f16`, t, "middle");
-    } else {
-      const rounds = halfOutputs.length > 0 && !o.isMover(node);
-      builder.node(editNode(node, { input: name, outer: name, output: (t) => (rounds && isHalf(t) ? `${t}#raw` : t) }));
-      if (rounds) for (const t of halfOutputs) round(`${t}#raw`, t);
-    }
-  }
-  for (const v of view.graph.outputs) builder.output(v.name);
-  return builder.finish();
 }

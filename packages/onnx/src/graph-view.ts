@@ -134,6 +134,13 @@ class Viewer {
   }
 }
 
+/** The graph's own node that holds a node, at whatever depth; itself for nodes in no body. */
+export function topOf(view: GraphView, node: Node): Node {
+  let top = node;
+  for (let body = view.bodyOf.get(top.index); body !== undefined; body = view.bodyOf.get(top.index)) top = body.holder;
+  return top;
+}
+
 const definedIn = (graph: Graph): string[] => [
   ...new Set([...graph.inputs.map((v) => v.name), ...graph.initializers.map((i) => i.name)]),
   ...graph.nodes.flatMap((n) => n.outputs),

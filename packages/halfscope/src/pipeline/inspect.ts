@@ -1,6 +1,6 @@
 import { HalfscopeError, type Hazard, type Layer, type Progress, type ResultDocument, type TensorTypes } from "@halfscope/core";
 import { inferTypes } from "@halfscope/engine";
-import { checkExternalData, type GraphView, listLayers, type Model, readModel, viewGraph } from "@halfscope/onnx";
+import { checkExternalData, type GraphView, listLayers, type Model, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
 import { buildFloatGraph, findHazards } from "@halfscope/precision";
 import { describeModel } from "./describe.js";
 import { scanWeight } from "./weight-scan.js";
@@ -17,9 +17,9 @@ export interface Inspection {
 
 /** Lists a model's layers and static hazards. Works where weights are absent or ONNX Runtime refuses the model: a note says what was left out. */
 export async function inspectModel(path: string, o: { weights: boolean; progress: Progress; signal?: AbortSignal }): Promise<Inspection> {
-  const model = await readModel(path);
+  const model = unfoldModel(await readModel(path));
   const view = viewGraph(model.graph);
-  const layers = listLayers(model);
+  const layers = listLayers(model, view);
   const notes: string[] = [];
   const hazards = await hazardsOf(model, view, layers, o, notes);
   const face = (values: typeof model.graph.inputs) =>

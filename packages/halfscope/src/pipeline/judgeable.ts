@@ -19,7 +19,7 @@ export function requireComparable({ model, view, types, roundings }: Subject): v
       hint,
     });
   }
-  const why = fixed === undefined ? "" : `; ${view.graph.nodes[fixed[0]]?.opType ?? "a node"}, for one, cannot: ${fixed[1]}`;
+  const why = fixed === undefined ? "" : `; ${view.nodes[fixed[0]]?.opType ?? "a node"}, for one, cannot: ${fixed[1]}`;
   throw new InputError("ERR_MODEL_UNSUPPORTED", `No node in the main graph of ${model.path} can run in FP16${why}.`, { hint });
 }
 
@@ -29,7 +29,7 @@ export function warningsOf({ view, roundings }: Subject): string[] {
   const byReason = new Map<string, number[]>();
   for (const [node, reason] of fixedNodes) byReason.set(reason, [...(byReason.get(reason) ?? []), node]);
   return [...byReason].map(([reason, nodes]) => {
-    const types = [...new Set(nodes.map((n) => view.graph.nodes[n]?.opType ?? ""))].slice(0, 5).join(", ");
-    return `${nodes.length} of ${view.graph.nodes.length} nodes stay in FP32 whatever is pinned (${types}): ${reason}.`;
+    const types = [...new Set(nodes.map((n) => view.nodes[n]?.opType ?? ""))].slice(0, 5).join(", ");
+    return `${nodes.length} of ${view.nodes.length} nodes stay in FP32 whatever is pinned (${types}): ${reason}.`;
   });
 }

@@ -1,7 +1,7 @@
 import { verdictFrom } from "@halfscope/analysis";
 import { type ErrorStats, InputError, type Verdict } from "@halfscope/core";
 import { type Feed, inferTypes, OutputEngine, shapesOfFeed } from "@halfscope/engine";
-import { checkExternalData, readModel, viewGraph } from "@halfscope/onnx";
+import { checkExternalData, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
 import { allHalf, movedInputs, originalName, restoreSites, switchesFromPlan } from "@halfscope/precision";
 import type { Workbench } from "./workbench.js";
 
@@ -10,7 +10,7 @@ import type { Workbench } from "./workbench.js";
  * sample, with each FP16 tensor emulated, against the FP32 original.
  */
 export async function verifyStep(bench: Workbench, candidatePath: string, tolerance: number): Promise<Verdict> {
-  const model = await readModel(candidatePath);
+  const model = unfoldModel(await readModel(candidatePath));
   checkExternalData(model);
   const view = viewGraph(model.graph);
   requireSameFace(

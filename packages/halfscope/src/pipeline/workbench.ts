@@ -11,7 +11,7 @@ import {
   type TensorValue,
 } from "@halfscope/core";
 import { type Feed, feedSignature, floatOutputs, inferTypes, loadFeeds, makeFeeds, OutputEngine, shapesOfFeed } from "@halfscope/engine";
-import { type GraphView, listLayers, type Model, readModel, viewGraph } from "@halfscope/onnx";
+import { type GraphView, listLayers, type Model, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
 import { findHazards, type Range } from "@halfscope/precision";
 import { scanWeight } from "./weight-scan.js";
 
@@ -47,7 +47,7 @@ export class Workbench implements Disposable {
   ) {}
 
   static async open(path: string, options: WorkbenchOptions = {}): Promise<Workbench> {
-    const model = await readModel(path);
+    const model = unfoldModel(await readModel(path));
     const view = viewGraph(model.graph);
     const { dims, shapes, seed = 1, samples = 2 } = options;
     const sizes = { ...(dims && { dims }), ...(shapes && { shapes }) };
@@ -59,7 +59,7 @@ export class Workbench implements Disposable {
       throw new InputError("ERR_FEED", "No sample was given.", {
         hint: "Name a file or folder with --feed, or leave it out to use made-up feeds.",
       });
-    return new Workbench(model, view, listLayers(model), [first, ...others], options);
+    return new Workbench(model, view, listLayers(model, view), [first, ...others], options);
   }
 
   get progress(): Progress {

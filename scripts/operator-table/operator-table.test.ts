@@ -2,8 +2,8 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { tableVersions } from "@halfscope/precision";
 import { expect, it } from "vitest";
-import { tableVersions } from "../../packages/precision/src/operators-table.js";
 import { python } from "../../test/python.js";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));

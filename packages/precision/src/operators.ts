@@ -5,4 +5,5 @@
 export * from "./operators-half.js";
 export * from "./operators-inner.js";
 export * from "./operators-movers.js";
+export { tableVersions } from "./operators-table.js";
 export * from "./operators-types.js";

@@ -131,6 +131,7 @@ describe("operators that stay in FP32", () => {
       expect(await reason(op, 17, [3, 1], {}, "com.microsoft"), op).toMatch(/quantised or packed/);
     expect(await reason("DequantizeLinear", 19, [3, 1])).toBeUndefined();
     expect(await reason("RandomNormalLike")).toMatch(/random/);
+    expect(await reason("MeanVarianceNormalization", 13)).toMatch(/body .* FP32 constants/);
     expect(await reason("BitCast", 26, [1, 1], { to: 6 })).toMatch(/bits/);
     expect(await reason("SequenceAt", 11, [2, 1])).toMatch(/sequence/);
     expect(await reason("SplitToSequence", 11, [2, 1])).toMatch(/sequence/);

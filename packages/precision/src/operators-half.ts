@@ -105,6 +105,9 @@ function semanticReason(node: Node, types: OperatorTypes, opsets: Opsets): strin
   if (nonDeterministic(node, opsets)) return "it draws random numbers, and would draw others in FP16";
   if (node.opType === "BitCast") return "it reads the bits of FP32 numbers";
   if (node.opType === "EPContext") return "it is compiled for the types that it has";
+  // Its types allow FP16, but strict shape inference unfolds the body and refuses an FP16 file (onnx 1.23).
+  if (node.domain === "" && node.opType === "MeanVarianceNormalization")
+    return "the function body that ONNX gives for it holds FP32 constants";
   if (types.quantised && !quantisers.has(node.opType)) return "it works on quantised or packed numbers, whose rounding is not that of FP16";
   const nested = node.inputs.some((t, i) => t !== "" && inputTypes(types, i)?.nested);
   if (nested || node.outputs.some((t, i) => t !== "" && outputTypes(types, i)?.nested))

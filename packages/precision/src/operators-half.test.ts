@@ -81,7 +81,7 @@ describe("a node in FP16", () => {
   it("keeps a result in FP32 whose type an attribute names, unless that attribute is rewritten", async () => {
     expect(await form("MelWeightMatrix", 17, [5, 1])).toBe("---hh>f");
     expect(await form("DequantizeLinear", 23, [2, 1], { output_dtype: 1 })).toBe("-h>f");
-    expect(await form("EyeLike", 9, [1, 1], { dtype: 1 })).toBe("h>h");
+    expect(await form("EyeLike", 9, [1, 1], { dtype: 1 })).toBe("h>f");
     expect(await form("Cast", 13, [1, 1], { to: 1 })).toBe("h>h");
   });
 
@@ -132,6 +132,7 @@ describe("operators that stay in FP32", () => {
     expect(await reason("DequantizeLinear", 19, [3, 1])).toBeUndefined();
     expect(await reason("RandomNormalLike")).toMatch(/random/);
     expect(await reason("MeanVarianceNormalization", 13)).toMatch(/body .* FP32 constants/);
+    expect(await reason("EyeLike", 9)).toMatch(/zeros and ones/);
     expect(await reason("BitCast", 26, [1, 1], { to: 6 })).toMatch(/bits/);
     expect(await reason("SequenceAt", 11, [2, 1])).toMatch(/sequence/);
     expect(await reason("SplitToSequence", 11, [2, 1])).toMatch(/sequence/);

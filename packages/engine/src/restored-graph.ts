@@ -1,6 +1,7 @@
-import { InputError, numberFromDtype, type TensorTypes } from "@halfscope/core";
+import { InputError, type TensorTypes } from "@halfscope/core";
 import {
   type Body,
+  castTarget,
   editNode,
   encodeValueInfo,
   type Graph,
@@ -144,7 +145,13 @@ class RestoredBuilder {
 
   private widen(builder: LevelBuilder, from: string, to: string, where: "first" | "middle"): void {
     builder.node(
-      { name: `${to}/widen`, opType: "Cast", inputs: [from], outputs: [to], attributes: { to: numberFromDtype("float32") } },
+      {
+        name: `${to}/widen`,
+        opType: "Cast",
+        inputs: [from],
+        outputs: [to],
+        attributes: { to: castTarget("float32", this.o.model.opsets.get("") ?? 1) },
+      },
       where,
     );
   }

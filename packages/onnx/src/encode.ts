@@ -1,3 +1,4 @@
+import { numberFromDtype } from "@halfscope/core";
 import protobuf from "protobufjs/minimal.js";
 import { graphField } from "./graph.js";
 import { attributeField, mayHoldSubgraph, nodeField } from "./node.js";
@@ -28,7 +29,13 @@ export function encodeNode(node: NewNode): Uint8Array {
   return w.finish();
 }
 
-export type AttributeValue = number | readonly number[] | { float: number } | { tensor: Uint8Array } | { graph: Uint8Array };
+export type AttributeValue =
+  | number
+  | readonly number[]
+  | { float: number }
+  | { tensor: Uint8Array }
+  | { graph: Uint8Array }
+  | { string: string };
 
 export function encodeAttribute(name: string, value: AttributeValue): Uint8Array {
   const w = protobuf.Writer.create();
@@ -40,6 +47,9 @@ export function encodeAttribute(name: string, value: AttributeValue): Uint8Array
   } else if ("float" in value) {
     w.uint32(attributeField.float * 8 + 5).float(value.float);
     type(1);
+  } else if ("string" in value) {
+    w.uint32(tag(attributeField.string)).string(value.string);
+    type(3);
   } else if ("graph" in value) {
     w.uint32(tag(attributeField.graph)).bytes(value.graph);
     type(5);
@@ -144,6 +154,10 @@ const wrap = (number: number, bytes: Uint8Array): Uint8Array[] => [
   Uint8Array.from([...varint(tag(number)), ...varint(bytes.length)]),
   bytes,
 ];
+
+/** The `to` attribute of a Cast: until opset 6 it was the type's name, since then its number. */
+export const castTarget = (dtype: "float16" | "float32" | "bfloat16", opset: number): AttributeValue =>
+  opset < 6 ? { string: { float16: "FLOAT16", float32: "FLOAT", bfloat16: "BFLOAT16" }[dtype] } : numberFromDtype(dtype);
 
 /** TensorProto bytes around values in memory. */
 export function encodeTensor(name: string, elementType: number, dims: readonly number[], raw: Uint8Array): Uint8Array {

@@ -2,6 +2,7 @@ import { elementCount, InputError, numberFromDtype, type PrecisionPlan, type Ten
 import {
   type Body,
   type Conversion,
+  castTarget,
   delimitedField,
   editNode,
   encodeAttribute,
@@ -129,6 +130,10 @@ class Realiser {
     return [editNode(node, { input: (t) => this.nameOf(t, "full"), attributes }), ...node.outputs.flatMap((t) => this.castsOf(t))];
   }
 
+  private get opset(): number {
+    return this.o.model.opsets.get("") ?? 1;
+  }
+
   private isFull(tensor: string): boolean {
     return this.o.types.get(tensor)?.dtype === "float32";
   }
@@ -190,7 +195,7 @@ class Realiser {
         opType: "Cast",
         inputs: [this.nameOf(tensor, own)],
         outputs: [output],
-        attributes: { to: numberFromDtype(other === "half" ? "float16" : "float32") },
+        attributes: { to: castTarget(other === "half" ? "float16" : "float32", this.opset) },
       }),
     ];
   }
@@ -211,6 +216,12 @@ class Realiser {
       node.outputs.every((t) => output(t) === t) &&
       (floats.view.outer.get(node) ?? []).every((t) => outer(t) === t);
     const casts = node.outputs.flatMap((t) => this.castsOf(t));
+    // A Cast from FP32 to FP32 that carries FP16 now: ONNX Runtime 1.30 does not load a Cast from FP16 to FP16 in front of some operators.
+    if (node.opType === "Cast" && floats.movers.has(node.index) && precision === "half")
+      return [
+        encodeNode({ name: node.name, opType: "Identity", inputs: node.inputs.map(input), outputs: node.outputs.map(output) }),
+        ...casts,
+      ];
     if (same && casts.length === 0) return undefined;
     return [same ? node.bytes : editNode(node, { input, output, outer, ...(attributes && { attributes }) }), ...casts];
   }
@@ -219,8 +230,8 @@ class Realiser {
   private halfAttributes(node: Node): ReadonlyMap<string, Uint8Array> | undefined {
     const floatResult = node.outputs.some((t) => this.isFull(t));
     if (!floatResult || node.domain !== "") return undefined;
-    const name = node.opType === "Cast" ? "to" : node.opType === "EyeLike" ? "dtype" : undefined;
-    return name === undefined ? undefined : new Map([[name, encodeAttribute(name, halfType)]]);
+    if (node.opType === "Cast") return new Map([["to", encodeAttribute("to", castTarget("float16", this.opset))]]);
+    return node.opType === "EyeLike" ? new Map([["dtype", encodeAttribute("dtype", halfType)]]) : undefined;
   }
 
   /** Constant and ConstantOfShape: the versions that are wanted, each a node of its own; the half one from converted values. */

@@ -174,6 +174,20 @@ export interface Verdict {
   casts: number;
   mappedTensors: number;
   unmappedTensors: number;
+  /** Names of tensors of the candidate file that have no counterpart in the original. */
+  unmapped?: readonly string[];
+  /** Where the candidate file loses precision, worst first: with `verify --tensors` only. */
+  layers?: readonly LayerLoss[];
+  /** First places where it overflows or turns to NaN: with `verify --tensors` only. */
+  origins?: readonly Origin[];
+}
+
+/** How far a layer of a converted model is from the original, by its worst tensor. */
+export interface LayerLoss {
+  layer: string;
+  /** The converted model's name of the tensor. */
+  converted: string;
+  accumulated: ErrorSummary;
 }
 
 export interface FeedSummary {

@@ -134,8 +134,12 @@ export class OutputEngine implements Disposable {
   }
 
   /** An FP16 or mixed file, emulated in FP32. */
-  static async restored(o: EngineInput & { isMover: (node: Node) => boolean }, options: EngineOptions): Promise<OutputEngine> {
-    const built = await session(o.model, buildRestoredGraph(o), options, { switchCount: 1, slotCount: 0 });
+  static async restored(
+    o: EngineInput & { isMover: (node: Node) => boolean },
+    options: EngineOptions,
+    extraOutputs: readonly string[] = [],
+  ): Promise<OutputEngine> {
+    const built = await session(o.model, buildRestoredGraph({ ...o, extraOutputs }), options, { switchCount: 1, slotCount: 0 });
     return new OutputEngine(built, restoredSwitches, floatOutputs(o.view, o.types));
   }
 

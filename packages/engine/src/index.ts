@@ -1,6 +1,7 @@
 export * from "./addon.js";
 export * from "./cuts.js";
 export * from "./engines.js";
+export * from "./explain-load-failure.js";
 export * from "./feeds/index.js";
 export * from "./infer-types.js";
 export * from "./pair-graph.js";

@@ -1,13 +1,14 @@
 import { type DType, EngineError, InputError, isFloat, type TensorType, type TensorTypes } from "@halfscope/core";
 import { type Body, editNode, encodeTensor, type GraphView, type Model, stateCount } from "@halfscope/onnx";
 import { OrtSession } from "./addon.js";
+import { explained } from "./explain-load-failure.js";
 import { feedInput, feedInputs, GraphBuilder } from "./graph-builder.js";
 
 /**
  * Types and, where they follow from the feeds' shapes, sizes of every tensor of the view, as ONNX Runtime infers them: a skeleton with every tensor
  * as an output is loaded and never run. Tensors of bodies cannot be outputs, so each body is laid out once more in the main graph, as its first round would
  * see it. `feedShapes` fixes the inputs' sizes; inputs that it lacks keep their symbolic ones.
- * Throws ERR_ENGINE_BUILD when ONNX Runtime refuses the model, with its own words.
+ * Throws ERR_ENGINE_BUILD when ONNX Runtime refuses the model, with its own words and, where types contradict each other, the node and what to change.
  */
 export async function inferTypes(
   model: Model,
@@ -64,6 +65,8 @@ async function inferFlat(
     prepacking: false,
     switchCount: 0,
     slotCount: 0,
+  }).catch((error: unknown) => {
+    throw explained(error, view);
   });
   try {
     for (const o of session.outputs) {

@@ -20,6 +20,8 @@ export interface RestoredGraphOptions {
   feedShapes: ReadonlyMap<string, readonly number[]>;
   /** Operators that hand values on unchanged: what they get rounded, they give rounded. */
   isMover: (node: Node) => boolean;
+  /** Tensors of the main graph to give out beside the model's outputs, as FP32. */
+  extraOutputs?: readonly string[];
 }
 
 /** The switch that every rounding of a restored graph listens to; it must be on. */
@@ -56,6 +58,7 @@ class RestoredBuilder {
     this.weights(builder, model.graph);
     for (const node of view.mainOrder) this.node(builder, node);
     for (const v of view.graph.outputs) builder.output(v.name);
+    for (const t of this.o.extraOutputs ?? []) builder.output(t);
     return builder.finish();
   }
 

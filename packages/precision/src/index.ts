@@ -2,6 +2,7 @@ export * from "./assign.js";
 export * from "./float-graph.js";
 export * from "./half.js";
 export * from "./hazards.js";
+export * from "./map-names.js";
 export * from "./operators.js";
 export * from "./plan.js";
 export * from "./realise.js";

@@ -24,15 +24,18 @@ export const isPrecisionCast = (node: Node, types: TensorTypes): boolean =>
 /** Roots that a tensor's values come from, and whether the way from there passes FP16. */
 type Carried = ReadonlyMap<string, boolean>;
 
-/** The inverse of `realisePlan`: works on any FP16 or mixed file, of halfscope or another tool (unfolded: `unfoldModel`). */
-export function restoreSites(view: GraphView, types: TensorTypes): RestoredSites {
-  const carried = carriedRoots(view, types);
+/**
+ * The inverse of `realisePlan`: works on any FP16 or mixed file, of halfscope or another tool (unfolded: `unfoldModel`). `nameOf` gives the original's name
+ * of a tensor; by default the name without halfscope's endings, which misreads an original's tensor that ends so itself (`mapNames` knows the original).
+ */
+export function restoreSites(view: GraphView, types: TensorTypes, nameOf: (tensor: string) => string = originalName): RestoredSites {
+  const carried = carriedRoots(view, types, nameOf);
   const uses = new Set<string>();
   let casts = 0;
   for (const node of view.order) {
     if (isPrecisionCast(node, types)) casts++;
     if (view.bodies.has(node) || readsShapeOnly(node) || passedInputs(node, types).length > 0) continue;
-    const reader = originalName(node.outputs.find((t) => t !== "") ?? "");
+    const reader = nameOf(node.outputs.find((t) => t !== "") ?? "");
     node.inputs.forEach((t, i) => {
       for (const [root, rounded] of carried.get(t) ?? []) if (rounded) uses.add(`${root} > ${reader}#${i}`);
     });
@@ -52,12 +55,12 @@ const passedInputs = (node: Node, types: TensorTypes): readonly number[] =>
   isPrecisionCast(node, types) ? [0] : (movedInputs(node) ?? []).filter((i) => isFloat(types, node.inputs[i] ?? ""));
 
 /** Follows values through movers and Casts and over the borders of bodies, until nothing new is found. */
-function carriedRoots(view: GraphView, types: TensorTypes): ReadonlyMap<string, Carried> {
+function carriedRoots(view: GraphView, types: TensorTypes, nameOf: (tensor: string) => string): ReadonlyMap<string, Carried> {
   const isHalf = (t: string) => types.get(t)?.dtype === "float16";
   const carried = new Map<string, Map<string, boolean>>();
   const flows: { to: string; from: readonly string[] }[] = view.links.filter((l) => isFloat(types, l.to));
   const addRoot = (t: string) => {
-    if (isFloat(types, t) && !carried.has(t)) carried.set(t, new Map([[originalName(t), isHalf(t)]]));
+    if (isFloat(types, t) && !carried.has(t)) carried.set(t, new Map([[nameOf(t), isHalf(t)]]));
   };
   for (const name of [...view.initializers.keys(), ...view.graphInputs]) addRoot(name);
   for (const node of view.order) {

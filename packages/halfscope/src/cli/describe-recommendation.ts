@@ -1,6 +1,6 @@
 import type { ResultDocument, Verdict } from "@halfscope/core";
 import { table } from "./table.js";
-import { given, number, percent } from "./text.js";
+import { clip, given, number, percent, safe, wrap } from "./text.js";
 
 /** What `recommend` prints for people. */
 export function describeRecommendation(result: ResultDocument): string {
@@ -53,6 +53,49 @@ export function describeVerdict(v: Verdict): string {
       ]),
       { numeric: [1, 2, 3, 4, 5] },
     ),
-    `${v.sitesOn} tensors are rounded, ${v.halfWeights} weights are FP16, ${v.casts} Casts.${v.unmappedTensors > 0 ? ` ${v.unmappedTensors} of ${v.mappedTensors + v.unmappedTensors} float tensors have no counterpart in the original by name.` : ""}`,
+    `${v.sitesOn} tensors are rounded, ${v.halfWeights} weights are FP16, ${v.casts} Casts.`,
+    ...describeMapping(v),
+    ...describeLosses(v),
   ].join("\n");
+}
+
+const named = 3;
+
+/** Which tensors of the candidate have no counterpart in the original. */
+function describeMapping(v: Verdict): string[] {
+  if (v.unmappedTensors === 0) return [];
+  const some = (v.unmapped ?? []).slice(0, named).map((t) => `"${clip(safe(t))}"`);
+  const more = v.unmappedTensors > some.length && some.length > 0 ? ", ..." : "";
+  const which = some.length === 0 ? "" : ` (${some.join(", ")}${more})`;
+  return [
+    wrap(`${v.unmappedTensors} of ${v.mappedTensors + v.unmappedTensors} float tensors have no counterpart in the original${which}.`, 120),
+  ];
+}
+
+const listed = 20;
+
+/** Where a converted model loses precision. */
+function describeLosses(v: Verdict): string[] {
+  if (v.layers === undefined) return [];
+  const origins = (v.origins ?? []).map((o) => wrap(`${o.kind} at "${clip(safe(o.tensor))}": ${clip(safe(o.evidence))}`, 120));
+  return [
+    ...(origins.length > 0 ? ["", "Where it overflows first:", ...origins] : []),
+    "",
+    `Where it loses precision (accumulated, first sample), ${v.layers.length > listed ? `the ${listed} worst of ${v.layers.length} layers` : "worst first"}:`,
+    table(
+      ["layer", "tensor", "relative L2", "mean", "max", "NaN", "overflowed"],
+      v.layers
+        .slice(0, listed)
+        .map(({ layer, accumulated: e }) => [
+          layer,
+          e.tensor,
+          number(e.nonFiniteMismatch > 0 ? Number.POSITIVE_INFINITY : e.relativeL2),
+          number(e.meanAbs),
+          number(e.maxAbs),
+          e.nan,
+          e.overflowed,
+        ]),
+      { names: [0, 1], numeric: [2, 3, 4, 5, 6] },
+    ),
+  ];
 }

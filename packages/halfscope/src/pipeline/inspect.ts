@@ -43,7 +43,8 @@ async function hazardsOf(
 ): Promise<Hazard[]> {
   const leaveOut = (what: string, error: unknown): undefined => {
     if (!(error instanceof HalfscopeError) || error.code === "ERR_CANCELLED") throw error;
-    notes.push(`${what}: ${error.message}`);
+    // Where the cause was found in the file, the fix belongs to it.
+    notes.push(`${what}: ${error.message}${typeof error.context?.fix === "string" ? ` ${error.context.fix}` : ""}`);
     return undefined;
   };
   let weights = o.weights;

@@ -1,15 +1,21 @@
 import { verdictFrom } from "@halfscope/analysis";
 import { type ErrorStats, InputError, type Verdict } from "@halfscope/core";
 import { type Feed, inferTypes, OutputEngine, shapesOfFeed } from "@halfscope/engine";
-import { checkExternalData, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
-import { allHalf, movedInputs, originalName, restoreSites, switchesFromPlan } from "@halfscope/precision";
+import { checkExternalData, type Node, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
+import { allHalf, mapNames, movedInputs, restoreSites, switchesFromPlan } from "@halfscope/precision";
+import { compareMappedTensors } from "./compare-tensors.js";
 import type { Workbench } from "./workbench.js";
 
 /**
  * The measured verdict on any FP16 or mixed-precision file made from the bench's model, by halfscope or another tool: its final outputs on every
- * sample, with each FP16 tensor emulated, against the FP32 original.
+ * sample, with each FP16 tensor emulated, against the FP32 original. With `tensors`, its inner tensors too, on the first sample.
  */
-export async function verifyStep(bench: Workbench, candidatePath: string, tolerance: number): Promise<Verdict> {
+export async function verifyStep(
+  bench: Workbench,
+  candidatePath: string,
+  tolerance: number,
+  o: { tensors?: boolean } = {},
+): Promise<Verdict> {
   const model = unfoldModel(await readModel(candidatePath));
   checkExternalData(model);
   const view = viewGraph(model.graph);
@@ -20,10 +26,10 @@ export async function verifyStep(bench: Workbench, candidatePath: string, tolera
     candidatePath,
   );
   const types = await inferTypes(model, view, shapesOfFeed(bench.feeds[0]));
+  const isMover = (node: Node) => movedInputs(node) !== undefined;
   const samples: ReadonlyMap<string, ErrorStats>[] = [];
   const step = bench.progress.step(`Verifying ${candidatePath}`, bench.feeds.length);
   for (const feed of bench.feeds) {
-    const isMover = (node: Parameters<typeof movedInputs>[0]) => movedInputs(node) !== undefined;
     using engine = await OutputEngine.restored({ model, view, types, feedShapes: shapesOfFeed(feed), isMover }, { threads: bench.threads });
     engine.setFeed(feed);
     engine.setReference((await bench.reference(feed)).outputs);
@@ -32,10 +38,17 @@ export async function verifyStep(bench: Workbench, candidatePath: string, tolera
     step.update(samples.length);
   }
   step.end();
-  const originals = new Set((await bench.subject()).types.keys());
-  const names = [...view.producer.keys()].filter((t) => types.get(t)?.dtype === "float16" || types.get(t)?.dtype === "float32");
-  const mapped = names.filter((t) => originals.has(t) || originals.has(originalName(t))).length;
-  return verdictFrom(samples, tolerance, restoreSites(view, types), { mapped, unmapped: names.length - mapped });
+  const subject = await bench.subject();
+  const names = mapNames(subject, { view, types });
+  const computed = [...view.producer.keys()].filter((t) => types.get(t)?.dtype === "float16" || types.get(t)?.dtype === "float32");
+  const sites = restoreSites(view, types, (t) => names.original.get(t) ?? t);
+  const counts = { mapped: computed.length - names.unmapped.length, unmapped: names.unmapped.length };
+  const verdict: Verdict = { ...verdictFrom(samples, tolerance, sites, counts), unmapped: names.unmapped };
+  if (o.tensors !== true) return verdict;
+  const feed = bench.feeds[0];
+  const converted = { model, view, types, feedShapes: shapesOfFeed(feed), isMover };
+  const { layers, origins } = await compareMappedTensors(bench, feed, converted, names);
+  return { ...verdict, layers, origins };
 }
 
 /** The same model with every layer in FP16 and finite constants, for comparison. */

@@ -7,6 +7,7 @@ interface Arguments extends RunArguments {
   candidate: string;
   json: boolean;
   tolerance: number;
+  tensors: boolean;
 }
 
 export const verifyCommand: Command<Arguments> = (context) => ({
@@ -22,15 +23,21 @@ export const verifyCommand: Command<Arguments> = (context) => ({
         ),
       ),
     )
+      .option("tensors", {
+        type: "boolean",
+        default: false,
+        describe: "compare the inner tensors too, and list the layers where the candidate loses most",
+      })
       .example("$0 verify bert-large.onnx mixed.onnx --tolerance 1e-2", "exit 0 when within, 1 when not")
-      .example("$0 verify model.onnx model.fp16.onnx --feed samples.npz", "another tool's file, real inputs"),
+      .example("$0 verify model.onnx model.fp16.onnx --feed samples.npz", "another tool's file, real inputs")
+      .example("$0 verify model.onnx model.fp16.onnx --tensors", "and where it loses precision"),
   handler: async (args) => {
     const tolerance = requireTolerance(args.tolerance);
     const { Workbench } = await import("../../pipeline/workbench.js");
     const { verifyStep } = await import("../../pipeline/verify.js");
     const { describeVerdict } = await import("../describe-recommendation.js");
     using bench = await Workbench.open(args.model, workbenchOptions(args, context));
-    const verdict = await verifyStep(bench, args.candidate, tolerance);
+    const verdict = await verifyStep(bench, args.candidate, tolerance, { tensors: args.tensors });
     context.answer(
       args.json,
       () => ({ schema: "halfscope/verdict/1", model: bench.model.path, candidate: args.candidate, ...verdict }),

@@ -16,6 +16,8 @@ export interface GraphEdit {
   /** Nodes before all others, and behind all others. */
   firstNodes?: readonly Uint8Array[];
   lastNodes?: readonly Uint8Array[];
+  /** Value_info entries behind all others; read when everything else has been edited. */
+  moreValueInfos?: readonly Uint8Array[];
 }
 
 /** The model's bytes with the edit applied; with no edit, exactly the bytes of the file. Requires the graph's fields to be unchanged since reading. */
@@ -61,5 +63,6 @@ export function rewriteGraph(graph: Graph, edit: GraphEdit): Rope {
     else if (field.number === graphField.valueInfo) replace(field, next(elements.valueInfo), edit.valueInfo);
     else pieces.push(...verbatim(field));
   }
+  put(graphField.valueInfo, edit.moreValueInfos ?? []);
   return pieces;
 }

@@ -11,6 +11,7 @@ import {
   encodeTensor,
   encodeTensorHead,
   encodeValueInfo,
+  type GraphEdit,
   type Initializer,
   type Model,
   type Node,
@@ -70,6 +71,8 @@ class Realiser {
   /** Versions of tensors that somebody reads, by tensor. */
   private readonly wanted = new Map<string, Set<Precision>>();
   private readonly external: Piece[] = [];
+  /** Types of what Casts give: before opset 6 nobody infers them. */
+  private readonly castTypes: Uint8Array[] = [];
   private externalBytes = 0;
   private readonly useExternal: boolean;
   private readonly io: "keep" | "convert";
@@ -101,6 +104,7 @@ class Realiser {
     const { view } = this.o.roundings.floats;
     const rope = rewriteModel(this.o.model, {
       ...this.edits,
+      ...(this.opset < 6 && { moreValueInfos: this.castTypes }),
       firstNodes: view.graph.inputs.filter((v) => !view.initializers.has(v.name)).flatMap((v) => this.castsOf(v.name)),
       input: (value) => this.graphInput(value),
       output: (value) => this.typed(value, this.io === "convert" ? this.ownPrecision(value.name) : "full"),
@@ -110,7 +114,7 @@ class Realiser {
   }
 
   /** What changes in the main graph and in bodies alike. */
-  private readonly edits = {
+  private readonly edits: GraphEdit = {
     node: (node: Node) => this.node(node),
     initializer: (init: Initializer) => this.initializer(init),
     valueInfo: (value: ValueInfo) => this.typed(value, this.nameOf(value.name, "full") === value.name ? "full" : "half"),
@@ -146,7 +150,8 @@ class Realiser {
   /** The precision in which a tensor comes into being. Weights exist in each version that is wanted. */
   private ownPrecision(tensor: string): Precision {
     const root = this.o.roundings.floats.roots.get(tensor);
-    if (root?.kind === "weight") return this.wanted.get(tensor)?.has("full") ? "full" : "half";
+    // A weight that nobody reads stays as it is.
+    if (root?.kind === "weight") return (this.wanted.get(tensor)?.has("full") ?? true) ? "full" : "half";
     if (root?.kind === "input") return this.io === "convert" && !this.wanted.get(tensor)?.has("full") ? "half" : "full";
     return this.assignment.tensorPrecision(tensor);
   }
@@ -189,6 +194,7 @@ class Realiser {
     if (!this.wanted.get(tensor)?.has(other)) return [];
     this.casts++;
     const output = this.nameOf(tensor, other);
+    this.castTypes.push(encodeValueInfo(output, numberFromDtype(other === "half" ? "float16" : "float32")));
     return [
       encodeNode({
         name: `${output}/Cast`,

@@ -39,12 +39,13 @@ export async function measure(subject: Subject, feed: Feed, o: MeasureOptions): 
     subject.engine,
   );
   const step = o.progress.step(`Comparing ${pair.compared.length} tensors (${o.mode})`, pair.compared.length);
-  const run = await pair.run(feed, { signal: o.signal, progress: (done) => step.update(done) });
+  const run =
+    pair.compared.length === 0 ? undefined : await pair.run(feed, { signal: o.signal, progress: (done) => step.update(done) });
   step.end();
   const tensors: Measurement[] = [];
   const notExecuted = new Set<string>();
   pair.compared.forEach(({ tensor, node }, i) => {
-    const stats = run.stats[i];
+    const stats = run?.stats[i];
     if (stats === undefined) notExecuted.add(tensor);
     else tensors.push({ tensor, node, layer: layerOf.get(node) ?? "", stats });
   });

@@ -2,13 +2,13 @@
 import { join } from "node:path";
 import { HalfscopeError, silentProgress } from "@halfscope/core";
 import { inferTypes, OutputEngine, Random, shapesOfFeed } from "@halfscope/engine";
-import { type Node, readModel, viewGraph } from "@halfscope/onnx";
+import { type Node, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
 import { allHalf, movedInputs, restoreSites, roundedUses, switchesFromPlan, withPins } from "@halfscope/precision";
 import { applyPlan } from "halfscope";
 import { difference } from "../match-outputs.js";
 import { rawSession } from "./load.js";
 import type { Prepared } from "./measure.js";
-import { Wrong } from "./verdicts.js";
+import { Refused, Wrong } from "./verdicts.js";
 
 /**
  * Writes the plan (all in FP16, or a seeded half of the layers pinned), loads the file as it is in ONNX Runtime, reads the plan back from it, and runs its
@@ -37,9 +37,15 @@ export async function realiseStep(
   const applied = await applyPlan(subject, plan, path, { progress: silentProgress });
   files.push(path);
   note(`${plan.pins.length} of ${layers.length} layers pinned, ${applied.casts} Casts, ${applied.halfWeights} weights in FP16`);
-  (await rawSession(path).catch(wrapped("the realised file does not load"))).dispose();
+  const loaded = await rawSession(path).catch((error: unknown) => {
+    // Before opset 6 a Cast's type is a text; where ONNX Runtime has no FP16 kernel it inserts Casts with a number all the same.
+    if (error instanceof Error && /InsertedPrecisionFreeCast.*Expected: 'STRING', actual: 'INT'/.test(error.message))
+      throw new Refused(`of the FP16 file: ${error.message}`, { cause: error });
+    return wrapped("the realised file does not load")(error);
+  });
+  loaded.dispose();
 
-  const written = await readModel(path);
+  const written = unfoldModel(await readModel(path));
   const view = viewGraph(written.graph);
   const feedShapes = shapesOfFeed(feed);
   const types = await inferTypes(written, view, feedShapes).catch(wrapped("the realised file gets no types"));

@@ -2,6 +2,7 @@ export * from "./pipeline/apply.js";
 export * from "./pipeline/base-pins.js";
 export * from "./pipeline/debug.js";
 export * from "./pipeline/describe.js";
+export * from "./pipeline/export.js";
 export * from "./pipeline/results-folder.js";
 export * from "./pipeline/segments.js";
 export * from "./pipeline/steps.js";

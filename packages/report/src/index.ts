@@ -1,3 +1,4 @@
+export * from "./exports/index.js";
 export { renderMarkdown } from "./markdown.js";
 export { renderHtml } from "./page.js";
 export { renderTerminalSummary } from "./terminal.js";

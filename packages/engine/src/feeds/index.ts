@@ -7,5 +7,6 @@ export { type MakeFeedsOptions, makeFeeds } from "./make-feeds.js";
 export { readNpy, writeNpy } from "./npy.js";
 export { readNpz, writeNpz } from "./npz.js";
 export { Random } from "./random.js";
+export { writeRaw } from "./raw.js";
 export { readTensorProto } from "./tensor-proto.js";
 export { type IdTable, traceIds } from "./trace-ids.js";

@@ -1,4 +1,5 @@
-import { bytesPerElement, type DType, type TensorValue } from "@halfscope/core";
+import { bytesPerElement, type DType, InputError, type TensorValue } from "@halfscope/core";
+import { viewAs } from "./elements.js";
 import { badFile } from "./feed-errors.js";
 import { Budget } from "./limits.js";
 
@@ -27,3 +28,27 @@ export function readRaw(bytes: Uint8Array, dtype: DType, dims: readonly number[]
     throw badFile(file, "bools that are 0 or 1", "other values", "Write one byte per bool.");
   return { dtype, dims: [...dims], data: new Uint8Array(bytes) };
 }
+
+/**
+ * The bytes of such a file. TensorRT 8.6 takes int64 inputs as int32 (`int64As32`); values that do not fit, and types that an engine has no input of (float64,
+ * strings), are refused: ERR_FEED.
+ */
+export function writeRaw(value: TensorValue, name: string, o: { int64As32?: boolean } = {}): Uint8Array {
+  if (!rawTypes.has(value.dtype))
+    throw new InputError("ERR_FEED", `The input "${name}" is ${value.dtype}, which no TensorRT engine takes.`, {
+      hint: "Cast it inside the model, or export for another tool.",
+    });
+  if (value.dtype !== "int64" || o.int64As32 !== true) return value.data;
+  const wide = viewAs<BigInt64Array>(BigInt64Array as never, value.data);
+  const narrow = new Int32Array(wide.length);
+  wide.forEach((v, i) => {
+    if (BigInt.asIntN(32, v) !== v)
+      throw new InputError("ERR_FEED", `The input "${name}" holds ${v}, and TensorRT 8.6 takes int64 inputs as int32.`, {
+        hint: "Feed smaller values, or export for TensorRT 10.",
+      });
+    narrow[i] = Number(v);
+  });
+  return new Uint8Array(narrow.buffer);
+}
+
+const rawTypes: ReadonlySet<DType> = new Set(["float32", "float16", "bfloat16", "int8", "uint8", "int32", "int64", "bool"]);

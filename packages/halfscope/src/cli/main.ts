@@ -7,6 +7,7 @@ import { applyCommand } from "./commands/apply.js";
 import { compareCommand } from "./commands/compare.js";
 import { debugCommand } from "./commands/debug.js";
 import { doctorCommand } from "./commands/doctor.js";
+import { exportCommand } from "./commands/export.js";
 import { inspectCommand } from "./commands/inspect.js";
 import { recommendCommand } from "./commands/recommend.js";
 import { reportCommand } from "./commands/report.js";
@@ -75,6 +76,7 @@ register(applyCommand);
 register(verifyCommand);
 register(reportCommand);
 register(debugCommand);
+register(exportCommand);
 register(doctorCommand);
 
 if (typed.length === 0) {

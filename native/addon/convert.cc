@@ -50,6 +50,7 @@ ort::SessionRequest to_session_request(const Napi::Object& options) {
   request.prepacking = options.Get("prepacking").As<Napi::Boolean>().Value();
   request.switch_count = static_cast<std::size_t>(options.Get("switchCount").As<Napi::Number>().Int64Value());
   request.slot_count = static_cast<std::size_t>(options.Get("slotCount").As<Napi::Number>().Int64Value());
+  request.decision_count = static_cast<std::size_t>(options.Get("decisionCount").As<Napi::Number>().Int64Value());
   const auto weights = options.Get("weights").As<Napi::Array>();
   for (std::uint32_t i = 0; i < weights.Length(); i++) {
     const auto weight = weights.Get(i).As<Napi::Object>();
@@ -76,6 +77,13 @@ Napi::Value to_uint8_array(Napi::Env env, Buffer buffer) {
 Napi::Value to_block(Napi::Env env, const ErrorStats* stats, std::size_t count) {
   auto block = Napi::Float64Array::New(env, count * kStatsWidth);
   if (count > 0) std::memcpy(block.Data(), stats, count * sizeof(ErrorStats));
+  return block;
+}
+
+/// A block of FP64, as structures of nothing else are laid out.
+Napi::Value to_doubles(Napi::Env env, const void* data, std::size_t bytes) {
+  auto block = Napi::Float64Array::New(env, bytes / sizeof(double));
+  if (bytes > 0) std::memcpy(block.Data(), data, bytes);
   return block;
 }
 
@@ -121,13 +129,16 @@ Napi::Value to_js(Napi::Env env, ort::RunOutcome outcome) {
     entry.Set("block", to_block(env, &stats, 1));
     output_stats.Set(output_stats.Length(), entry);
   }
-  auto executed = Napi::Uint8Array::New(env, outcome.executed.size());
-  if (!outcome.executed.empty()) std::memcpy(executed.Data(), outcome.executed.data(), outcome.executed.size());
+  auto not_fetched = Napi::Array::New(env, outcome.not_fetched.size());
+  for (std::size_t i = 0; i < outcome.not_fetched.size(); i++) not_fetched.Set(static_cast<std::uint32_t>(i), outcome.not_fetched[i]);
+  const auto& [stats, executions, decisions] = outcome.collected;
   auto result = Napi::Object::New(env);
   result.Set("outputs", outputs);
   result.Set("outputStats", output_stats);
-  result.Set("stats", to_block(env, outcome.stats.data(), outcome.stats.size()));
-  result.Set("executed", executed);
+  result.Set("notFetched", not_fetched);
+  result.Set("stats", to_block(env, stats.data(), stats.size()));
+  result.Set("executions", to_doubles(env, executions.data(), executions.size() * sizeof(ort::Executions)));
+  result.Set("decisions", to_doubles(env, decisions.data(), decisions.size() * sizeof(Decision)));
   result.Set("seconds", outcome.seconds);
   return result;
 }

@@ -48,6 +48,9 @@ constexpr std::size_t kChunk = std::size_t{1} << 16;
 /// Statistics of up to kChunk pairs; pointers of any alignment.
 ErrorStats compare_chunk(const void* reference, const void* candidate, std::size_t count, InstructionSet set = instruction_set());
 
+/// The same for FP64 tensors: values that are no FP32 numbers are compared as they are. Ulps and exponents are FP16's.
+ErrorStats compare_chunk_wide(const double* reference, const double* candidate, std::size_t count);
+
 /// Appends `later`, whose elements lie behind those of `into`.
 void merge(ErrorStats& into, const ErrorStats& later);
 

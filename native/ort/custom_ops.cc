@@ -1,12 +1,15 @@
 #include "ort/custom_ops.h"
 
 #include <algorithm>
+#include <atomic>
 #include <climits>
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <new>
 #include <string>
 
+#include "core/bfloat.h"
 #include "core/half.h"
 #include "ort/library.h"
 #include "ort/shape.h"
@@ -78,6 +81,7 @@ void for_chunks(const KernelContext* context, std::size_t count, const Body& bod
 
 const char* cpu(const CustomOp*) { return "CPUExecutionProvider"; }
 int float_type(const CustomOp*, std::size_t) { return kElementFloat; }
+int any_type(const CustomOp*, std::size_t) { return kElementUndefined; }
 int required(const CustomOp*, std::size_t) { return kRequired; }
 int default_memory(const CustomOp*, std::size_t) { return kMemoryDefault; }
 int one_version(const CustomOp*) { return 1; }
@@ -122,13 +126,40 @@ struct RoundKernel {
       });
       return;
     }
-    const Overflow overflow = position == 2 ? Overflow::kToLargestFinite : Overflow::kToInfinity;
+    const Overflow overflow = position % 2 == 0 ? Overflow::kToLargestFinite : Overflow::kToInfinity;
+    if (position > 2) {
+      for_chunks(context, in.count, [&](std::size_t from, std::size_t count, std::size_t) noexcept {
+        round_to_bfloat(source + from, destination + from, count, overflow);
+      });
+      return;
+    }
     const InstructionSet set = instruction_set();
     for_chunks(context, in.count, [&](std::size_t from, std::size_t count, std::size_t) noexcept {
       round_to_half(source + from, destination + from, count, overflow, set);
     });
   }
 };
+
+/// Statistics of one chunk of tensors of any float type that halfscope compares.
+ErrorStats compare_typed(int element_type, const void* reference, const void* candidate, std::size_t from, std::size_t count, InstructionSet set) {
+  const auto at = [&](const void* base, std::size_t width) { return static_cast<const unsigned char*>(base) + from * width; };
+  if (element_type == kElementFloat) return compare_chunk(at(reference, 4), at(candidate, 4), count, set);
+  if (element_type == kElementDouble)
+    return compare_chunk_wide(static_cast<const double*>(reference) + from, static_cast<const double*>(candidate) + from, count);
+  std::vector<float> r(count), c(count);
+  const auto widen = [&](const unsigned char* source, std::vector<float>& to) {
+    if (element_type == kElementHalf) return half_to_float(source, to.data(), count, set);
+    for (std::size_t i = 0; i < count; i++) {
+      std::uint16_t upper;
+      std::memcpy(&upper, source + 2 * i, 2);
+      const std::uint32_t bits = static_cast<std::uint32_t>(upper) << 16;
+      std::memcpy(&to[i], &bits, 4);
+    }
+  };
+  widen(at(reference, 2), r);
+  widen(at(candidate, 2), c);
+  return compare_chunk(r.data(), c.data(), count, set);
+}
 
 struct CompareKernel {
   SessionState& state;
@@ -137,21 +168,92 @@ struct CompareKernel {
   void compute(KernelContext* context) const {
     const TensorView reference = input(context, 0);
     const TensorView candidate = input(context, 1);
-    if (reference.count != candidate.count) {
-      throw Error(ErrorCode::kEngineRun, "halfscope.Compare of slot " + std::to_string(slot) + ": reference " + to_string(reference.dims) +
-                                             " and candidate " + to_string(candidate.dims) + " differ in their number of elements");
-    }
-    std::vector<ErrorStats> parts((reference.count + kChunk - 1) / kChunk);
-    const auto* r = static_cast<const float*>(reference.data);
-    const auto* c = static_cast<const float*>(candidate.data);
-    const InstructionSet set = instruction_set();
-    for_chunks(context, reference.count, [&](std::size_t from, std::size_t count, std::size_t chunk) noexcept {
-      parts[chunk] = compare_chunk(r + from, c + from, count, set);
-    });
+    const int type = reference.element_type;
+    const bool is_float = type == kElementFloat || type == kElementDouble || type == kElementHalf || type == kElementBfloat;
+    if (!is_float || type != candidate.element_type)
+      throw Error(ErrorCode::kEngineRun, "halfscope.Compare of slot " + std::to_string(slot) + ": expected two float tensors of one type, found types " +
+                                             std::to_string(type) + " and " + std::to_string(candidate.element_type));
     ErrorStats all;
-    for (const auto& part : parts) merge(all, part);
-    state.add(slot, all);
+    const bool same_shape = reference.dims == candidate.dims;
+    if (reference.count != candidate.count) {
+      all.count = static_cast<double>(std::max(reference.count, candidate.count));
+      all.non_finite_mismatch = all.count;
+    } else {
+      std::vector<ErrorStats> parts((reference.count + kChunk - 1) / kChunk);
+      const InstructionSet set = instruction_set();
+      std::atomic<bool> out_of_memory{false};
+      for_chunks(context, reference.count, [&](std::size_t from, std::size_t count, std::size_t chunk) noexcept {
+        try {
+          parts[chunk] = compare_typed(type, reference.data, candidate.data, from, count, set);
+        } catch (...) {
+          out_of_memory = true;
+        }
+      });
+      if (out_of_memory) throw std::bad_alloc();
+      for (const auto& part : parts) merge(all, part);
+    }
+    state.add(slot, all, same_shape);
     *output(context, {1}) = static_cast<float>(all.max_abs);
+  }
+};
+
+struct DiffersKernel {
+  SessionState& state;
+  std::size_t slot;
+
+  void compute(KernelContext* context) const {
+    const TensorView reference = input(context, 0);
+    const TensorView candidate = input(context, 1);
+    Decision found;
+    found.count = static_cast<double>(std::max(reference.count, candidate.count));
+    if (reference.dims != candidate.dims || reference.element_type != candidate.element_type) {
+      found.shape_mismatches = 1;
+      found.differing = found.count;
+      found.first_index = found.count > 0 ? 0 : -1;
+    } else {
+      scan(reference, candidate, found);
+    }
+    state.add(slot, found);
+    *output(context, {1}) = static_cast<float>(found.differing);
+  }
+
+ private:
+  static void scan(const TensorView& reference, const TensorView& candidate, Decision& found) {
+    const std::size_t width = element_bytes(reference.element_type);
+    if (width == 0) throw Error(ErrorCode::kEngineRun, "halfscope.Differs: element type " + std::to_string(reference.element_type) + " is not supported");
+    const auto* r = static_cast<const unsigned char*>(reference.data);
+    const auto* c = static_cast<const unsigned char*>(candidate.data);
+    if (reference.count == 0 || std::memcmp(r, c, reference.count * width) == 0) return;
+    for (std::size_t i = 0; i < reference.count; i++) {
+      if (std::memcmp(r + i * width, c + i * width, width) == 0) continue;
+      if (found.first_index < 0) {
+        found.first_index = static_cast<double>(i);
+        found.reference = number_at(r + i * width, reference.element_type);
+        found.candidate = number_at(c + i * width, reference.element_type);
+      }
+      found.differing += 1;
+    }
+  }
+
+  template <class T>
+  static double as(const unsigned char* at) {
+    T value;
+    std::memcpy(&value, at, sizeof(T));
+    return static_cast<double>(value);
+  }
+
+  static double number_at(const unsigned char* at, int element_type) {
+    switch (element_type) {
+      case 2: case 9: return as<std::uint8_t>(at);
+      case 3: return as<std::int8_t>(at);
+      case 4: return as<std::uint16_t>(at);
+      case 5: return as<std::int16_t>(at);
+      case 6: return as<std::int32_t>(at);
+      case 7: return as<std::int64_t>(at);
+      case 12: return as<std::uint32_t>(at);
+      case 13: return as<std::uint64_t>(at);
+      default: return 0;
+    }
   }
 };
 
@@ -212,10 +314,24 @@ CompareOp::CompareOp(SessionState& session_state) : state(session_state) {
   fill_common<CompareKernel>(*this);
   get_name = [](const CustomOp*) { return "Compare"; };
   get_input_count = constant<2>;
+  get_input_type = any_type;
   create_kernel_v2 = [](const CustomOp* op, const void*, const KernelInfo* info, void** kernel) {
     return guarded([&] {
       SessionState& owner = static_cast<const CompareOp*>(op)->state;
       *kernel = new CompareKernel{owner, index_attribute(info, "Compare", "slot", owner.slot_count())};
+    });
+  };
+}
+
+DiffersOp::DiffersOp(SessionState& session_state) : state(session_state) {
+  fill_common<DiffersKernel>(*this);
+  get_name = [](const CustomOp*) { return "Differs"; };
+  get_input_count = constant<2>;
+  get_input_type = any_type;
+  create_kernel_v2 = [](const CustomOp* op, const void*, const KernelInfo* info, void** kernel) {
+    return guarded([&] {
+      SessionState& owner = static_cast<const DiffersOp*>(op)->state;
+      *kernel = new DiffersKernel{owner, index_attribute(info, "Differs", "slot", owner.decision_count())};
     });
   };
 }

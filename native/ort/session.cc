@@ -56,6 +56,14 @@ std::vector<IoInfo> list_io(const Session* session, std::size_t count, GetName g
   return list;
 }
 
+/// Sequences, optionals without a value, strings and packed types are not handed out.
+bool holds_numbers(const Value* value) {
+  if (value == nullptr) return false;
+  int is_tensor = 0;
+  check(api().IsTensor(value, &is_tensor), ErrorCode::kEngineRun);
+  return is_tensor != 0 && element_bytes(view(value, ErrorCode::kEngineRun).element_type) != 0;
+}
+
 std::size_t count_of(const std::vector<std::int64_t>& dims) {
   std::size_t count = 1;
   for (const auto d : dims) count *= static_cast<std::size_t>(d);
@@ -73,7 +81,7 @@ struct OrtSession::Bound {
 };
 
 OrtSession::OrtSession(SessionRequest request)
-    : state_(request.switch_count, request.slot_count), threads_(static_cast<std::size_t>(std::max(1, request.threads))) {
+    : state_(request.switch_count, request.slot_count, request.decision_count), threads_(static_cast<std::size_t>(std::max(1, request.threads))) {
   const auto ok = [](Status* status) { check(status, ErrorCode::kEngineBuild); };
   for (const auto& weight : request.weights) {
     if (weight.switch_index >= static_cast<std::int64_t>(request.switch_count))
@@ -89,6 +97,7 @@ OrtSession::OrtSession(SessionRequest request)
   domain_.reset(domain);
   ok(api().CustomOpDomain_Add(domain, &round_op_));
   ok(api().CustomOpDomain_Add(domain, &compare_op_));
+  ok(api().CustomOpDomain_Add(domain, &differs_op_));
   const SessionOptionsHandle options = make_options(request, domain);
   Session* session = nullptr;
   ok(api().CreateSessionFromArray(environment(), request.model.data(), request.model.size(), options.get(), &session));
@@ -165,7 +174,7 @@ std::vector<std::string> OrtSession::requested(const RunRequest& request, const 
   }
   if (request.compare_outputs)
     for (const auto& [name, tensor] : references) want(name);
-  if (state_.slot_count() > 0)
+  if (state_.slot_count() + state_.decision_count() > 0)
     for (const auto& io : outputs_)
       if (ends_with(io.name, kCompareSuffix)) want(io.name);
   if (names.empty()) throw Error(ErrorCode::kEngineRun, "nothing to do: no output fetched, compared or observed");
@@ -215,8 +224,8 @@ RunOutcome OrtSession::run(const RunRequest& request) {
   if (switches.empty()) switches.resize(state_.switch_count());
   if (switches.size() != state_.switch_count())
     throw Error(ErrorCode::kEngineRun, "expected " + std::to_string(state_.switch_count()) + " switches, found " + std::to_string(switches.size()));
-  if (std::any_of(switches.begin(), switches.end(), [](std::uint8_t s) { return s > 2; }))
-    throw Error(ErrorCode::kEngineRun, "a switch is 0, 1 or 2");
+  if (std::any_of(switches.begin(), switches.end(), [](std::uint8_t s) { return s > 4; }))
+    throw Error(ErrorCode::kEngineRun, "a switch is 0 to 4");
   Tensors feeds, references;
   {
     const std::lock_guard<std::mutex> lock(guard_);
@@ -237,6 +246,10 @@ RunOutcome OrtSession::run(const RunRequest& request) {
     const auto reference = references.find(name);
     const bool compare = request.compare_outputs && reference != references.end();
     if (!compare && fetched.count(name) == 0) continue;
+    if (!compare && !holds_numbers(bound.outputs[i].get())) {
+      outcome.not_fetched.push_back(name);
+      continue;
+    }
     const TensorView tensor = view(bound.outputs[i].get(), ErrorCode::kEngineRun);
     if (compare) {
       const Tensor& expected = *reference->second;
@@ -255,7 +268,7 @@ RunOutcome OrtSession::run(const RunRequest& request) {
     }
     bound.outputs[i].reset();
   }
-  outcome.stats = state_.take(outcome.executed);
+  outcome.collected = state_.take();
   outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return outcome;
 }

@@ -25,6 +25,7 @@ struct SessionRequest {
   bool prepacking = false;
   std::size_t switch_count = 0;
   std::size_t slot_count = 0;
+  std::size_t decision_count = 0;
   std::vector<WeightInput> weights;
 };
 
@@ -43,8 +44,8 @@ struct RunRequest {
 
 struct RunOutcome {
   std::vector<std::pair<std::string, Tensor>> outputs;
-  std::vector<ErrorStats> stats;
-  std::vector<std::uint8_t> executed;
+  std::vector<std::string> not_fetched;  ///< asked for, but no tensor of numbers
+  Collected collected;
   std::vector<std::pair<std::string, ErrorStats>> output_stats;
   double seconds = 0;  ///< weights switched, graph run, outputs compared and copied
 };
@@ -90,6 +91,7 @@ class OrtSession {
   SessionState state_;
   RoundOp round_op_{state_};
   CompareOp compare_op_{state_};
+  DiffersOp differs_op_{state_};
   std::vector<Weight> weights_;
   std::size_t threads_;
   MemoryInfoHandle memory_;

@@ -16,7 +16,8 @@ std::vector<std::int64_t> dims_of(const TensorTypeAndShapeInfo* info, ErrorCode 
 std::size_t element_bytes(int element_type) {
   switch (element_type) {
     case 2: case 3: case 9: return 1;    // uint8, int8, bool
-    case 4: case 5: case 10: return 2;   // uint16, int16, float16
+    case 17: case 18: case 19: case 20: return 1;  // FP8
+    case 4: case 5: case 10: case 16: return 2;    // uint16, int16, float16, bfloat16
     case 1: case 6: case 12: return 4;   // float32, int32, uint32
     case 7: case 11: case 13: return 8;  // int64, float64, uint64
     default: return 0;

@@ -25,7 +25,7 @@ struct TensorView {
   void* data = nullptr;
 };
 
-/// Bytes per element; 0 for types that halfscope does not feed or fetch (strings, complex, bfloat16, sub-byte).
+/// Bytes per element; 0 for types that halfscope does not feed or fetch (strings, complex, sub-byte).
 std::size_t element_bytes(int element_type);
 
 /// Looks into a tensor value; an Error of `code` for sequences and maps.

@@ -1,5 +1,7 @@
 #include "ort/weights.h"
 
+#include "core/bfloat.h"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -77,8 +79,10 @@ bool Weight::set(std::uint8_t position, std::size_t threads) {
     rounded_.reset();
   } else {
     if (!rounded_) rounded_ = std::make_unique<Pages>(input_.bytes);
-    const Overflow overflow = position == 2 ? Overflow::kToLargestFinite : Overflow::kToInfinity;
-    round_tensor(raw(), static_cast<float*>(rounded_->data()), count(), overflow, threads);
+    const Overflow overflow = position % 2 == 0 ? Overflow::kToLargestFinite : Overflow::kToInfinity;
+    auto* rounded = static_cast<float*>(rounded_->data());
+    if (position > 2) round_to_bfloat(raw(), rounded, count(), overflow);
+    else round_tensor(raw(), rounded, count(), overflow, threads);
   }
   position_ = position;
   return true;

@@ -93,7 +93,7 @@ describe("a run", () => {
     await expect(session.run({ fetch: ["z"] })).rejects.toMatchObject({ code: "ERR_ENGINE_RUN", message: expect.stringMatching(/'z'/) });
     await expect(session.run()).rejects.toMatchObject({ code: "ERR_ENGINE_RUN", message: expect.stringMatching(/nothing to do/) });
     await expect(session.run({ fetch: ["y"], switches: new Uint8Array(3) })).rejects.toMatchObject({ code: "ERR_ENGINE_RUN" });
-    await expect(session.run({ fetch: ["y"], switches: Uint8Array.of(3) })).rejects.toMatchObject({ code: "ERR_ENGINE_RUN" });
+    await expect(session.run({ fetch: ["y"], switches: Uint8Array.of(5) })).rejects.toMatchObject({ code: "ERR_ENGINE_RUN" });
   });
 });
 
@@ -144,7 +144,7 @@ describe("a process", () => {
       const native = require(${JSON.stringify(addon)});
       native.load(${JSON.stringify(addonInfo().library)});
       const model = require("node:fs").readFileSync(${JSON.stringify(join(folder, "model.onnx"))});
-      const options = { model, folder: "", threads: 2, optimization: 0, prepacking: false, switchCount: 1, slotCount: 0, weights: [] };
+      const options = { model, folder: "", threads: 2, optimization: 0, prepacking: false, switchCount: 1, slotCount: 0, decisionCount: 0, weights: [] };
       const dims = [${size}, ${size}];
       const feed = (session) => session.setFeed("x", 1, dims, new Uint8Array(dims[0] * dims[1] * 4));
     `;

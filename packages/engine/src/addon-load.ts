@@ -32,8 +32,11 @@ export interface NativeIo {
 export interface NativeRun {
   outputs: { name: string; type: number; dims: number[]; data: Uint8Array }[];
   outputStats: { name: string; block: Float64Array }[];
+  /** Outputs that were asked for and are no tensors of numbers. */
+  notFetched: string[];
   stats: Float64Array;
-  executed: Uint8Array;
+  executions: Float64Array;
+  decisions: Float64Array;
   seconds: number;
 }
 

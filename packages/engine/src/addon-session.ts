@@ -37,6 +37,8 @@ export interface SessionOptions {
   switchCount: number;
   /** Places in the collector that `halfscope.Compare` nodes name. */
   slotCount: number;
+  /** Places in the collector that `halfscope.Differs` nodes name. Defaults to 0. */
+  decisionCount?: number;
   weights?: readonly WeightInput[];
   provider?: "cpu";
 }
@@ -50,7 +52,7 @@ export interface IoInfo {
 }
 
 export interface RunOptions {
-  /** One value per switch: 0 off, 1 to nearest, 2 the same with finite values kept finite. Default: all off. */
+  /** One value per switch: 0 off, 1 to FP16, 2 the same with finite values kept finite; 3 and 4 the same for bfloat16. Default: all off. */
   switches?: Uint8Array;
   /** Graph outputs whose values come back. Default: none. */
   fetch?: readonly string[];
@@ -59,12 +61,29 @@ export interface RunOptions {
   signal?: AbortSignal;
 }
 
+/** The runs of one comparison: more than one in a loop. In the order of the native block. */
+const executionFields = ["count", "worst", "firstBroken", "shapeMismatches", "worstError"] as const;
+export type Executions = Record<(typeof executionFields)[number], number>;
+
+/** Integers or booleans of the candidate against the reference's. `firstIndex` is -1 where none differs. In the order of the native block. */
+const decisionFields = ["count", "differing", "firstIndex", "reference", "candidate", "shapeMismatches"] as const;
+export type Decision = Record<(typeof decisionFields)[number], number>;
+
 export interface RunResult {
   outputs: Map<string, TensorValue>;
   /** One per slot. */
   stats: ErrorStats[];
+  /** Outputs that were asked for and are no tensors of numbers: sequences, strings, packed types, optionals without a value. */
+  notFetched: string[];
   /** Whether a Compare node filled the slot in this run. */
   executed: boolean[];
+  /**
+   * One per slot. `worst` is the 0-based execution that holds the first pair that cannot pass, else the one with the largest relative L2 (`worstError`);
+   * `firstBroken` the first in which the candidate overflowed or had a NaN of its own, -1 for none.
+   */
+  executions: Executions[];
+  /** One per Differs node. */
+  decisions: Decision[];
   /** By graph output, for those that have a reference. */
   outputStats: Map<string, ErrorStats>;
   /** Weights switched, graph run, outputs compared: without the way to and from the event loop. */
@@ -94,7 +113,7 @@ export class OrtSession implements AsyncDisposable, Disposable {
   static async create(options: SessionOptions): Promise<OrtSession> {
     const { addon } = loadAddon();
     try {
-      const { model, folder, threads, prepacking, switchCount, slotCount } = options;
+      const { model, folder, threads, prepacking, switchCount, slotCount, decisionCount = 0 } = options;
       const weights = (options.weights ?? []).map((weight) => ({ ...weight, dims: [...weight.dims] }));
       const native = await addon.createSession({
         model,
@@ -103,6 +122,7 @@ export class OrtSession implements AsyncDisposable, Disposable {
         prepacking,
         switchCount,
         slotCount,
+        decisionCount,
         weights,
         optimization: levels[options.optimization],
       });
@@ -147,10 +167,14 @@ export class OrtSession implements AsyncDisposable, Disposable {
       const running = this.#native.run(options.switches, [...(options.fetch ?? [])], options.compareOutputs ?? false);
       signal?.addEventListener("abort", stop, { once: true });
       const run = await running;
+      const executions = records(run.executions, executionFields);
       return {
         outputs: new Map(run.outputs.map((o) => [o.name, { dtype: dtypeFromNumber(o.type), dims: o.dims, data: o.data }])),
-        stats: Array.from(run.executed, (_, slot) => statsFromBlock(run.stats, slot)),
-        executed: Array.from(run.executed, (filled) => filled !== 0),
+        notFetched: run.notFetched,
+        stats: executions.map((_, slot) => statsFromBlock(run.stats, slot)),
+        executed: executions.map((e) => e.count > 0),
+        executions,
+        decisions: records(run.decisions, decisionFields),
         outputStats: new Map(run.outputStats.map((o) => [o.name, statsFromBlock(o.block, 0)])),
         seconds: run.seconds,
       };
@@ -184,6 +208,13 @@ export class OrtSession implements AsyncDisposable, Disposable {
     throw new EngineError("ERR_DISPOSED", "The session has been disposed.", { hint: "Create a new session." });
   }
 }
+
+/** A flat block of FP64 as records of these fields. */
+const records = <F extends string>(block: Float64Array, fields: readonly F[]): Record<F, number>[] =>
+  Array.from(
+    { length: block.length / fields.length },
+    (_, i) => Object.fromEntries(fields.map((f, k) => [f, block[i * fields.length + k] ?? Number.NaN])) as Record<F, number>,
+  );
 
 function requireNumeric(tensor: TensorValue, what: string): void {
   if (tensor.dtype !== "string") return;

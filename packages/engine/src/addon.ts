@@ -8,7 +8,16 @@ import { fromNative } from "./addon-errors.js";
 import { type HalfConversion, loadAddon } from "./addon-load.js";
 
 export type { HalfConversion } from "./addon-load.js";
-export { type IoInfo, OrtSession, type RunOptions, type RunResult, type SessionOptions, type WeightInput } from "./addon-session.js";
+export {
+  type Decision,
+  type Executions,
+  type IoInfo,
+  OrtSession,
+  type RunOptions,
+  type RunResult,
+  type SessionOptions,
+  type WeightInput,
+} from "./addon-session.js";
 
 export interface AddonInfo {
   onnxruntimeVersion: string;

@@ -33,7 +33,7 @@ const session = (
   model: Model,
   bytes: Uint8Array,
   options: EngineOptions,
-  counts: { switchCount: number; slotCount: number; weights?: Parameters<typeof OrtSession.create>[0]["weights"] },
+  counts: { switchCount: number; slotCount: number; decisionCount?: number; weights?: Parameters<typeof OrtSession.create>[0]["weights"] },
 ) =>
   OrtSession.create({
     model: bytes,
@@ -44,6 +44,7 @@ const session = (
     prepacking: false,
     switchCount: counts.switchCount,
     slotCount: counts.slotCount,
+    decisionCount: counts.decisionCount ?? 0,
     ...(counts.weights && { weights: counts.weights }),
   });
 
@@ -64,12 +65,19 @@ export class EnginePair implements Disposable {
 
   static async build(o: PairGraphOptions, options: EngineOptions): Promise<EnginePair> {
     const graph = buildPairGraph(o);
-    const built = await session(o.model, graph.bytes, options, { switchCount: o.placements.length, slotCount: graph.compared.length });
+    const built = await session(o.model, graph.bytes, options, {
+      switchCount: o.placements.length,
+      slotCount: graph.compared.length,
+      decisionCount: graph.decided.length,
+    });
     return new EnginePair(built, graph, o.placements.length, o.switches);
   }
 
   get compared(): PairGraph["compared"] {
     return this.graph.compared;
+  }
+  get decided(): PairGraph["decided"] {
+    return this.graph.decided;
   }
   get candidateName(): PairGraph["candidateName"] {
     return this.graph.candidateName;

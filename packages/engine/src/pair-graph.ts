@@ -1,4 +1,4 @@
-import { type Placement, switchOff, type TensorTypes } from "@halfscope/core";
+import { type DType, isFloat, type Placement, switchOff, type TensorTypes } from "@halfscope/core";
 import { type Body, editNode, encodeValueInfo, type Graph, type GraphView, type Model, type Node, stateCount } from "@halfscope/onnx";
 import { bordersOf } from "./borders.js";
 import { feedInput, feedInputs, GraphBuilder, type LevelBuilder, operatorDomain, withBodies } from "./graph-builder.js";
@@ -19,12 +19,16 @@ export interface PairGraphOptions {
   layerOfSite: ReadonlyMap<string, string>;
   /** Which float tensors to compare; all when absent. */
   observe?: ((tensor: string) => boolean) | undefined;
+  /** Nodes that draw random numbers: both sides share what the reference draws. */
+  isRandom?: ((node: Node) => boolean) | undefined;
 }
 
 export interface PairGraph {
   bytes: Uint8Array;
   /** Compared tensors in graph order; slot i of the collector belongs to tensor i. */
   compared: readonly { tensor: string; node: number }[];
+  /** Integer and boolean tensors that a rounding can reach; place i of the collector's decisions belongs to tensor i. */
+  decided: readonly { tensor: string; node: number }[];
   /** Name of the candidate's value of a tensor (the reference's own where they cannot differ). */
   candidateName: (tensor: string) => string;
 }
@@ -42,10 +46,14 @@ export function buildPairGraph(o: PairGraphOptions): PairGraph {
 }
 
 interface Comparison {
+  operator: "Compare" | "Differs";
   tensor: string;
   candidate: string;
   slot: number;
 }
+
+/** Types of what rounding can turn from one decision into another. */
+const decisionTypes: ReadonlySet<DType> = new Set(["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]);
 
 class PairBuilder {
   private readonly atTensor = new Map<string, number>();
@@ -55,6 +63,7 @@ class PairBuilder {
   /** Tensors that depend on weights alone: the same in every layer's isolated run. */
   private readonly constant: Set<string>;
   private readonly compared: { tensor: string; node: number }[] = [];
+  private readonly decided: { tensor: string; node: number }[] = [];
 
   constructor(private readonly o: PairGraphOptions) {
     this.constant = new Set(o.view.initializers.keys());
@@ -84,7 +93,7 @@ class PairBuilder {
       builder.output(v.name);
       if (candidateName(v.name) !== v.name) builder.output(candidateName(v.name));
     }
-    return { bytes: builder.finish(), compared: this.compared, candidateName };
+    return { bytes: builder.finish(), compared: this.compared, decided: this.decided, candidateName };
   }
 
   private weights(builder: LevelBuilder, graph: Graph): void {
@@ -98,11 +107,11 @@ class PairBuilder {
   }
 
   private compare(builder: LevelBuilder, comparisons: readonly Comparison[]): void {
-    for (const { tensor, candidate, slot } of comparisons.toReversed())
+    for (const { operator, tensor, candidate, slot } of comparisons.toReversed())
       builder.node(
         {
           name: `${tensor}#cmp`,
-          opType: "Compare",
+          opType: operator,
           domain: operatorDomain,
           inputs: [tensor, candidate],
           outputs: [`${tensor}#cmp`],
@@ -120,9 +129,16 @@ class PairBuilder {
       if (bodies !== undefined) this.holder(builder, node, bodies);
       else this.node(builder, node);
       for (const t of node.outputs) {
-        if (t === "" || !this.isFull(t) || this.o.observe?.(t) === false) continue;
-        comparisons.push({ tensor: t, candidate: this.versions.get(t) ?? t, slot: this.compared.length });
-        this.compared.push({ tensor: t, node: node.index });
+        if (t === "" || this.o.observe?.(t) === false) continue;
+        const dtype = this.o.types.get(t)?.dtype ?? "unknown";
+        const candidate = this.versions.get(t);
+        if (isFloat(dtype)) {
+          comparisons.push({ operator: "Compare", tensor: t, candidate: candidate ?? t, slot: this.compared.length });
+          this.compared.push({ tensor: t, node: node.index });
+        } else if (candidate !== undefined && decisionTypes.has(dtype)) {
+          comparisons.push({ operator: "Differs", tensor: t, candidate, slot: this.decided.length });
+          this.decided.push({ tensor: t, node: node.index });
+        }
       }
     }
     return comparisons;
@@ -131,6 +147,7 @@ class PairBuilder {
   private node(builder: LevelBuilder, node: Node): void {
     const { view } = this.o;
     builder.node(node.bytes);
+    if (this.o.isRandom?.(node)) return;
     if (node.inputs.every((t) => t === "" || this.constant.has(t)) && node.inputs.length > 0)
       for (const t of node.outputs) this.constant.add(t);
     const inputs = node.inputs.map((t, i) => {
@@ -222,10 +239,6 @@ class PairBuilder {
           (view.bodies.get(n) ?? []).some(inside),
       );
     return bodies.some(inside);
-  }
-
-  private isFull(tensor: string): boolean {
-    return this.o.types.get(tensor)?.dtype === "float32";
   }
 
   private versionFor(tensor: string, node: Node): string {

@@ -23,7 +23,6 @@ const unusable: Readonly<Record<string, readonly [code: number, error: string, w
   "polygraphy-add-infinity": [3, "ERR_REFERENCE_NOT_FINITE", /output "B" has 0 NaN and 1 Inf/],
   "tiny-gpt2-beamsearch": [3, "ERR_MODEL_NO_FLOAT", /no float32 tensor/],
   "onnx-cumprod-op26": [3, "ERR_MODEL_NO_FLOAT", /1 float64/],
-  "whisper-enc-attn-fp16-op17": [3, "ERR_MODEL_NO_FLOAT", /16 float16/],
   "jax-transformer-fn-op21": [3, "ERR_MODEL_UNSUPPORTED", /calls a local function/],
   "silero-vad-v5-op16-spox": [3, "ERR_MODEL_UNSUPPORTED", /holds a subgraph/],
 };

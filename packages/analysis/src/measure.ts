@@ -15,6 +15,8 @@ import type { Subject } from "./subject.js";
 export interface MeasureOptions {
   mode: MeasureMode;
   plan: PrecisionPlan;
+  /** What to round, where a plan cannot say it; the plan then only names the policy of constants. */
+  switches?: Uint8Array | undefined;
   progress: Progress;
   signal?: AbortSignal | undefined;
   /** Tensors to compare; all float tensors by default. */
@@ -31,7 +33,7 @@ export async function measure(subject: Subject, feed: Feed, o: MeasureOptions): 
     {
       ...subject,
       placements: roundings.placements,
-      switches: switchesFromPlan(o.plan, roundings),
+      switches: o.switches ?? switchesFromPlan(o.plan, roundings),
       mode: o.mode,
       layerOfSite: new Map(roundings.sites.flatMap((s) => (s.layer === undefined ? [] : [[s.id, s.layer] as const]))),
       observe: o.observe,

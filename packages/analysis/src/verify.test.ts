@@ -4,7 +4,14 @@ import { allNan, off, overflown, statsOf } from "../../../test/support/stats.js"
 import { addInSquares, outputErrorFrom, worst } from "./output-error.js";
 import { verdictFrom } from "./verify.js";
 
-const sites = { uses: new Set<string>(), tensors: new Set(["a", "b"]), casts: 3, halfWeights: 4, fullWeights: 5 };
+const sites = {
+  uses: new Set<string>(),
+  outputs: new Set<string>(),
+  tensors: new Set(["a", "b"]),
+  casts: 3,
+  halfWeights: 4,
+  fullWeights: 5,
+};
 const verdict = (tolerance: number, ...samples: Record<string, ErrorStats>[]) =>
   verdictFrom(
     samples.map((s) => new Map(Object.entries(s))),

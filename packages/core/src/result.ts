@@ -209,6 +209,8 @@ export interface ResultDocument {
     parameters: number;
     producer: string;
     opsets: Readonly<Record<string, number>>;
+    /** The file is in FP16 already: it was compared as it is with its FP32 restoration. */
+    restored?: boolean;
   };
   environment: {
     halfscope: string;

@@ -7,4 +7,6 @@ export * from "./operators.js";
 export * from "./plan.js";
 export * from "./realise.js";
 export * from "./restore.js";
+export * from "./restore-model.js";
+export * from "./restore-plan.js";
 export * from "./sites.js";

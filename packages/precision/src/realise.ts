@@ -66,6 +66,7 @@ export function realisePlan(options: RealiseOptions): RealisedModel {
 class Realiser {
   private readonly assignment: Assignment;
   private readonly names: Set<string>;
+  private readonly nodeNames: Set<string>;
   /** Tensors that keep their name in FP32, because others know them by it: outputs of the graph and of bodies. */
   private readonly kept: ReadonlySet<string>;
   /** Versions of tensors that somebody reads, by tensor. */
@@ -85,6 +86,7 @@ class Realiser {
     this.io = o.io ?? "keep";
     const { view } = o.roundings.floats;
     this.names = new Set([...o.types.keys(), ...view.producer.keys()]);
+    this.nodeNames = new Set(view.nodes.map((n) => n.name));
     const bodyOutputs = [...view.bodies.values()].flat().flatMap((b) => b.graph.outputs.map((v) => v.name));
     this.kept = new Set([...bodyOutputs, ...(this.io === "keep" ? view.graphOutputs : [])]);
     for (const node of view.order) {
@@ -197,13 +199,21 @@ class Realiser {
     this.castTypes.push(encodeValueInfo(output, numberFromDtype(other === "half" ? "float16" : "float32")));
     return [
       encodeNode({
-        name: `${output}/Cast`,
+        name: this.freshNodeName(`${output}/Cast`),
         opType: "Cast",
         inputs: [this.nameOf(tensor, own)],
         outputs: [output],
         attributes: { to: castTarget(other === "half" ? "float16" : "float32", this.opset) },
       }),
     ];
+  }
+
+  /** ONNX Runtime refuses two nodes of one name; a model that was realised before has such names already. */
+  private freshNodeName(wanted: string): string {
+    let name = wanted;
+    while (this.nodeNames.has(name)) name += "_";
+    this.nodeNames.add(name);
+    return name;
   }
 
   private node(node: Node): readonly Uint8Array[] | undefined {

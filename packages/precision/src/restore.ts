@@ -8,6 +8,8 @@ export interface RestoredSites {
   uses: ReadonlySet<string>;
   /** Original names of tensors of which some use is rounded. */
   tensors: ReadonlySet<string>;
+  /** Tensors whose rounded values reach an output of the graph through movers and Casts, as `TENSOR > OUTPUT`. */
+  outputs: ReadonlySet<string>;
   casts: number;
   halfWeights: number;
   fullWeights: number;
@@ -40,9 +42,13 @@ export function restoreSites(view: GraphView, types: TensorTypes, nameOf: (tenso
       for (const [root, rounded] of carried.get(t) ?? []) if (rounded) uses.add(`${root} > ${reader}#${i}`);
     });
   }
+  const outputs = [...view.graphOutputs].flatMap((o) =>
+    [...(carried.get(o) ?? [])].flatMap(([root, rounded]) => (rounded ? `${root} > ${o}` : [])),
+  );
   const weights = [...view.initializers.values()];
   return {
     uses,
+    outputs: new Set(outputs),
     tensors: new Set([...uses].map((u) => u.slice(0, u.lastIndexOf(" > ")))),
     casts,
     halfWeights: weights.filter((w) => w.dtype === "float16").length,

@@ -9,14 +9,15 @@ const shown = 25;
 export function describeComparison(result: ResultDocument): string {
   const lines: string[] = [];
   const { ranking, accumulated } = result;
+  const candidate = result.model.restored ? "The file as it is" : "All FP16";
   if (accumulated !== undefined && Object.keys(accumulated.outputs).length === 0)
     lines.push("No final output is a float: tensors inside are compared, and nothing is said about the outputs.");
   else if (accumulated !== undefined) {
     const { error, nonFinite, maxAbs } = outputErrorFrom(Object.values(accumulated.outputs));
     lines.push(
       nonFinite
-        ? "All FP16: the final outputs are NOT FINITE."
-        : `All FP16: relative L2 error of the final outputs ${number(error)} (largest difference ${number(maxAbs)}); tolerance ${given(result.options.tolerance)}: ${error <= result.options.tolerance ? "within" : "NOT within"}.`,
+        ? `${candidate}: the final outputs are NOT FINITE.`
+        : `${candidate}: relative L2 error of the final outputs ${number(error)} (largest difference ${number(maxAbs)}); tolerance ${given(result.options.tolerance)}: ${error <= result.options.tolerance ? "within" : "NOT within"}.`,
     );
   }
   lines.push(...describeOrigins(result));

@@ -42,7 +42,13 @@ export async function debugModel(path: string, o: DebugOptions): Promise<ResultD
   await keep({ recommendation, overrides });
   await writeTextFile(join(o.folder, resultFiles.overrides), formatOverrides(overrides));
   const mixed = join(o.folder, resultFiles.mixed);
-  await timed("apply", async () => applyPlan(await bench.subject(), overrides, mixed, { progress: bench.progress, signal: bench.signal }));
+  await timed("apply", async () =>
+    applyPlan(await bench.subject(), overrides, mixed, {
+      progress: bench.progress,
+      signal: bench.signal,
+      io: bench.halfFace ? "convert" : "keep",
+    }),
+  );
   const verdict = await timed("verify", () => verifyStep(bench, mixed, o.tolerance));
   const verdictAllHalf = await verifyAllHalf(bench, o.tolerance);
   await keep({ verdict, verdictAllHalf });

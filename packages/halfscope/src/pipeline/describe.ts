@@ -21,7 +21,7 @@ export function newResult(bench: Workbench, tolerance: number): ResultDocument {
   const info = addonInfo();
   return {
     schema: "halfscope/result/1",
-    model: describeModel(bench.model),
+    model: { ...describeModel(bench.model), ...(bench.half && { restored: true }) },
     environment: {
       halfscope: version,
       onnxruntime: info.onnxruntimeVersion,

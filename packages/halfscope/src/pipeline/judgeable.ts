@@ -1,6 +1,7 @@
 import type { Subject } from "@halfscope/analysis";
 import { type DType, InputError } from "@halfscope/core";
 import { subgraphsOf } from "@halfscope/onnx";
+import type { RestoredPlan } from "@halfscope/precision";
 
 /** Refuses models of which a comparison would say "no difference" because it can see nothing. Throws ERR_MODEL_NO_FLOAT, ERR_MODEL_UNSUPPORTED. */
 export function requireComparable({ model, view, types, roundings }: Subject): void {
@@ -32,4 +33,19 @@ export function warningsOf({ view, roundings }: Subject): string[] {
     const types = [...new Set(nodes.map((n) => view.nodes[n]?.opType ?? ""))].slice(0, 5).join(", ");
     return `${nodes.length} of ${view.nodes.length} nodes stay in FP32 whatever is pinned (${types}): ${reason}.`;
   });
+}
+
+/** What a comparison of a file that is in FP16 already says, and what it cannot say. */
+export function restorationWarnings(path: string, { differences, pins, planDifferences }: RestoredPlan): string[] {
+  const some = (uses: readonly string[]) => `${uses.slice(0, 2).join(", ")}${uses.length > 2 ? ", ..." : ""}`;
+  const warnings = [
+    `${path} is in FP16 already: it is emulated as it is and compared with its FP32 restoration. What rounding its weights once cost only a comparison with the FP32 original shows: halfscope verify ORIGINAL ${path}.`,
+  ];
+  if (differences.length > 0)
+    warnings.push(`${differences.length} uses of tensors are rounded otherwise than in the file (${some(differences)}).`);
+  if (pins.length > 0 || planDifferences.length > 0)
+    warnings.push(
+      `A search for pins starts from ${pins.length} layers that the file keeps in FP32.${planDifferences.length > 0 ? ` ${planDifferences.length} roundings that the file has inside layers of both precisions are not part of it (${some(planDifferences)}).` : ""}`,
+    );
+  return warnings;
 }

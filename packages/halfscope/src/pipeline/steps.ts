@@ -15,7 +15,7 @@ import { addonInfo } from "@halfscope/engine";
 import { allHalf, withPins } from "@halfscope/precision";
 import { pinOverflows } from "./base-pins.js";
 import { digestOfFeed } from "./describe.js";
-import { requireComparable, warningsOf } from "./judgeable.js";
+import { requireComparable, restorationWarnings, warningsOf } from "./judgeable.js";
 import { resultFiles } from "./results-folder.js";
 import { openSegments } from "./segments.js";
 import type { Workbench } from "./workbench.js";
@@ -40,23 +40,26 @@ export interface Compared {
 export async function compareStep(bench: Workbench, o: { observe?: ((tensor: string) => boolean) | undefined } = {}): Promise<Compared> {
   const subject = await bench.subject();
   requireComparable(subject);
-  const warnings = warningsOf(subject);
+  const own = await bench.ownPlan();
+  const warnings = [...(own ? restorationWarnings(bench.model.path, own) : []), ...warningsOf(subject)];
   for (const w of warnings) bench.progress.note(`Warning: ${w}`);
   const feed = bench.feeds[0];
-  const plan = allHalf(bench.model.digest, "overflow");
+  const given = { pins: own?.pins ?? [] };
+  const plan = { ...allHalf(bench.model.digest, "overflow"), ...given };
   // Final outputs are always compared: they are what is judged.
   const observe = o.observe && ((tensor: string) => bench.view.graphOutputs.has(tensor) || o.observe?.(tensor) === true);
-  const common = { plan, progress: bench.progress, signal: bench.signal, observe };
+  // A file that is in FP16 already is measured as it is, not as a plan of pins would have it.
+  const common = { plan, switches: own?.switches, progress: bench.progress, signal: bench.signal, observe };
   const isolated = await measure(subject, feed, { ...common, mode: "isolated" });
   const accumulated = await measure(subject, feed, { ...common, mode: "accumulated" });
   const ranges = new Map(accumulated.tensors.map((t) => [t.tensor, { min: t.stats.minReference, max: t.stats.maxReferenceValue }]));
   const hazards = await bench.hazards((t) => ranges.get(t));
   const constants = new Set(hazards.filter((h) => h.code === "weight-overflow" || h.code === "mask-constant").map((h) => h.tensor));
   const origins = findOrigins(accumulated, bench.view, constants);
-  const basePins: { layer: string; reason: string }[] = [];
+  const basePins: { layer: string; reason: string }[] = [...given.pins];
   let repaired: Measurements | undefined;
   if (origins.length > 0) {
-    const behind = await pinOverflows(bench, allHalf(bench.model.digest, "finite"));
+    const behind = await pinOverflows(bench, { ...allHalf(bench.model.digest, "finite"), ...given });
     for (const o of behind.origins) if (!origins.some((known) => known.tensor === o.tensor)) origins.push(o);
     basePins.push(...behind.pins);
     repaired = behind.repaired;

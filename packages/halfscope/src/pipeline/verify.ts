@@ -59,6 +59,7 @@ export async function verifyAllHalf(bench: Workbench, tolerance: number): Promis
   for (const feed of bench.feeds) samples.push(await bench.outputStats(feed as Feed, switches));
   const sites = {
     uses: new Set<string>(),
+    outputs: new Set<string>(),
     tensors: new Set(roundings.sites.map((s) => s.tensor)),
     casts: 0,
     halfWeights: roundings.sites.filter((s) => s.kind === "weight").length,

@@ -12,7 +12,8 @@ import {
 } from "@halfscope/core";
 import { type Feed, feedSignature, floatOutputs, inferTypes, loadFeeds, makeFeeds, OutputEngine, shapesOfFeed } from "@halfscope/engine";
 import { type GraphView, listLayers, type Model, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
-import { findHazards, type Range } from "@halfscope/precision";
+import { findHazards, type Range, type RestoredPlan, restorePlan } from "@halfscope/precision";
+import { type HalfModel, restoreHalfModel } from "./half-model.js";
 import { scanWeight } from "./weight-scan.js";
 
 export interface WorkbenchOptions {
@@ -44,22 +45,31 @@ export class Workbench implements Disposable {
     readonly layers: readonly Layer[],
     readonly feeds: readonly [Feed, ...Feed[]],
     readonly options: WorkbenchOptions,
+    /** The file itself, when it is in FP16 already: `model` is then its FP32 restoration. */
+    readonly half: HalfModel | undefined,
   ) {}
 
   static async open(path: string, options: WorkbenchOptions = {}): Promise<Workbench> {
-    const model = unfoldModel(await readModel(path));
-    const view = viewGraph(model.graph);
-    const { dims, shapes, seed = 1, samples = 2 } = options;
-    const sizes = { ...(dims && { dims }), ...(shapes && { shapes }) };
-    const feeds = options.feeds?.length
-      ? await loadFeeds(options.feeds, feedSignature(view), sizes)
-      : makeFeeds(model, view, { ...sizes, seed, samples });
-    const [first, ...others] = feeds;
-    if (first === undefined)
-      throw new InputError("ERR_FEED", "No sample was given.", {
-        hint: "Name a file or folder with --feed, or leave it out to use made-up feeds.",
-      });
-    return new Workbench(model, view, listLayers(model, view), [first, ...others], options);
+    const file = unfoldModel(await readModel(path));
+    const half = await restoreHalfModel(file, viewGraph(file.graph), options.signal);
+    try {
+      const model = half?.model ?? file;
+      const view = viewGraph(model.graph);
+      const { dims, shapes, seed = 1, samples = 2 } = options;
+      const sizes = { ...(dims && { dims }), ...(shapes && { shapes }) };
+      const feeds = options.feeds?.length
+        ? await loadFeeds(options.feeds, feedSignature(view), sizes)
+        : makeFeeds(model, view, { ...sizes, seed, samples });
+      const [first, ...others] = feeds;
+      if (first === undefined)
+        throw new InputError("ERR_FEED", "No sample was given.", {
+          hint: "Name a file or folder with --feed, or leave it out to use made-up feeds.",
+        });
+      return new Workbench(model, view, listLayers(model, view), [first, ...others], options, half);
+    } catch (error) {
+      half?.[Symbol.dispose]();
+      throw error;
+    }
   }
 
   get progress(): Progress {
@@ -94,6 +104,17 @@ export class Workbench implements Disposable {
       hint: "Give inputs of shapes that belong together, or sizes with --dim and --shape.",
       cause: error,
     });
+  }
+
+  /** The file takes or gives FP16 tensors itself, and what is made from it should too. */
+  get halfFace(): boolean {
+    const { graph } = this.half?.file.view ?? this.view;
+    return [...graph.inputs, ...graph.outputs].some((v) => v.dtype === "float16");
+  }
+
+  /** What a file that is in FP16 already keeps in FP32, as a plan for its restoration; undefined for FP32 models. */
+  async ownPlan(): Promise<RestoredPlan | undefined> {
+    return this.half && restorePlan(this.half.file, (await this.subject()).roundings);
   }
 
   /** Static hazards, and with measured ranges those that depend on them. Weights are scanned once. */
@@ -170,6 +191,7 @@ export class Workbench implements Disposable {
 
   [Symbol.dispose](): void {
     for (const { engine } of this.engines.values()) engine[Symbol.dispose]();
+    this.half?.[Symbol.dispose]();
   }
 }
 

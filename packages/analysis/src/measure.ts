@@ -1,4 +1,5 @@
 import {
+  type DecisionChange,
   InputError,
   isFloat,
   type MeasureMode,
@@ -9,7 +10,7 @@ import {
   type TensorStatus,
 } from "@halfscope/core";
 import { EnginePair, type Feed, floatOutputs } from "@halfscope/engine";
-import { switchesFromPlan } from "@halfscope/precision";
+import { nonDeterministic, switchesFromPlan } from "@halfscope/precision";
 import type { Subject } from "./subject.js";
 
 export interface MeasureOptions {
@@ -37,19 +38,29 @@ export async function measure(subject: Subject, feed: Feed, o: MeasureOptions): 
       mode: o.mode,
       layerOfSite: new Map(roundings.sites.flatMap((s) => (s.layer === undefined ? [] : [[s.id, s.layer] as const]))),
       observe: o.observe,
+      isRandom: (node) => nonDeterministic(node, subject.model.opsets),
     },
     subject.engine,
   );
   const step = o.progress.step(`Comparing ${pair.compared.length} tensors (${o.mode})`, pair.compared.length);
-  const run =
-    pair.compared.length === 0 ? undefined : await pair.run(feed, { signal: o.signal, progress: (done) => step.update(done) });
+  const run = pair.compared.length === 0 ? undefined : await pair.run(feed, { signal: o.signal, progress: (done) => step.update(done) });
   step.end();
   const tensors: Measurement[] = [];
   const notExecuted = new Set<string>();
   pair.compared.forEach(({ tensor, node }, i) => {
     const stats = run?.stats[i];
     if (stats === undefined) notExecuted.add(tensor);
-    else tensors.push({ tensor, node, layer: layerOf.get(node) ?? "", stats });
+    else {
+      const { count = 1, worst = 0, worstError = 0, firstBroken = -1 } = run?.executions[i] ?? {};
+      const rounds = count > 1 ? { rounds: { count, worst, worstError, firstBroken } } : {};
+      tensors.push({ tensor, node, layer: layerOf.get(node) ?? "", stats, ...rounds });
+    }
+  });
+  const changed = pair.decided.flatMap(({ tensor, node }, i): DecisionChange[] => {
+    const found = run?.decisions[i];
+    if (found === undefined || found.differing === 0) return [];
+    const { differing, count, firstIndex, reference, candidate } = found;
+    return [{ tensor, node, layer: layerOf.get(node) ?? "", differing, count, firstIndex, reference, candidate }];
   });
   const outputs = Object.fromEntries(
     tensors.filter((t) => floatOutputs(subject.view, subject.types).includes(t.tensor)).map((t) => [t.tensor, t.stats]),
@@ -60,6 +71,7 @@ export async function measure(subject: Subject, feed: Feed, o: MeasureOptions): 
     constants: o.plan.constants,
     tensors,
     outputs,
+    decisions: { changed, compared: pair.decided.length },
     ...coverageOf(subject, new Set(tensors.map((t) => t.tensor)), notExecuted),
   };
 }

@@ -1,5 +1,5 @@
 import { type ErrorStats, exponentBias, type Measurement, type Measurements, type Origin, relativeL2 } from "@halfscope/core";
-import type { GraphView } from "@halfscope/onnx";
+import type { GraphView, Node } from "@halfscope/onnx";
 import { maxHalf, overflowThreshold } from "@halfscope/precision";
 
 /** Finite outputs behind an overflow that are off by less than this are taken for unharmed. */
@@ -30,11 +30,12 @@ export function findOrigins(accumulated: Measurements, view: GraphView, overflow
   for (const t of accumulated.tensors) {
     const node = view.nodes[t.node];
     if (node === undefined) continue;
-    if (isLost(t.stats) && node.inputs.every((i) => relativeL2Of(byTensor.get(i)) < harmThreshold)) {
+    const inputs = sourcesOf(node, t.tensor, view);
+    if (isLost(t.stats) && inputs.every((i) => relativeL2Of(byTensor.get(i)) < harmThreshold)) {
       const underflow = underflowOrigin(t, view, byTensor);
       if (underflow !== undefined) origins.push(underflow);
     }
-    if (!isBroken(t.stats) || node.inputs.some(broken)) continue;
+    if (!isBroken(t.stats) || inputs.some(broken)) continue;
     const constant = accumulated.constants === "overflow" ? [t.tensor, ...node.inputs].find((i) => overflowingConstants.has(i)) : undefined;
     const elements = t.stats.overflowed + Math.max(0, t.stats.nanCandidate - t.stats.nanReference);
     const harm = harmBehind(t, view, byTensor);
@@ -61,6 +62,12 @@ export function findOrigins(accumulated: Measurements, view: GraphView, overflow
   return origins;
 }
 
+/** What a tensor is made of: its node's inputs, or for what comes out of a body, what crosses its border. */
+function sourcesOf(node: Node, tensor: string, view: GraphView): readonly string[] {
+  if (!view.bodies.has(node)) return node.inputs;
+  return view.links.filter((l) => l.holder === node && l.to === tensor).flatMap((l) => l.from);
+}
+
 interface Harm {
   harmful: boolean;
   /** Finite tensor behind the overflow with the largest relative error. */
@@ -75,10 +82,15 @@ function harmBehind(origin: Measurement, view: GraphView, byTensor: ReadonlyMap<
   const queue = [origin.tensor];
   for (let t = queue.pop(); t !== undefined; t = queue.pop()) {
     for (const use of view.consumers.get(t) ?? [])
-      for (const output of use.node.outputs) {
+      for (const output of readersResults(use.node, t, view)) {
         const found = byTensor.get(output);
-        if (found === undefined || seen.has(output)) continue;
+        if (seen.has(output)) continue;
         seen.add(output);
+        if (found === undefined) {
+          // What a body is given is not measured by itself; what is made of it is.
+          if (view.links.some((l) => l.to === output)) queue.push(output);
+          continue;
+        }
         if (isBroken(found.stats)) {
           queue.push(output);
           if (view.graphOutputs.has(output)) worst = { harmful: true, tensor: output, error: Number.POSITIVE_INFINITY };
@@ -90,6 +102,10 @@ function harmBehind(origin: Measurement, view: GraphView, byTensor: ReadonlyMap<
   }
   return worst;
 }
+
+/** What a reader makes of a tensor; from inside a body, what of its holder's results it becomes. */
+const readersResults = (node: Node, tensor: string, view: GraphView): readonly string[] =>
+  view.bodies.has(node) ? view.links.filter((l) => l.holder === node && l.from.includes(tensor)).map((l) => l.to) : node.outputs;
 
 const relativeL2Of = (m: Measurement | undefined): number =>
   m === undefined ? 0 : m.stats.nonFiniteMismatch > 0 ? Number.POSITIVE_INFINITY : relativeL2(m.stats);
@@ -114,7 +130,9 @@ const largest = (s: ErrorStats): number => Math.max(Math.abs(s.minReference), Ma
 
 /** `cause`: a constant that overflows, or an input that was flushed to zero. */
 function evidenceOf(kind: Origin["kind"], t: Measurement, elements: number, cause: string | undefined, harm: Harm): string {
-  const where = `${elements} of ${t.stats.count} elements`;
+  const round =
+    t.rounds === undefined || t.rounds.firstBroken < 0 ? "" : `, first in round ${t.rounds.firstBroken + 1} of ${t.rounds.count},`;
+  const where = `${elements} of ${t.stats.count} elements${round}`;
   if (kind === "constant-overflow")
     return `The constant "${cause}" becomes infinite when it is converted; ${where} of "${t.tensor}" are then infinite or NaN.`;
   const maxReference = largest(t.stats);

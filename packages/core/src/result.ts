@@ -11,7 +11,35 @@ export interface Measurement {
   /** Index of the producing node. */
   node: number;
   layer: string;
+  /** Over all executions: in a loop, a tensor comes into being once per round, and indices run on from round to round. */
   stats: ErrorStats;
+  /** Where it was executed more than once. */
+  rounds?: Rounds;
+}
+
+/** A tensor inside a loop. Rounds count from 0. */
+export interface Rounds {
+  count: number;
+  /** The first that holds a pair that cannot pass, else the one with the largest relative L2. */
+  worst: number;
+  /** Relative L2 of the worst; Infinity when it cannot pass. */
+  worstError: number;
+  /** The first in which the candidate overflowed or had a NaN of its own; -1 for none. */
+  firstBroken: number;
+}
+
+/** Integers or booleans that fell otherwise in the candidate: an ArgMax that flips, a comparison that turns. No rounding error explains what follows. */
+export interface DecisionChange {
+  tensor: string;
+  node: number;
+  layer: string;
+  /** Elements that differ, of how many. */
+  differing: number;
+  count: number;
+  /** Flat index of the first, and the values there. */
+  firstIndex: number;
+  reference: number;
+  candidate: number;
 }
 
 export type MeasureMode = "isolated" | "accumulated";
@@ -26,6 +54,8 @@ export interface Measurements {
   /** How many tensors had each status, and the reasons for those not supported. */
   coverage: Readonly<Record<TensorStatus, number>>;
   notSupported: readonly { tensor: string; reason: string }[];
+  /** Decisions that changed, in graph order, and how many integer and boolean tensors were looked at. */
+  decisions?: { changed: readonly DecisionChange[]; compared: number };
 }
 
 /** Where something stops being finite, or is lost, although what went in was fine. */

@@ -17,9 +17,12 @@ export interface Renaming {
 }
 
 /** NodeProto bytes under other names; all other fields, known or not, stay byte for byte. */
-export function renameNode(bytes: Uint8Array, r: Renaming): Uint8Array {
+export function renameNode(bytes: Uint8Array, renaming: Renaming): Uint8Array {
+  const fields = fieldsOf(bytes, "a node");
+  // What stays closed keeps its names: some operators (BeamSearch) prescribe those of their bodies.
+  const r = isOpenable(fields) ? renaming : { ...renaming, inside: (tensor: string) => tensor };
   return Buffer.concat(
-    fieldsOf(bytes, "a node").flatMap((f) => {
+    fields.flatMap((f) => {
       if (f.number === nodeField.input || f.number === nodeField.output) return wrapField(f.number, renamed(textOf(f), r.outside));
       if (f.number === nodeField.name && r.node !== undefined) return wrapField(f.number, utf8(r.node(textOf(f))));
       if (f.number === nodeField.attribute) return renameAttribute(f, r);
@@ -83,8 +86,13 @@ export function definitionsOf(fields: readonly Field[]): string[] {
     .filter((name) => name !== "");
 }
 
-/** Names defined in the bodies of a node, at any depth. */
+const openable = new Set(["If", "Loop", "Scan"]);
+const isOpenable = (fields: readonly Field[]): boolean =>
+  openable.has(nameAt(fields, nodeField.opType)) && ["", "ai.onnx"].includes(nameAt(fields, nodeField.domain));
+
+/** Names defined in the bodies of a node that can be opened, at any depth. */
 export function innerDefinitions(nodeBytes: Uint8Array): string[] {
+  if (!isOpenable(fieldsOf(nodeBytes, "a node"))) return [];
   return graphsIn(nodeBytes).flatMap((graph) => {
     const fields = fieldsOf(graph, "a subgraph");
     return [

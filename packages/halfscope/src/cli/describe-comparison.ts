@@ -1,5 +1,5 @@
 import { outputErrorFrom } from "@halfscope/analysis";
-import type { ErrorSummary, ResultDocument } from "@halfscope/core";
+import type { ErrorSummary, Measurements, ResultDocument } from "@halfscope/core";
 import { table } from "./table.js";
 import { clip, given, number, quote, safe, shorten } from "./text.js";
 
@@ -20,7 +20,7 @@ export function describeComparison(result: ResultDocument): string {
         : `${candidate}: relative L2 error of the final outputs ${number(error)} (largest difference ${number(maxAbs)}); tolerance ${given(result.options.tolerance)}: ${error <= result.options.tolerance ? "within" : "NOT within"}.`,
     );
   }
-  lines.push(...describeOrigins(result));
+  lines.push(...describeOrigins(result), ...describeDecisions(accumulated));
   if (ranking !== undefined) {
     const kinds = new Map(result.layers.map((l) => [l.id, l.kind]));
     const cell = (e: ErrorSummary | undefined) =>
@@ -47,6 +47,22 @@ export function describeComparison(result: ResultDocument): string {
     if (accumulated.notSupported.length > 10) lines.push(`  ... and ${accumulated.notSupported.length - 10} more (see --json)`);
   }
   return lines.join("\n");
+}
+
+/** Decisions that fell otherwise: they explain errors that no rounding does. */
+function describeDecisions(accumulated: Measurements | undefined): string[] {
+  const { changed = [], compared = 0 } = accumulated?.decisions ?? {};
+  if (changed.length === 0) return [];
+  return [
+    `DECISIONS CHANGED in ${changed.length} of ${compared} integer and boolean tensors that FP16 reaches:`,
+    ...changed
+      .slice(0, 5)
+      .map(
+        (d) =>
+          `  ${clip(safe(d.tensor))}: ${d.differing} of ${d.count} elements, first [${d.firstIndex}]: ${d.reference} in FP32, ${d.candidate} in FP16`,
+      ),
+    ...(changed.length > 5 ? [`  ... and ${changed.length - 5} more (see --json)`] : []),
+  ];
 }
 
 export function describeOrigins(result: ResultDocument): string[] {

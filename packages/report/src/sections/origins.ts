@@ -1,8 +1,8 @@
 import type { Origin } from "@halfscope/core";
-import { nameOf, number, plural } from "../format.js";
+import { countCell, nameOf, number, plural } from "../format.js";
 import { html, type Markup } from "../markup.js";
 import type { View } from "../view.js";
-import { kindWord, notMeasured, originWords, quoted, type Section } from "./section.js";
+import { folded, kindWord, notMeasured, numeric, originWords, quoted, type Section, table, text } from "./section.js";
 
 export function originsSection(v: View): Section {
   const harmful = v.origins.filter((o) => o.kind !== "harmless-overflow");
@@ -12,13 +12,36 @@ export function originsSection(v: View): Section {
     title: "What overflows first?",
     intro:
       "The first places where a value that FP32 holds becomes infinite, NaN or lost in FP16. Silent ones come first: there the final outputs stay finite and are wrong, so nothing else would tell.",
-    body:
-      v.result.ranking === undefined
-        ? notMeasured("Whether anything overflows", v.commands.compare)
-        : harmful.length === 0
-          ? html`<p>Nothing that matters: no value overflows or turns to NaN on the way to the final outputs.</p>${fold(v, harmless)}`
-          : html`<ol class="origins">${harmful.slice(0, 30).map((o) => item(v, o))}</ol>${harmful.length > 30 && html`<details><summary>The other ${harmful.length - 30}</summary><ol class="origins" start="31">${harmful.slice(30, 500).map((o) => item(v, o))}</ol></details>`}${fold(v, harmless)}`,
+    body: html`${overflows(v, harmful, harmless)}${decisions(v)}`,
   };
+}
+
+const overflows = (v: View, harmful: readonly Origin[], harmless: readonly Origin[]): Markup =>
+  v.result.ranking === undefined
+    ? notMeasured("Whether anything overflows", v.commands.compare)
+    : harmful.length === 0
+      ? html`<p>Nothing that matters: no value overflows or turns to NaN on the way to the final outputs.</p>${fold(v, harmless)}`
+      : html`<ol class="origins">${harmful.slice(0, 30).map((o) => item(v, o))}</ol>${harmful.length > 30 && html`<details><summary>The other ${harmful.length - 30}</summary><ol class="origins" start="31">${harmful.slice(30, 500).map((o) => item(v, o))}</ol></details>`}${fold(v, harmless)}`;
+
+/** Integers and booleans that fell otherwise: an ArgMax that flips, a comparison that turns. */
+function decisions(v: View): Markup | false {
+  const found = v.result.accumulated?.decisions;
+  if (found === undefined || found.compared === 0) return false;
+  if (found.changed.length === 0)
+    return html`<p class="small">No decision changed: ${plural(found.compared, "integer or boolean tensor")} that FP16 reaches ${found.compared === 1 ? "is" : "are"} as in FP32.</p>`;
+  return html`<h3>Decisions that changed</h3><p>${plural(found.changed.length, "tensor")} of ${found.compared} with integers or booleans fell otherwise in FP16. What hangs on them differs by more than rounding.</p>${folded(
+    found.changed.slice(0, 500),
+    10,
+    "Decisions",
+    (part) =>
+      table(
+        [text("tensor"), text("layer"), numeric("changed"), numeric("of"), numeric("first at"), numeric("FP32"), numeric("FP16")],
+        part.map(
+          (d) =>
+            html`<tr><td>${nameOf(d.tensor, 64)}</td><td>${nameOf(d.layer, 64)}</td>${[d.differing, d.count, d.firstIndex, d.reference, d.candidate].map((n) => countCell(n))}</tr>`,
+        ),
+      ),
+  )}`;
 }
 
 const fold = (v: View, harmless: readonly Origin[]): Markup | false =>

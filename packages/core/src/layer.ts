@@ -45,8 +45,18 @@ export type HazardCode =
   | "weight-overflow" // a weight or constant beyond the FP16 range
   | "weight-underflow" // a considerable share of a weight's norm is below the FP16 range
   | "mask-constant" // a large negative constant that reaches a Softmax
+  | "mask-sum" // masks that are added and together leave the FP16 range
   | "epsilon-underflow" // an epsilon that FP16 rounds to zero or to a subnormal number
-  | "decomposed-layer-norm"; // the square inside overflows from 256 on
+  | "decomposed-layer-norm" // the square inside overflows from 256 on
+  | "decomposed-softmax" // exp, sum and quotient as nodes: exp overflows from 11.09 on where no maximum is subtracted
+  | "range-overflow" // the reference itself comes near 65504 or passes it
+  | "hidden-overflow" // what an operator squares, raises or sums inside leaves the FP16 range, though its output does not
+  | "small-divisor" // what is divided by, or what a logarithm is taken of, comes near zero
+  | "inexact-positions" // integers or angles so large that FP16 numbers lie too far apart
+  | "inexact-coordinates" // sizes and places in images that FP16 moves
+  | "long-reduction" // so many addends that a sum kept in FP16 would stall
+  | "inner-state" // a recurrent state that no FP16 measurement sees
+  | "no-half-form"; // operators that stay in FP32 whatever is pinned
 export type Severity = "error" | "warning" | "info";
 
 /** A static or range-based reason why FP16 may fail here. */

@@ -60,5 +60,5 @@ async function hazardsOf(
       )
     : undefined;
   const floats = buildFloatGraph(model, view, types ?? new Map(), layers);
-  return findHazards({ view, layers, floats, scan: (source) => scanWeight(source, o.signal) });
+  return findHazards({ view, layers, floats, scan: (source) => scanWeight(source, o.signal), ...(types && { types }) });
 }

@@ -12,7 +12,7 @@ import {
 } from "@halfscope/analysis";
 import type { Hazard, Measurements, Origin, Overrides, PrecisionPlan, Recommendation, ResultDocument, Sensitivity } from "@halfscope/core";
 import { addonInfo } from "@halfscope/engine";
-import { allHalf, withPins } from "@halfscope/precision";
+import { allHalf, rangeOf, withPins } from "@halfscope/precision";
 import { pinOverflows } from "./base-pins.js";
 import { digestOfFeed } from "./describe.js";
 import { requireComparable, restorationWarnings, warningsOf } from "./judgeable.js";
@@ -52,7 +52,7 @@ export async function compareStep(bench: Workbench, o: { observe?: ((tensor: str
   const common = { plan, switches: own?.switches, progress: bench.progress, signal: bench.signal, observe };
   const isolated = await measure(subject, feed, { ...common, mode: "isolated" });
   const accumulated = await measure(subject, feed, { ...common, mode: "accumulated" });
-  const ranges = new Map(accumulated.tensors.map((t) => [t.tensor, { min: t.stats.minReference, max: t.stats.maxReferenceValue }]));
+  const ranges = new Map(accumulated.tensors.map((t) => [t.tensor, rangeOf(t.stats)]));
   const hazards = await bench.hazards((t) => ranges.get(t));
   const constants = new Set(hazards.filter((h) => h.code === "weight-overflow" || h.code === "mask-constant").map((h) => h.tensor));
   const origins = findOrigins(accumulated, bench.view, constants);

@@ -11,8 +11,8 @@ import {
   type TensorValue,
 } from "@halfscope/core";
 import { type Feed, feedSignature, floatOutputs, inferTypes, loadFeeds, makeFeeds, OutputEngine, shapesOfFeed } from "@halfscope/engine";
-import { type GraphView, listLayers, type Model, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
-import { findHazards, type Range, type RestoredPlan, restorePlan } from "@halfscope/precision";
+import { type FileSpan, type GraphView, listLayers, type Model, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
+import { findHazards, type HalfLoss, type Range, type RestoredPlan, restorePlan } from "@halfscope/precision";
 import { type HalfModel, restoreHalfModel } from "./half-model.js";
 import { scanWeight } from "./weight-scan.js";
 
@@ -37,7 +37,7 @@ export class Workbench implements Disposable {
   private readonly subjects = new Map<string, Subject>();
   private readonly engines = new Map<string, { engine: OutputEngine; feed: Feed | undefined }>();
   private readonly references = new Map<Feed, ReferenceRun>();
-  private scanned: Hazard[] | undefined;
+  private readonly scanned = new Map<FileSpan | Uint8Array, HalfLoss>();
 
   private constructor(
     readonly model: Model,
@@ -119,26 +119,26 @@ export class Workbench implements Disposable {
 
   /** Static hazards, and with measured ranges those that depend on them. Weights are scanned once. */
   async hazards(range?: Range): Promise<Hazard[]> {
-    const { floats } = (await this.subject()).roundings;
-    const common = { view: this.view, layers: this.layers, floats, ...(range && { range }) };
-    if (this.scanned !== undefined) {
-      const scans = this.scanned.filter((h) => h.code === "weight-overflow" || h.code === "weight-underflow");
-      const others = await findHazards({ ...common, scan: async () => ({ count: 0, overflowed: 0, flushed: 0, maxAbs: 0 }) });
-      return [...others, ...scans];
-    }
+    const { roundings, types } = await this.subject();
+    const { floats } = roundings;
     const weights = [...floats.roots.values()].filter((r) => r.kind === "weight" && r.edges.length > 0).length;
-    const step = this.progress.step("Scanning weights", weights);
+    const step = this.scanned.size === 0 ? this.progress.step("Scanning weights", weights) : undefined;
     let done = 0;
-    this.scanned = await findHazards({
-      ...common,
+    const found = await findHazards({
+      view: this.view,
+      layers: this.layers,
+      floats,
+      types,
+      ...(range && { range }),
       scan: async (source) => {
-        const loss = await scanWeight(source, this.signal);
-        step.update(++done);
+        const loss = this.scanned.get(source) ?? (await scanWeight(source, this.signal));
+        this.scanned.set(source, loss);
+        step?.update(++done);
         return loss;
       },
     });
-    step.end();
-    return this.scanned;
+    step?.end();
+    return found;
   }
 
   /** Outputs of the reference for a sample, and how long a bare pass took (the faster of two). */

@@ -235,7 +235,8 @@ function claimDecomposedSoftmax(scan: Scan, claims: Claims, exp: Node): void {
   if (claims.take({ kind: "softmax", title, nodes, main: divide }, output)) claimProducts(scan, claims, input, output);
 }
 
-function maximumBehind(scan: Scan, tensor: string): { of: string; nodes: readonly Node[] } | undefined {
+/** The tensor whose maximum this is, through casts, reshapes and a Max with a constant; undefined when it is none. */
+export function maximumBehind(scan: Scan, tensor: string): { of: string; nodes: readonly Node[] } | undefined {
   const nodes: Node[] = [];
   for (let at = tensor; ; ) {
     const walk = scan.back(at, "shapes");

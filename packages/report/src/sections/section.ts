@@ -55,8 +55,18 @@ export const hazardWords: Readonly<Record<HazardCode, string>> = {
   "weight-overflow": "weight beyond the FP16 range",
   "weight-underflow": "weight too small for FP16",
   "mask-constant": "mask constant",
+  "mask-sum": "masks that add up",
   "epsilon-underflow": "epsilon too small for FP16",
   "decomposed-layer-norm": "normalization in single nodes",
+  "decomposed-softmax": "softmax in single nodes",
+  "range-overflow": "values near or beyond the FP16 range",
+  "hidden-overflow": "overflow inside an operator",
+  "small-divisor": "division by very small numbers",
+  "inexact-positions": "large integers or angles",
+  "inexact-coordinates": "sizes or coordinates in FP16",
+  "long-reduction": "long sum",
+  "inner-state": "recurrent state",
+  "no-half-form": "stays in FP32",
 };
 
 const kindWords: Partial<Record<LayerKind, string>> = {

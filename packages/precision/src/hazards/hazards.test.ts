@@ -1,9 +1,9 @@
 import { listLayers, readModel, viewGraph } from "@halfscope/onnx";
 import { describe, expect, it } from "vitest";
-import { floats, type ModelParts, node, temporaryFolder, writeModel } from "../../../test/support/model-file.js";
-import { buildFloatGraph } from "./float-graph.js";
-import { roundToHalf } from "./half.js";
-import { findHazards, type HalfLoss, type Range, type WeightScan } from "./hazards.js";
+import { floats, type ModelParts, node, temporaryFolder, writeModel } from "../../../../test/support/model-file.js";
+import { buildFloatGraph } from "../float-graph.js";
+import { roundToHalf } from "../half.js";
+import { findHazards, type HalfLoss, type Range, type WeightScan } from "./index.js";
 
 const folder = temporaryFolder();
 

@@ -45,7 +45,7 @@ export function restorationWarnings(path: string, { differences, pins, planDiffe
     warnings.push(`${differences.length} uses of tensors are rounded otherwise than in the file (${some(differences)}).`);
   if (pins.length > 0 || planDifferences.length > 0)
     warnings.push(
-      `A search for pins starts from ${pins.length} layers that the file keeps in FP32.${planDifferences.length > 0 ? ` ${planDifferences.length} roundings that the file has inside layers of both precisions are not part of it (${some(planDifferences)}).` : ""}`,
+      `A search for pins starts from ${pins.length === 1 ? "the layer" : `the ${pins.length} layers`} that the file keeps in FP32.${planDifferences.length > 0 ? ` ${planDifferences.length} roundings that the file has inside layers of both precisions are not part of it (${some(planDifferences)}).` : ""}`,
     );
   return warnings;
 }

@@ -60,12 +60,14 @@ export function buildFloatGraph(model: Model, view: GraphView, types: TensorType
   for (const v of view.graph.inputs)
     if (v.dtype === "float32" && !view.initializers.has(v.name)) addRoot(v.name, "input", undefined, false);
 
+  /** Nothing inside bodies is changed where their types are not known. */
+  const unknownInside = (node: Node) => view.bodyOf.has(node.index) && node.outputs.some((t) => t !== "" && !types.has(t));
   const computing: { node: Node; reason: string | undefined }[] = [];
   for (const node of view.order) {
     if (view.bodies.has(node)) continue;
     // A Cast from FP32 to FP32, as exporters leave them, moves too.
     const cast = node.domain === "" && node.opType === "Cast" && isFull(node.outputs[0] ?? "") ? [0] : undefined;
-    const moved = (movedInputs(node) ?? cast)?.filter((i) => isFull(node.inputs[i] ?? ""));
+    const moved = (unknownInside(node) ? undefined : (movedInputs(node) ?? cast))?.filter((i) => isFull(node.inputs[i] ?? ""));
     if (moved !== undefined && moved.length > 0) {
       movers.set(node.index, moved);
       continue;
@@ -75,7 +77,8 @@ export function buildFloatGraph(model: Model, view: GraphView, types: TensorType
     const constant = node.domain === "" && (node.opType === "Constant" || node.opType === "ConstantOfShape");
     const reason = constant
       ? undefined
-      : (functions.get(`${node.domain}:${node.opType}`) ??
+      : ((unknownInside(node) ? "the types inside its branch or loop could not be inferred" : undefined) ??
+        functions.get(`${node.domain}:${node.opType}`) ??
         (holdsGraph(node) ? (whyClosed(node) ?? "names in its bodies collide") : mustStayFull(node, functionNames, model.opsets)));
     if (reason !== undefined) fixedNodes.set(node.index, reason);
     node.outputs.forEach((output, i) => {

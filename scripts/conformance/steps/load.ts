@@ -4,7 +4,17 @@ import { dirname } from "node:path";
 import type { Layer } from "@halfscope/core";
 import { HalfscopeError } from "@halfscope/core";
 import { OrtSession } from "@halfscope/engine";
-import { checkExternalData, type GraphView, listLayers, type Model, readModel, readSpan, rewriteModel, unfoldModel, viewGraph } from "@halfscope/onnx";
+import {
+  checkExternalData,
+  type GraphView,
+  listLayers,
+  type Model,
+  readModel,
+  readSpan,
+  rewriteModel,
+  unfoldModel,
+  viewGraph,
+} from "@halfscope/onnx";
 import { Refused, Wrong } from "./verdicts.js";
 
 export interface Read {

@@ -1,13 +1,15 @@
 /** Measuring every tensor of a model whose candidate has all layers in FP16. */
 import { measure, prepareSubject, type Subject } from "@halfscope/analysis";
 import { HalfscopeError, isFloat, type Layer, type MeasureMode, silentProgress } from "@halfscope/core";
-import { elementsOf, type Feed, feedSignature, makeFeeds, tensorOf } from "@halfscope/engine";
+import { convertFromHalf, elementsOf, type Feed, feedSignature, makeFeeds, tensorOf } from "@halfscope/engine";
 import { allHalf } from "@halfscope/precision";
+import { restoreHalfModel } from "halfscope";
 import type { Loaded } from "./load.js";
 import type { Referenced } from "./reference.js";
 import { Void, Wrong } from "./verdicts.js";
 
 export interface Prepared {
+  /** Of the FP32 restoration where the model is in FP16, wholly or in part. */
   subject: Subject;
   feed: Feed;
   random: readonly string[];
@@ -18,8 +20,11 @@ export async function prepareStep(loaded: Loaded, layers: readonly Layer[], { fe
   const { model, view } = loaded;
   if (![...types.values()].some((t) => isFloat(t.dtype))) throw new Void("no float tensor");
   const [feed] = feeds;
-  const subject = await prepareSubject(model, feed, { threads: 1 }, { view, layers });
-  return { subject, feed, random };
+  // The folder of a restoration goes away with the process: weights are mapped from it until the last step.
+  const half = await restoreHalfModel(model, view, { storedToo: true });
+  if (half === undefined) return { subject: await prepareSubject(model, feed, { threads: 1 }, { view, layers }), feed, random };
+  const widened = await widenHalves(feed);
+  return { subject: await prepareSubject(half.model, widened, { threads: 1 }), feed: widened, random };
 }
 
 /** Measures in one mode; every tensor must be accounted for once. */
@@ -53,6 +58,18 @@ export async function measureStep(prepared: Prepared, mode: MeasureMode, note: (
       .join(", ")}`,
   );
   for (const reason of reasons) note(`not supported: ${reason}`);
+}
+
+async function widenHalves(feed: Feed): Promise<Feed> {
+  const tensors = new Map(feed.tensors);
+  for (const [name, value] of tensors)
+    if (value.dtype === "float16")
+      tensors.set(name, {
+        dtype: "float32",
+        dims: value.dims,
+        data: value.data.length === 0 ? value.data : await convertFromHalf(value.data),
+      });
+  return { ...feed, tensors };
 }
 
 const positive = (feed: Feed): Feed => ({

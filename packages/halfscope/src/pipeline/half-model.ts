@@ -17,15 +17,19 @@ export interface HalfModel extends Disposable {
 
 /**
  * Writes the FP32 restoration of an FP16 or mixed-precision file into a folder of its own, which goes away with the result. undefined for models that compute
- * nothing in FP16. Weights take twice their size on disk; nothing is held in memory.
+ * nothing in FP16; with `storedToo` only for those without any tensor in FP16. Weights take twice their size on disk; nothing is held in memory.
  */
-export async function restoreHalfModel(model: Model, view: GraphView, signal?: AbortSignal): Promise<HalfModel | undefined> {
+export async function restoreHalfModel(
+  model: Model,
+  view: GraphView,
+  { signal, storedToo = false }: { signal?: AbortSignal | undefined; storedToo?: boolean } = {},
+): Promise<HalfModel | undefined> {
   if (!mentionsHalf(model, view)) return undefined;
   checkExternalData(model);
   const types = await inferTypes(model, view);
   const isHalf = (t: string) => types.get(t)?.dtype === "float16";
   const computes = (node: Node) => node.opType !== "Cast" && node.opType !== "Constant" && movedInputs(node) === undefined;
-  if (!view.order.some((n) => computes(n) && n.outputs.some(isHalf))) return undefined;
+  if (!(storedToo ? [...types.keys()].some(isHalf) : view.order.some((n) => computes(n) && n.outputs.some(isHalf)))) return undefined;
   const folder = await realpath(await mkdtemp(join(tmpdir(), "halfscope-fp32-")));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.once("exit", remove);

@@ -137,7 +137,7 @@ Napi::Value to_js(Napi::Env env, ort::RunOutcome outcome) {
   result.Set("outputStats", output_stats);
   result.Set("notFetched", not_fetched);
   result.Set("stats", to_block(env, stats.data(), stats.size()));
-  result.Set("executions", to_doubles(env, executions.data(), executions.size() * sizeof(ort::Executions)));
+  result.Set("executions", to_doubles(env, executions.data(), executions.size() * sizeof(Executions)));
   result.Set("decisions", to_doubles(env, decisions.data(), decisions.size() * sizeof(Decision)));
   result.Set("seconds", outcome.seconds);
   return result;

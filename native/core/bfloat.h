@@ -29,4 +29,14 @@ inline void round_to_bfloat(const void* source, float* destination, std::size_t 
   }
 }
 
+/// destination[i] = float(source[i]), exactly. Any alignment of the source.
+inline void bfloat_to_float(const void* source, float* destination, std::size_t count) {
+  for (std::size_t i = 0; i < count; i++) {
+    std::uint16_t upper;
+    std::memcpy(&upper, static_cast<const unsigned char*>(source) + i * sizeof(upper), sizeof(upper));
+    const std::uint32_t bits = static_cast<std::uint32_t>(upper) << 16;
+    std::memcpy(destination + i, &bits, sizeof(bits));
+  }
+}
+
 }  // namespace halfscope

@@ -9,12 +9,13 @@ namespace halfscope {
 struct Decision {
   double count = 0;        ///< elements compared
   double differing = 0;    ///< of these, how many differ
-  double first_index = -1; ///< flat index of the first that differs, over all executions
+  double first_index = -1; ///< flat index of the first pair that differs, over all executions; -1 for none
   double reference = 0;    ///< the values there
   double candidate = 0;
-  double shape_mismatches = 0;  ///< executions in which the two had different shapes: their elements all count as differing
+  double shape_mismatches = 0;  ///< executions in which the two had different shapes: no pairs, the larger side's elements all count as differing
+  double executions = 0;        ///< more than one in a loop
 };
-constexpr std::size_t kDecisionWidth = 6;
+constexpr std::size_t kDecisionWidth = 7;
 static_assert(sizeof(Decision) == kDecisionWidth * sizeof(double), "read as a flat block of doubles");
 
 /// Appends `later`, whose elements lie behind those of `into`.
@@ -27,6 +28,7 @@ inline void merge(Decision& into, const Decision& later) {
   into.count += later.count;
   into.differing += later.differing;
   into.shape_mismatches += later.shape_mismatches;
+  into.executions += later.executions;
 }
 
 }  // namespace halfscope

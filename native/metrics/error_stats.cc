@@ -1,23 +1,9 @@
 #include "metrics/error_stats.h"
 
-#include <cmath>
-
 #include "metrics/error_stats_avx2.h"
 #include "metrics/pair.h"
 
 namespace halfscope {
-namespace {
-
-/// -0 and 0 are one number in a range; one form of it makes every kernel print the same bits.
-void drop_negative_zeros(ErrorStats& s) {
-  s.min_reference += 0.0;
-  s.max_reference_value += 0.0;
-  s.min_candidate += 0.0;
-  s.max_candidate_value += 0.0;
-}
-
-}  // namespace
-
 ErrorStats compare_chunk(const void* reference, const void* candidate, std::size_t count, InstructionSet set) {
   ErrorStats s;
   if (set == InstructionSet::kAvx2) {
@@ -26,32 +12,6 @@ ErrorStats compare_chunk(const void* reference, const void* candidate, std::size
     for (std::size_t i = 0; i < count; i++) fold_pair(s, load_float(reference, i), load_float(candidate, i), i);
   }
   s.count = static_cast<double>(count);
-  drop_negative_zeros(s);
-  return s;
-}
-
-ErrorStats compare_chunk_wide(const double* reference, const double* candidate, std::size_t count) {
-  ErrorStats s;
-  for (std::size_t i = 0; i < count; i++) {
-    const double r = reference[i], c = candidate[i];
-    // Counts, ranges and bins by the nearest float; the difference of finite pairs in full.
-    ErrorStats one;
-    fold_pair(one, static_cast<float>(r), static_cast<float>(c), i);
-    one.count = 1;
-    if (std::isfinite(r) && std::isfinite(c) && one.non_finite_mismatch == 0) {
-      const double error = std::abs(r - c);
-      const double ulp = one.sum_abs > 0 ? one.sum_ulp / one.sum_abs * error : 0;
-      one.max_abs = error;
-      one.max_reference = r;
-      one.max_candidate = c;
-      one.sum_abs = error;
-      one.sum_squared_error = error * error;
-      one.sum_squared_reference = r * r;
-      one.max_ulp = one.sum_ulp = ulp;
-    }
-    one.max_index = one.max_index < 0 ? -1 : 0;
-    merge(s, one);
-  }
   drop_negative_zeros(s);
   return s;
 }

@@ -48,8 +48,12 @@ constexpr std::size_t kChunk = std::size_t{1} << 16;
 /// Statistics of up to kChunk pairs; pointers of any alignment.
 ErrorStats compare_chunk(const void* reference, const void* candidate, std::size_t count, InstructionSet set = instruction_set());
 
-/// The same for FP64 tensors: values that are no FP32 numbers are compared as they are. Ulps and exponents are FP16's.
-ErrorStats compare_chunk_wide(const double* reference, const double* candidate, std::size_t count);
+/// What tensors that are compared hold. FP16 and bfloat16 are FP32 numbers with fewer bits; FP64 is compared as it is. Ulps are FP16's in all of them.
+enum class FloatType { kFloat, kDouble, kHalf, kBfloat };
+constexpr std::size_t bytes_of(FloatType type) { return type == FloatType::kDouble ? 8 : type == FloatType::kFloat ? 4 : 2; }
+
+/// The same for pairs of any type.
+ErrorStats compare_chunk(FloatType type, const void* reference, const void* candidate, std::size_t count, InstructionSet set = instruction_set());
 
 /// Appends `later`, whose elements lie behind those of `into`.
 void merge(ErrorStats& into, const ErrorStats& later);

@@ -189,7 +189,7 @@ HALFSCOPE_AVX2 ErrorStats compare_chunk(const void* reference, const void* candi
   for (std::uint32_t exponent = 0; exponent < 256; exponent++) {
     std::uint32_t values = 0;
     for (const auto& table : histogram.counts) values += table[exponent];
-    s.exponents[exponent_bin(exponent << 23)] += values;
+    s.exponents[exponent_bin(static_cast<int>(exponent) - 127)] += values;
   }
   return s;
 }

@@ -17,32 +17,54 @@ inline float load_float(const void* base, std::size_t index) {
   return value;
 }
 
-inline std::uint32_t bits_of(float value) {
-  std::uint32_t bits;
+/// IEEE 754 fields of the types that pairs have.
+template <class T>
+struct Format;
+template <>
+struct Format<float> {
+  using Bits = std::uint32_t;
+  static constexpr int kMantissaBits = 23, kBias = 127;
+};
+template <>
+struct Format<double> {
+  using Bits = std::uint64_t;
+  static constexpr int kMantissaBits = 52, kBias = 1023;
+};
+
+/// The bits without the sign.
+template <class T>
+typename Format<T>::Bits magnitude_of(T value) {
+  typename Format<T>::Bits bits;
   std::memcpy(&bits, &value, sizeof(bits));
-  return bits;
+  return bits & ~(typename Format<T>::Bits{1} << (8 * sizeof(bits) - 1));
 }
 
-/// 1 / (FP16 ulp at this magnitude): 2^(10 - clamp(floor(log2 |r|), -14, 15)). The biased exponent is moved straight into a float's.
-inline float inverse_half_ulp(std::uint32_t magnitude) {
-  const std::uint32_t exponent = std::clamp<std::uint32_t>(magnitude >> 23, 113u, 142u);
-  const std::uint32_t bits = (264u - exponent) << 23;
+/// floor(log2 |x|); -bias for zero and subnormals.
+template <class T>
+int exponent_of(typename Format<T>::Bits magnitude) {
+  return static_cast<int>(magnitude >> Format<T>::kMantissaBits) - Format<T>::kBias;
+}
+
+/// 1 / (FP16 ulp at this exponent): 2^(10 - clamp(exponent, -14, 15)), moved straight into a float's exponent.
+inline float inverse_half_ulp(int exponent) {
+  const std::uint32_t bits = static_cast<std::uint32_t>(137 - std::clamp(exponent, -14, 15)) << 23;
   float value;
   std::memcpy(&value, &bits, sizeof(value));
   return value;
 }
 
-inline std::size_t exponent_bin(std::uint32_t magnitude) {
-  const int bin = static_cast<int>(magnitude >> 23) - 127 + kExponentBias;
-  return static_cast<std::size_t>(std::clamp(bin, 0, static_cast<int>(kExponentBins) - 1));
+inline std::size_t exponent_bin(int exponent) {
+  return static_cast<std::size_t>(std::clamp(exponent + kExponentBias, 0, static_cast<int>(kExponentBins) - 1));
 }
 
 /// Folds the pair at `index` into everything but `count`.
-inline void fold_pair(ErrorStats& s, float reference, float candidate, std::size_t index) {
-  constexpr std::uint32_t kInfinity = 0x7f800000u;
-  constexpr std::uint32_t kSmallestNormalHalf = 0x38800000u;
-  const std::uint32_t r = bits_of(reference) & 0x7fffffffu;
-  const std::uint32_t c = bits_of(candidate) & 0x7fffffffu;
+template <class T>
+void fold_pair(ErrorStats& s, T reference, T candidate, std::size_t index) {
+  using Bits = typename Format<T>::Bits;
+  constexpr Bits kInfinity = Bits{2 * Format<T>::kBias + 1} << Format<T>::kMantissaBits;
+  constexpr Bits kSmallestNormalHalf = Bits{Format<T>::kBias - 14} << Format<T>::kMantissaBits;
+  const Bits r = magnitude_of(reference);
+  const Bits c = magnitude_of(candidate);
   const bool finite_reference = r < kInfinity;
   const bool finite_candidate = c < kInfinity;
   s.nan_reference += r > kInfinity;
@@ -56,7 +78,7 @@ inline void fold_pair(ErrorStats& s, float reference, float candidate, std::size
   if (finite_reference) {
     s.min_reference = std::min(s.min_reference, static_cast<double>(reference));
     s.max_reference_value = std::max(s.max_reference_value, static_cast<double>(reference));
-    s.exponents[exponent_bin(r)] += 1;
+    s.exponents[exponent_bin(exponent_of<T>(r))] += 1;
   }
   if (finite_candidate) {
     s.min_candidate = std::min(s.min_candidate, static_cast<double>(candidate));
@@ -76,12 +98,20 @@ inline void fold_pair(ErrorStats& s, float reference, float candidate, std::size
     s.max_candidate = candidate;
   }
   if (!both_finite) return;
-  const double ulp = error * inverse_half_ulp(r);
+  const double ulp = error * inverse_half_ulp(exponent_of<T>(r));
   s.sum_abs += error;
   s.sum_squared_error += error * error;
   s.sum_squared_reference += static_cast<double>(reference) * static_cast<double>(reference);
   s.max_ulp = std::max(s.max_ulp, ulp);
   s.sum_ulp += ulp;
+}
+
+/// -0 and 0 are one number in a range; one form of it makes every kernel print the same bits.
+inline void drop_negative_zeros(ErrorStats& s) {
+  s.min_reference += 0.0;
+  s.max_reference_value += 0.0;
+  s.min_candidate += 0.0;
+  s.max_candidate_value += 0.0;
 }
 
 }  // namespace halfscope

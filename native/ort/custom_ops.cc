@@ -1,12 +1,10 @@
 #include "ort/custom_ops.h"
 
 #include <algorithm>
-#include <atomic>
 #include <climits>
 #include <cstring>
 #include <exception>
 #include <memory>
-#include <new>
 #include <string>
 
 #include "core/bfloat.h"
@@ -140,25 +138,19 @@ struct RoundKernel {
   }
 };
 
-/// Statistics of one chunk of tensors of any float type that halfscope compares.
-ErrorStats compare_typed(int element_type, const void* reference, const void* candidate, std::size_t from, std::size_t count, InstructionSet set) {
-  const auto at = [&](const void* base, std::size_t width) { return static_cast<const unsigned char*>(base) + from * width; };
-  if (element_type == kElementFloat) return compare_chunk(at(reference, 4), at(candidate, 4), count, set);
-  if (element_type == kElementDouble)
-    return compare_chunk_wide(static_cast<const double*>(reference) + from, static_cast<const double*>(candidate) + from, count);
-  std::vector<float> r(count), c(count);
-  const auto widen = [&](const unsigned char* source, std::vector<float>& to) {
-    if (element_type == kElementHalf) return half_to_float(source, to.data(), count, set);
-    for (std::size_t i = 0; i < count; i++) {
-      std::uint16_t upper;
-      std::memcpy(&upper, source + 2 * i, 2);
-      const std::uint32_t bits = static_cast<std::uint32_t>(upper) << 16;
-      std::memcpy(&to[i], &bits, 4);
+/// The type that Compare reads; an Error for anything but floats.
+FloatType float_type_of(const TensorView& reference, const TensorView& candidate, std::size_t slot) {
+  if (reference.element_type == candidate.element_type) {
+    switch (reference.element_type) {
+      case kElementFloat: return FloatType::kFloat;
+      case kElementDouble: return FloatType::kDouble;
+      case kElementHalf: return FloatType::kHalf;
+      case kElementBfloat: return FloatType::kBfloat;
+      default: break;
     }
-  };
-  widen(at(reference, 2), r);
-  widen(at(candidate, 2), c);
-  return compare_chunk(r.data(), c.data(), count, set);
+  }
+  throw Error(ErrorCode::kEngineRun, "halfscope.Compare of slot " + std::to_string(slot) + ": expected two float tensors of one type, found types " +
+                                         std::to_string(reference.element_type) + " and " + std::to_string(candidate.element_type));
 }
 
 struct CompareKernel {
@@ -168,32 +160,26 @@ struct CompareKernel {
   void compute(KernelContext* context) const {
     const TensorView reference = input(context, 0);
     const TensorView candidate = input(context, 1);
-    const int type = reference.element_type;
-    const bool is_float = type == kElementFloat || type == kElementDouble || type == kElementHalf || type == kElementBfloat;
-    if (!is_float || type != candidate.element_type)
-      throw Error(ErrorCode::kEngineRun, "halfscope.Compare of slot " + std::to_string(slot) + ": expected two float tensors of one type, found types " +
-                                             std::to_string(type) + " and " + std::to_string(candidate.element_type));
-    ErrorStats all;
+    const FloatType type = float_type_of(reference, candidate, slot);
     const bool same_shape = reference.dims == candidate.dims;
-    if (reference.count != candidate.count) {
-      all.count = static_cast<double>(std::max(reference.count, candidate.count));
-      all.non_finite_mismatch = all.count;
-    } else {
-      std::vector<ErrorStats> parts((reference.count + kChunk - 1) / kChunk);
-      const InstructionSet set = instruction_set();
-      std::atomic<bool> out_of_memory{false};
-      for_chunks(context, reference.count, [&](std::size_t from, std::size_t count, std::size_t chunk) noexcept {
-        try {
-          parts[chunk] = compare_typed(type, reference.data, candidate.data, from, count, set);
-        } catch (...) {
-          out_of_memory = true;
-        }
-      });
-      if (out_of_memory) throw std::bad_alloc();
-      for (const auto& part : parts) merge(all, part);
-    }
+    const ErrorStats all = same_shape ? compare(context, type, reference, candidate) : shape_mismatch(reference.count, candidate.count);
     state.add(slot, all, same_shape);
     *output(context, {1}) = static_cast<float>(all.max_abs);
+  }
+
+ private:
+  static ErrorStats compare(const KernelContext* context, FloatType type, const TensorView& reference, const TensorView& candidate) {
+    std::vector<ErrorStats> parts((reference.count + kChunk - 1) / kChunk);
+    const auto* r = static_cast<const unsigned char*>(reference.data);
+    const auto* c = static_cast<const unsigned char*>(candidate.data);
+    const std::size_t width = bytes_of(type);
+    const InstructionSet set = instruction_set();
+    for_chunks(context, reference.count, [&](std::size_t from, std::size_t count, std::size_t chunk) noexcept {
+      parts[chunk] = compare_chunk(type, r + from * width, c + from * width, count, set);
+    });
+    ErrorStats all;
+    for (const auto& part : parts) merge(all, part);
+    return all;
   }
 };
 
@@ -204,23 +190,32 @@ struct DiffersKernel {
   void compute(KernelContext* context) const {
     const TensorView reference = input(context, 0);
     const TensorView candidate = input(context, 1);
+    const int type = reference.element_type;
+    if (type != candidate.element_type || !is_integer(type)) {
+      throw Error(ErrorCode::kEngineRun, "halfscope.Differs of slot " + std::to_string(slot) + ": expected two tensors of integers or booleans of one type, "
+                                         "found types " + std::to_string(type) + " and " + std::to_string(candidate.element_type));
+    }
     Decision found;
-    found.count = static_cast<double>(std::max(reference.count, candidate.count));
-    if (reference.dims != candidate.dims || reference.element_type != candidate.element_type) {
-      found.shape_mismatches = 1;
-      found.differing = found.count;
-      found.first_index = found.count > 0 ? 0 : -1;
-    } else {
+    found.executions = 1;
+    if (reference.dims == candidate.dims) {
+      found.count = static_cast<double>(reference.count);
       scan(reference, candidate, found);
+    } else {
+      found.shape_mismatches = 1;
+      found.count = found.differing = static_cast<double>(std::max({reference.count, candidate.count, std::size_t{1}}));
     }
     state.add(slot, found);
     *output(context, {1}) = static_cast<float>(found.differing);
   }
 
  private:
+  static bool is_integer(int type) {
+    const bool signed_or_small = type >= 2 && type <= 7;  // uint8, int8, uint16, int16, int32, int64
+    return signed_or_small || type == 9 || type == 12 || type == 13;  // bool, uint32, uint64
+  }
+
   static void scan(const TensorView& reference, const TensorView& candidate, Decision& found) {
     const std::size_t width = element_bytes(reference.element_type);
-    if (width == 0) throw Error(ErrorCode::kEngineRun, "halfscope.Differs: element type " + std::to_string(reference.element_type) + " is not supported");
     const auto* r = static_cast<const unsigned char*>(reference.data);
     const auto* c = static_cast<const unsigned char*>(candidate.data);
     if (reference.count == 0 || std::memcmp(r, c, reference.count * width) == 0) return;

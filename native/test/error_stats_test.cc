@@ -5,6 +5,7 @@
 #include <random>
 #include <vector>
 
+#include "core/bfloat.h"
 #include "metrics/parallel.h"
 #include "test/harness.h"
 
@@ -140,6 +141,97 @@ TEST(merging_shifts_indices_and_adds_counts) {
   for (const auto& [from, count] : {std::pair{0, 300}, std::pair{300, 0}, std::pair{300, 700}})
     merge(parts, compare_chunk(p.reference.data() + from, p.candidate.data() + from, static_cast<std::size_t>(count), InstructionSet::kScalar));
   check_same(whole, parts);
+}
+
+namespace {
+
+/// The figures of FP64 pairs by their definition, without any bit trick.
+ErrorStats plain(const std::vector<double>& reference, const std::vector<double>& candidate) {
+  ErrorStats s;
+  s.count = static_cast<double>(reference.size());
+  for (std::size_t i = 0; i < reference.size(); i++) {
+    const double r = reference[i], c = candidate[i];
+    s.nan_reference += std::isnan(r);
+    s.nan_candidate += std::isnan(c);
+    s.inf_reference += std::isinf(r);
+    s.inf_candidate += std::isinf(c);
+    s.overflowed += std::isfinite(r) && std::isinf(c);
+    s.flushed += !std::isnan(r) && r != 0 && c == 0;
+    s.subnormal_reference += r != 0 && std::abs(r) < std::ldexp(1, -14);
+    s.subnormal_candidate += c != 0 && std::abs(c) < std::ldexp(1, -14);
+    if (std::isfinite(r)) {
+      s.min_reference = std::min(s.min_reference, r + 0.0);
+      s.max_reference_value = std::max(s.max_reference_value, r + 0.0);
+      s.exponents[static_cast<std::size_t>(r == 0 ? 0 : std::clamp(std::ilogb(r) + kExponentBias, 0, 63))] += 1;
+    }
+    if (std::isfinite(c)) {
+      s.min_candidate = std::min(s.min_candidate, c + 0.0);
+      s.max_candidate_value = std::max(s.max_candidate_value, c + 0.0);
+    }
+    const bool both = std::isfinite(r) && std::isfinite(c);
+    if (!both && !(std::isinf(r) && r == c)) {
+      s.non_finite_mismatch += 1;
+      continue;
+    }
+    const double error = both ? std::abs(r - c) : 0;
+    if (error > s.max_abs || s.max_index < 0) {
+      s.max_abs = error;
+      s.max_index = static_cast<double>(i);
+      s.max_reference = r;
+      s.max_candidate = c;
+    }
+    if (!both) continue;
+    const double ulp = error / std::ldexp(1, (r == 0 ? -14 : std::clamp(std::ilogb(r), -14, 15)) - 10);
+    s.sum_abs += error;
+    s.sum_squared_error += error * error;
+    s.sum_squared_reference += r * r;
+    s.max_ulp = std::max(s.max_ulp, ulp);
+    s.sum_ulp += ulp;
+  }
+  return s;
+}
+
+std::vector<double> widened(const std::vector<float>& values) { return {values.begin(), values.end()}; }
+
+}  // namespace
+
+TEST(doubles_are_compared_as_doubles) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const auto p = random_pairs(5000, 20, 8);
+  auto r = widened(p.reference), c = widened(p.candidate);
+  for (const auto& [x, y] : {std::pair{1e200, 1.5e200}, std::pair{1.0, 1 + 1e-13}, std::pair{1e-200, 1e-201}, std::pair{1e-200, 0.0}, std::pair{3e38, 1e39},
+                             std::pair{1e39, infinity}, std::pair{-infinity, 1e300}, std::pair{0.0, 5e-324}}) {
+    r.push_back(x);
+    c.push_back(y);
+  }
+  // Squares of 1e200 leave FP64, as documented sums may; look at the rest apart.
+  for (const std::size_t from : {std::size_t{0}, std::size_t{5000}, std::size_t{5001}}) {
+    const std::vector<double> a(r.begin() + static_cast<long>(from), r.end()), b(c.begin() + static_cast<long>(from), c.end());
+    check_same(compare_chunk(FloatType::kDouble, a.data(), b.data(), a.size()), plain(a, b));
+  }
+  const double one = 1, near = 1 + 1e-13;
+  CHECK(compare_chunk(FloatType::kDouble, &one, &near, 1).max_ulp > 0.9e-10);
+}
+
+TEST(halves_and_bfloats_give_the_figures_of_their_values) {
+  const auto p = random_pairs(5003, 10, 9);
+  for (const auto set : {InstructionSet::kScalar, instruction_set()}) {
+    std::vector<unsigned char> r(5003 * 2 + 1), c(5003 * 2 + 1);
+    std::vector<float> wide_r(5003), wide_c(5003);
+    float_to_half(p.reference.data(), r.data() + 1, 5003, Overflow::kToInfinity, set);
+    float_to_half(p.candidate.data(), c.data() + 1, 5003, Overflow::kToInfinity, set);
+    half_to_float(r.data() + 1, wide_r.data(), 5003, set);
+    half_to_float(c.data() + 1, wide_c.data(), 5003, set);
+    check_same(compare_chunk(FloatType::kHalf, r.data() + 1, c.data() + 1, 5003, set), plain(widened(wide_r), widened(wide_c)));
+    // The upper halves of floats are bfloats.
+    for (std::size_t i = 0; i < 5003; i++) {
+      std::memcpy(r.data() + 1 + 2 * i, reinterpret_cast<const unsigned char*>(&p.reference[i]) + 2, 2);
+      std::memcpy(c.data() + 1 + 2 * i, reinterpret_cast<const unsigned char*>(&p.candidate[i]) + 2, 2);
+    }
+    bfloat_to_float(r.data() + 1, wide_r.data(), 5003);
+    bfloat_to_float(c.data() + 1, wide_c.data(), 5003);
+    check_same(compare_chunk(FloatType::kBfloat, r.data() + 1, c.data() + 1, 5003, set), plain(widened(wide_r), widened(wide_c)));
+  }
 }
 
 TEST_MAIN

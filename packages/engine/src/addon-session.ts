@@ -61,12 +61,19 @@ export interface RunOptions {
   signal?: AbortSignal;
 }
 
-/** The runs of one comparison: more than one in a loop. In the order of the native block. */
+/**
+ * The executions of one comparison within a run: more than one in a loop. Their statistics are merged as `mergeStats` does, one behind the other.
+ * In the order of the native block.
+ */
 const executionFields = ["count", "worst", "firstBroken", "shapeMismatches", "worstError"] as const;
 export type Executions = Record<(typeof executionFields)[number], number>;
 
-/** Integers or booleans of the candidate against the reference's. `firstIndex` is -1 where none differs. In the order of the native block. */
-const decisionFields = ["count", "differing", "firstIndex", "reference", "candidate", "shapeMismatches"] as const;
+/**
+ * Integers or booleans of the candidate against the reference's. `firstIndex` is the flat index of the first pair that differs, over all executions one
+ * behind the other, and -1 where none differs; `reference` and `candidate` are the values there. Of an execution with two shapes (`shapeMismatches`) each
+ * element of the larger side, at least one, counts as differing. In the order of the native block.
+ */
+const decisionFields = ["count", "differing", "firstIndex", "reference", "candidate", "shapeMismatches", "executions"] as const;
 export type Decision = Record<(typeof decisionFields)[number], number>;
 
 export interface RunResult {
@@ -185,7 +192,7 @@ export class OrtSession implements AsyncDisposable, Disposable {
     }
   }
 
-  /** Compare nodes done so far in the run that is under way, or in the last one: for progress. */
+  /** Slots that a Compare node has filled so far in the run that is under way, or in the last one: for progress. */
   comparesDone(): number {
     this.#live();
     return this.#native.comparesDone();

@@ -1,16 +1,15 @@
-import { elementTypes, type TensorValue } from "@halfscope/core";
+import { type DType, numberFromDtype, type TensorValue } from "@halfscope/core";
 import proto from "onnx-proto";
 
 const { onnx } = proto;
 type Node = proto.onnx.INodeProto;
 type ValueInfo = proto.onnx.IValueInfoProto;
-
-const typeNumber = (dtype: string): number => Number(Object.entries(elementTypes).find(([, name]) => name === dtype)?.[0] ?? 0);
+type GraphProto = proto.onnx.IGraphProto;
 
 /** A tensor of a graph's signature. */
 export interface Signature {
   name: string;
-  dtype?: "float32" | "float16" | "int64" | "string";
+  dtype?: DType;
   dims: readonly (number | string)[];
 }
 
@@ -18,31 +17,33 @@ const valueInfo = ({ name, dtype = "float32", dims }: Signature): ValueInfo => (
   name,
   type: {
     tensorType: {
-      elemType: typeNumber(dtype),
+      elemType: numberFromDtype(dtype),
       shape: { dim: dims.map((d) => (typeof d === "string" ? { dimParam: d } : { dimValue: d })) },
     },
   },
 });
 
-/** A node; attributes are integers, or lists of integers. */
+/** A node; attributes are integers, lists of integers, or bodies. */
 export function node(
   opType: string,
   inputs: string[],
   outputs: string[],
-  attributes: Record<string, number | number[]> = {},
+  attributes: Record<string, number | number[] | GraphProto> = {},
   domain = "",
 ): Node {
-  const attribute = Object.entries(attributes).map(([name, value]) =>
-    Array.isArray(value)
-      ? { name, type: onnx.AttributeProto.AttributeType.INTS, ints: value }
-      : { name, type: onnx.AttributeProto.AttributeType.INT, i: value },
-  );
+  const { INT, INTS, GRAPH } = onnx.AttributeProto.AttributeType;
+  const attribute = Object.entries(attributes).map(([name, value]) => {
+    if (typeof value === "number") return { name, type: INT, i: value };
+    return Array.isArray(value) ? { name, type: INTS, ints: value } : { name, type: GRAPH, g: value };
+  });
   return { opType, input: inputs, output: outputs, name: outputs[0] ?? "", domain, attribute };
 }
 export const round = (input: string, output: string, index: number, scalar = 0): Node =>
   node("Round", [input], [output], { switch: index, scalar }, "halfscope");
 export const compare = (reference: string, candidate: string, slot: number): Node =>
   node("Compare", [reference, candidate], [`${slot}#cmp`], { slot }, "halfscope");
+export const differs = (reference: string, candidate: string, slot: number): Node =>
+  node("Differs", [reference, candidate], [`d${slot}#cmp`], { slot }, "halfscope");
 
 export interface TinyModel {
   inputs: readonly Signature[];
@@ -52,26 +53,29 @@ export interface TinyModel {
   constants?: Readonly<Record<string, { dims: readonly number[]; values: Float32Array | BigInt64Array }>>;
 }
 
+/** A graph, also as the body of a node. */
+export const graph = ({ inputs, outputs, nodes, constants = {} }: TinyModel): GraphProto => ({
+  name: "tiny",
+  node: [...nodes],
+  input: inputs.map(valueInfo),
+  output: outputs.map(valueInfo),
+  initializer: Object.entries(constants).map(([name, { dims, values }]) => ({
+    name,
+    dims: [...dims],
+    dataType: values instanceof Float32Array ? 1 : 7,
+    rawData: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+  })),
+});
+
 /** A serialised ModelProto of opset 13, for tests. */
-export function tinyModel({ inputs, outputs, nodes, constants = {} }: TinyModel): Uint8Array {
+export function tinyModel(of: TinyModel): Uint8Array {
   return onnx.ModelProto.encode({
     irVersion: 7,
     opsetImport: [
       { domain: "", version: 13 },
       { domain: "halfscope", version: 1 },
     ],
-    graph: {
-      name: "tiny",
-      node: [...nodes],
-      input: inputs.map(valueInfo),
-      output: outputs.map(valueInfo),
-      initializer: Object.entries(constants).map(([name, { dims, values }]) => ({
-        name,
-        dims: [...dims],
-        dataType: values instanceof Float32Array ? 1 : 7,
-        rawData: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
-      })),
-    },
+    graph: graph(of),
   }).finish();
 }
 

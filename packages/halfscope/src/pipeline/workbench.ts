@@ -51,7 +51,7 @@ export class Workbench implements Disposable {
 
   static async open(path: string, options: WorkbenchOptions = {}): Promise<Workbench> {
     const file = unfoldModel(await readModel(path));
-    const half = await restoreHalfModel(file, viewGraph(file.graph), options.signal);
+    const half = await restoreHalfModel(file, viewGraph(file.graph), { signal: options.signal });
     try {
       const model = half?.model ?? file;
       const view = viewGraph(model.graph);

@@ -1,7 +1,7 @@
 import { type ErrorStats, exponentBias, type Hazard, type Layer, type Severity, type TensorTypes } from "@halfscope/core";
 import type { FileSpan, GraphView, Node } from "@halfscope/onnx";
 import type { FloatGraph } from "../float-graph.js";
-import { maxHalf, minNormalHalf, overflowThreshold } from "../half.js";
+import { maxHalf, minNormalHalf, overflowThreshold, roundToHalf } from "../half.js";
 
 /** What conversion to FP16 does to the values of one weight. */
 export interface HalfLoss {
@@ -71,6 +71,21 @@ export const magnitudeOf = (r: { min: number; max: number }): number => {
 /** How a magnitude stands to the FP16 range: beyond it (error), within a factor of four (warning), or far (undefined). */
 export const severityOfMagnitude = (magnitude: number): Severity | undefined =>
   magnitude >= overflowThreshold ? "error" : magnitude >= maxHalf / rangeMargin ? "warning" : undefined;
+
+/** A divisor that FP16 changes by more than this is worth a warning: eight times what rounding alone does. */
+const notableChange = 2 ** -8;
+
+/**
+ * What FP16 makes of a small number and the epsilon that keeps it from zero: nothing at all (error), another number (warning), or the same but for
+ * rounding. `change`: relative to the exact divisor.
+ */
+export function guardedDivisor(least: number, epsilon: number, kind: "add" | "max"): { severity: Severity; change: number } {
+  const combine = (a: number, b: number) => (kind === "add" ? a + b : Math.max(a, b));
+  const exact = combine(least, epsilon);
+  const half = roundToHalf(combine(roundToHalf(least), roundToHalf(epsilon)));
+  const change = Math.abs(half - exact) / exact;
+  return { severity: half === 0 ? "error" : change > notableChange ? "warning" : "info", change };
+}
 
 export const layerOf = (o: HazardOptions, node: Node | undefined): string => (node && o.floats.layerOf.get(node.index)) ?? "";
 

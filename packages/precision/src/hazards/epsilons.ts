@@ -1,8 +1,8 @@
 import type { Hazard, Severity } from "@halfscope/core";
 import { type Divisor, divisorsOf, type Guard } from "@halfscope/onnx";
 import { flushThreshold, minNormalHalf } from "../half.js";
-import { format, type HazardOptions, layerOf, type MeasuredRange, staysFull, worse } from "./context.js";
-import { epsilonMargin } from "./norms.js";
+import { format, guardedDivisor, type HazardOptions, layerOf, type MeasuredRange, staysFull, worse } from "./context.js";
+import { effectWords } from "./norms.js";
 
 /** Divisions and logarithms outside of the normalizations, which are judged as such: their epsilons, and divisors that are measured near zero. */
 export function divisorHazards(o: HazardOptions): Hazard[] {
@@ -42,27 +42,22 @@ function epsilonHazard(o: HazardOptions, d: Divisor, guard: Guard): Hazard | und
   const measured = o.range?.(guard.of);
   const least = measured && leastMagnitude(measured);
   const lost = guard.value <= flushThreshold;
+  const effect = least === undefined ? undefined : guardedDivisor(least, guard.value, guard.kind);
   const written = guard.kind === "add" ? `its epsilon ${format(guard.value)}` : `its lower limit ${format(guard.value)}`;
+  const zero = d.kind === "logarithm" ? "a logarithm of zero" : "a division by zero";
   return {
     code: "epsilon-underflow",
-    severity: epsilonSeverity(guard.value, least),
+    severity: effect?.severity ?? (lost ? "warning" : "info"),
     layer: layerOf(o, d.node),
     tensor: guard.tensor,
     evidence:
       `${nameOf(d)} a number that ${written} keeps from zero, and FP16 ${lost ? "turns that into 0" : "keeps that as a subnormal number only"}` +
-      (least === undefined
+      (least === undefined || effect === undefined
         ? "."
-        : `; the smallest magnitude measured is ${format(least)}, ${least >= guard.value * epsilonMargin && least >= minNormalHalf ? "far above it, so nothing is lost here" : "so a division by zero is near"}.`),
+        : `; the smallest magnitude measured is ${format(least)}, ${effectWords(effect, zero)}.`),
     fix: "Raise it to at least 6.1e-5, or pin this layer.",
     values: { epsilon: guard.value, ...(least !== undefined && { minMeasured: least }) },
   };
-}
-
-function epsilonSeverity(epsilon: number, least: number | undefined): Severity {
-  const lost = epsilon <= flushThreshold;
-  if (least === undefined) return lost ? "warning" : "info";
-  if (least <= flushThreshold) return lost ? "error" : "warning";
-  return least < epsilon * epsilonMargin || least < minNormalHalf ? "warning" : "info";
 }
 
 /** Zero where the range begins or crosses there: an epsilon is there for exactly that. */

@@ -93,9 +93,11 @@ describe("a decomposed LayerNormalization", () => {
   it.each([
     [1e-12, undefined, "warning", /becomes 0 in FP16/],
     [1e-6, undefined, "warning", /subnormal/],
-    [1e-12, 0.5, "warning", /far above/],
+    [1e-12, 0.5, "info", /far above/],
     [1e-12, 1e-10, "error", /division by zero/],
-    [1e-5, 1e-3, "error", /division by zero/],
+    [1e-6, 0, "warning", /changes the sum by 1.33 %/],
+    // RMSNorm of Llama: a variance of 300 times epsilon, of which FP16 loses no more than of any other number.
+    [1e-6, 3e-4, "info", /far above/],
   ] as const)("with an epsilon of %d and a smallest variance of %s is judged: %s", async (epsilon, min, severity, evidence) => {
     const found = await hazardsOf(norm(epsilon), min === undefined ? undefined : { variance: { min, max: 1 }, square: { min: 0, max: 1 } });
     expect(found.find((h) => h.code === "epsilon-underflow")).toMatchObject({

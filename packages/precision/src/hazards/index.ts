@@ -45,15 +45,13 @@ export async function findHazards(o: HazardOptions): Promise<Hazard[]> {
     ...fullForms(o),
   ];
   const seen = new Set<string>();
-  return hazards
-    .filter((h) => {
-      // An epsilon or a mask that all layers share is one thing to mend.
-      const key = `${h.code}\0${h.tensor}`;
-      if (seen.has(key)) return false;
-      seen.add(key);
-      return true;
-    })
-    .sort(bySeverity);
+  return hazards.sort(bySeverity).filter((h) => {
+    // An epsilon or a mask that all layers share is one thing to mend: the layer where it is worst stands for it.
+    const key = `${h.code}\0${h.tensor}`;
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
 }
 
 /** Tensors inside the layers whose overflow these hazards speak of already; what a layer gives to others is not inside. */

@@ -1,10 +1,7 @@
 import type { Hazard, Layer, Severity } from "@halfscope/core";
 import { layerNormParts } from "@halfscope/onnx";
 import { flushThreshold, minNormalHalf } from "../half.js";
-import { format, formatNear, type HazardOptions, severityOfMagnitude } from "./context.js";
-
-/** An epsilon that is lost does no harm while the smallest variance is this many times larger. */
-export const epsilonMargin = 1e3;
+import { format, formatNear, guardedDivisor, type HazardOptions, severityOfMagnitude } from "./context.js";
 
 /** What goes wrong inside a normalization that is written as many nodes: the square, and the epsilon. */
 export function normHazards({ view, range }: HazardOptions, layer: Layer): Hazard[] {
@@ -30,24 +27,28 @@ export function normHazards({ view, range }: HazardOptions, layer: Layer): Hazar
   const epsilon = parts?.epsilon;
   if (epsilon !== undefined && epsilon.tensor !== undefined && epsilon.value > 0 && epsilon.value < minNormalHalf) {
     const variance = parts?.variance === undefined ? undefined : range?.(parts.variance)?.min;
-    const lost = epsilon.value <= flushThreshold;
-    const near = variance !== undefined && variance < epsilon.value * epsilonMargin;
-    const tiny = variance !== undefined && variance <= flushThreshold;
+    const effect = variance === undefined ? undefined : guardedDivisor(Math.max(0, variance), epsilon.value, "add");
     found.push({
       code: "epsilon-underflow",
-      severity: near || tiny ? "error" : "warning",
+      severity: effect?.severity ?? "warning",
       layer: layer.id,
       tensor: epsilon.tensor,
       evidence:
-        `Its epsilon ${format(epsilon.value)} ${lost ? "becomes 0" : "becomes a subnormal number"} in FP16` +
-        (variance === undefined
+        `Its epsilon ${format(epsilon.value)} becomes ${epsilon.value <= flushThreshold ? "0" : "a subnormal number"} in FP16` +
+        (variance === undefined || effect === undefined
           ? "."
-          : `; the smallest variance measured is ${format(variance)}, ${near || tiny ? "so a division by zero is near" : "far above it, so nothing is lost here"}.`),
+          : `; the smallest variance measured is ${format(variance)}, ${effectWords(effect)}.`),
       fix: "Raise epsilon to at least 6.1e-5, or pin this layer.",
       values: { epsilon: epsilon.value, ...(variance !== undefined && { minVariance: variance }) },
     });
   }
   return found;
+}
+
+/** The end of a sentence that names the smallest number an epsilon was added to. */
+export function effectWords({ severity, change }: ReturnType<typeof guardedDivisor>, zero = "a division by zero"): string {
+  if (severity === "error") return `so ${zero} follows`;
+  return severity === "warning" ? `so FP16 changes the sum by ${format(100 * change)} %` : "far above it, so nothing is lost here";
 }
 
 const fusedForm = (layer: Layer): string =>

@@ -24,6 +24,11 @@ export const elementTypes = {
   21: "uint4",
   22: "int4",
   23: "float4e2m1",
+  24: "float8e8m0",
+  25: "uint2",
+  26: "int2",
+  27: "float6e2m3",
+  28: "float6e3m2",
 } as const;
 export type DType = (typeof elementTypes)[keyof typeof elementTypes] | "unknown";
 
@@ -48,23 +53,27 @@ const widths: Partial<Record<DType, number>> = {
   float8e4m3fnuz: 1,
   float8e5m2: 1,
   float8e5m2fnuz: 1,
+  float8e8m0: 1,
 };
+/** Bits of the types that ONNX packs, the first element in the lowest bits of a byte. */
+const packedBits: Partial<Record<DType, number>> = { uint4: 4, int4: 4, float4e2m1: 4, uint2: 2, int2: 2, float6e2m3: 6, float6e3m2: 6 };
 
 export const dtypeFromNumber = (n: number): DType => (elementTypes as Record<number, DType>)[n] ?? "unknown";
 /** ONNX number of a type; 0 for "unknown". */
 export const numberFromDtype = (d: DType): number => numbers.get(d) ?? 0;
 /** Bytes per element; undefined for strings, sub-byte and unknown types. */
 export const bytesPerElement = (d: DType): number | undefined => widths[d];
+/** Bits per element, of packed types too; undefined for strings and unknown types. */
+export const bitsPerElement = (d: DType): number | undefined => packedBits[d] ?? (widths[d] === undefined ? undefined : 8 * widths[d]);
+/** Bytes that so many elements take, the last byte of packed types filled up; undefined for strings and unknown types. */
+export function byteLength(d: DType, elements: number): number | undefined {
+  const bits = bitsPerElement(d);
+  // Whole bytes first: a product with bits could leave the exact integers.
+  return bits === undefined ? undefined : bits % 8 === 0 ? (bits / 8) * elements : Math.ceil((bits * elements) / 8);
+}
 /** Types whose values FP16 can lose: what halfscope compares. */
 export const isFloat = (d: DType): boolean => d === "float32" || d === "float16" || d === "float64" || d === "bfloat16";
 
-/** A tensor with its values, little-endian, C order. */
-export interface TensorValue {
-  dtype: DType;
-  dims: readonly number[];
-  /** Exactly `product(dims) * bytesPerElement(dtype)` bytes. */
-  data: Uint8Array;
-}
 export const elementCount = (dims: readonly number[]): number => dims.reduce((n, d) => n * d, 1);
 
 /** What is known of a tensor before it has values: sizes that are not known are undefined. */

@@ -7,3 +7,4 @@ export * from "./plan.js";
 export * from "./progress.js";
 export * from "./result.js";
 export * from "./summarise.js";
+export * from "./values.js";

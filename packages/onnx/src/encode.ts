@@ -125,7 +125,10 @@ function renameInGraph(bytes: Uint8Array, outer: (tensor: string) => string): Ui
   for (const f of fields) {
     if (f.number === graphField.input) local.add(nameIn(f, 1));
     else if (f.number === graphField.initializer) local.add(nameIn(f, 8));
-    else if (f.number === graphField.node)
+    else if (f.number === graphField.sparseInitializer) {
+      const values = fieldsOf(bytesOf(f), "a sparse tensor").find((part) => part.number === 1);
+      if (values !== undefined) local.add(nameIn(values, 8));
+    } else if (f.number === graphField.node)
       for (const part of fieldsOf(bytesOf(f), "a node")) if (part.number === nodeField.output) local.add(textOf(part));
   }
   const rename = (tensor: string) => (tensor === "" || local.has(tensor) ? tensor : outer(tensor));

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../../test/support/model-file.js";
-import { block, varintField } from "../../../test/support/wire.js";
+import { block, varintBytes, varintField } from "../../../test/support/wire.js";
 import { checkExternalData, readInitializer } from "./external-data.js";
 import { readModel } from "./read-model.js";
 
@@ -122,5 +122,75 @@ describe("the digest of a model", () => {
       values.map((b, i) => (i === 7 ? b ^ 1 : b)),
     );
     expect((await open({ location: "w.bin" })).digest).not.toBe(first);
+  });
+});
+
+describe("tensors inside nodes and bodies", () => {
+  const external = (name: string, dims: number, extra: Record<string, string> = {}) => [
+    varintField(1, dims),
+    varintField(2, 1),
+    block(8, name),
+    ...Object.entries({ location: "inner.bin", ...extra }).map(([k, v]) => block(13, [block(1, k), block(2, v)])),
+    varintField(14, 1),
+  ];
+  const attribute = (name: string, type: number, field: number, content: readonly Uint8Array[]) =>
+    block(5, [block(1, name), block(field, content), varintField(20, type)]);
+  const constant = block(1, [block(2, "c"), block(3, "the constant"), block(4, "Constant"), attribute("value", 4, 5, external("", 4))]);
+  const body = [block(1, [block(1, "w"), block(2, "z"), block(4, "Relu")]), block(5, external("w", 4)), block(12, block(1, "z"))];
+  const holder = block(1, [block(1, "x"), block(2, "y"), block(4, "If"), attribute("then_branch", 5, 6, body)]);
+  const sparse = block(15, [
+    block(1, external("s", 4)),
+    block(2, [varintField(1, 4), varintField(2, 7), block(8, "i")]),
+    varintField(3, 9),
+  ]);
+  const read = (part: Uint8Array) => {
+    writeFileSync(path, Buffer.concat([varintField(1, 8), block(7, [part, block(12, block(1, "y"))])]));
+    return readModel(path);
+  };
+
+  it.each([
+    ["a Constant's value", constant, /attribute "value" of the Constant node "the constant"/],
+    ["an initializer of a branch", holder, /Initializer "w"/],
+    ["the values of a sparse initializer", sparse, /Sparse initializer "s"/],
+  ])("are checked like initializers: %s", async (_, part, what) => {
+    const model = await read(part);
+    const whatIsWrong = () => {
+      try {
+        checkExternalData(model);
+        return "";
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    expect(whatIsWrong()).toMatch(what);
+    expect(whatIsWrong()).toMatch(/does not exist/);
+    writeFileSync(join(folder, "inner.bin"), values.subarray(0, 15));
+    expect(whatIsWrong()).toMatch(/has only 15/);
+    writeFileSync(join(folder, "inner.bin"), values.subarray(0, 16));
+    expect(whatIsWrong()).toMatch(part === sparse ? /list of indices/ : /^$/);
+  });
+
+  it("must hold what their shape needs: the list of indices of a sparse initializer", async () => {
+    writeFileSync(join(folder, "inner.bin"), values);
+    const model = await read(sparse);
+    expect(model.graph.sparseInitializers).toMatchObject([{ name: "s", dtype: "float32", dims: [9] }]);
+    expect(() => checkExternalData(model)).toThrow(/list of indices of the sparse initializer "s" holds 0 bytes .* needs 32/);
+  });
+});
+
+describe("more than 2 GB of structure", () => {
+  it("is refused before anything of that size is read", async () => {
+    const size = 2 ** 31 + 100;
+    const head = (number: number, length: number) => Buffer.from([...varintBytes(number * 8 + 2), ...varintBytes(length)]);
+    const node = head(1, size);
+    writeFileSync(path, Buffer.concat([varintField(1, 8), head(7, node.length + size), node]));
+    const start = statSync(path).size;
+    truncateSync(path, start + size);
+    await expect(readModel(path)).rejects.toMatchObject({
+      code: "ERR_MODEL_UNSUPPORTED",
+      message: expect.stringMatching(/more than 2 GB of structure/),
+      hint: expect.stringMatching(/external data/),
+    });
+    truncateSync(path, start);
   });
 });

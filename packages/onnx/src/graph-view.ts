@@ -1,7 +1,7 @@
 import { InputError } from "@halfscope/core";
 import { type Body, type Link, linksOf, openBodies } from "./bodies.js";
 import { mayHoldSubgraph, reindexed, subgraphsOf } from "./node.js";
-import type { Graph, Initializer, Node } from "./types.js";
+import type { Graph, Initializer, Node, SparseInitializer } from "./types.js";
 
 export interface Use {
   readonly node: Node;
@@ -23,6 +23,8 @@ export interface GraphView {
   readonly outer: ReadonlyMap<Node, readonly string[]>;
   /** Of the graph and of the bodies. */
   readonly initializers: ReadonlyMap<string, Initializer>;
+  /** Of the graph and of the bodies: constants of a kind of their own, which travel verbatim. */
+  readonly sparse: ReadonlyMap<string, SparseInitializer>;
   readonly graphInputs: ReadonlySet<string>;
   readonly graphOutputs: ReadonlySet<string>;
   /** All nodes, producers first, those of a body in front of its holder (file order where that already holds). */
@@ -48,6 +50,7 @@ class Viewer {
   private readonly consumers = new Map<string, Use[]>();
   private readonly outer = new Map<Node, readonly string[]>();
   private readonly initializers: Map<string, Initializer>;
+  private readonly sparse: Map<string, SparseInitializer>;
   private readonly bodies = new Map<Node, readonly Body[]>();
   private readonly bodyOf = new Map<number, Body>();
   private readonly links: Link[] = [];
@@ -58,22 +61,38 @@ class Viewer {
   constructor(private readonly graph: Graph) {
     this.nodes = [...graph.nodes];
     this.initializers = new Map(graph.initializers.map((i) => [i.name, i]));
+    this.sparse = new Map(graph.sparseInitializers.map((i) => [i.name, i]));
     this.define(graph);
   }
 
   view(): GraphView {
-    const { graph, nodes, producer, consumers, outer, initializers, bodies, bodyOf, links } = this;
+    const { graph, nodes, producer, consumers, outer, initializers, sparse, bodies, bodyOf, links } = this;
     const mainOrder = this.level(graph.nodes);
     // Most graphs have no bodies: one list then serves as both.
     const order = bodies.size === 0 ? mainOrder : this.order;
     const graphInputs = new Set(graph.inputs.map((v) => v.name));
     const graphOutputs = new Set(graph.outputs.map((v) => v.name));
-    return { graph, nodes, producer, consumers, outer, initializers, graphInputs, graphOutputs, order, mainOrder, bodies, bodyOf, links };
+    return {
+      graph,
+      nodes,
+      producer,
+      consumers,
+      outer,
+      initializers,
+      sparse,
+      graphInputs,
+      graphOutputs,
+      order,
+      mainOrder,
+      bodies,
+      bodyOf,
+      links,
+    };
   }
 
   private define(graph: Graph): void {
     for (const v of graph.inputs) this.defined.add(v.name);
-    for (const i of graph.initializers) this.defined.add(i.name);
+    for (const i of constantsOf(graph)) this.defined.add(i.name);
     for (const n of graph.nodes) for (const o of n.outputs) this.defined.add(o);
   }
 
@@ -111,6 +130,7 @@ class Viewer {
     for (const body of bodies) {
       for (const node of body.graph.nodes) this.bodyOf.set(node.index, body);
       for (const i of body.graph.initializers) this.initializers.set(i.name, i);
+      for (const i of body.graph.sparseInitializers) this.sparse.set(i.name, i);
       this.links.push(...links.filter((l) => l.body === body));
       body.order = this.level(body.graph.nodes);
       for (const v of body.graph.outputs) this.use(v.name, holder, -1);
@@ -141,8 +161,9 @@ export function topOf(view: GraphView, node: Node): Node {
   return top;
 }
 
+const constantsOf = (graph: Graph) => [...graph.initializers, ...graph.sparseInitializers];
 const definedIn = (graph: Graph): string[] => [
-  ...new Set([...graph.inputs.map((v) => v.name), ...graph.initializers.map((i) => i.name)]),
+  ...new Set([...graph.inputs.map((v) => v.name), ...constantsOf(graph).map((i) => i.name)]),
   ...graph.nodes.flatMap((n) => n.outputs),
 ];
 const repeats = (names: readonly string[]): boolean => new Set(names).size !== names.length;
@@ -153,7 +174,7 @@ export function outerNames(node: Node): string[] {
   const collect = (graph: Graph, shadowed: ReadonlySet<string>) => {
     const local = new Set(shadowed);
     for (const v of graph.inputs) local.add(v.name);
-    for (const i of graph.initializers) local.add(i.name);
+    for (const i of constantsOf(graph)) local.add(i.name);
     for (const n of graph.nodes) for (const o of n.outputs) local.add(o);
     const read = (name: string) => {
       if (name !== "" && !local.has(name)) names.add(name);

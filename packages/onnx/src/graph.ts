@@ -1,7 +1,7 @@
 import { dtypeFromNumber } from "@halfscope/core";
 import { nodeFromField } from "./node.js";
-import { tensorFromField, tensorFromFile } from "./tensor.js";
-import type { Dimension, Field, Graph, Initializer, Node, ValueInfo } from "./types.js";
+import { sparseFromField, tensorFromField, tensorFromFile } from "./tensor.js";
+import type { ContainerType, Dimension, Field, Graph, Initializer, Node, SparseInitializer, ValueInfo } from "./types.js";
 import { bytesOf, type FieldLocation, type FileBytes, fieldsOf, intOf, notProtobuf, textOf } from "./wire.js";
 
 /** GraphProto field numbers (onnx.proto). */
@@ -44,12 +44,14 @@ export function withNodes(graph: Graph, nodes: readonly Node[], folder: string):
 
 function graphFromFields(fields: readonly Field[], initializers: readonly Initializer[], folder: string): Graph {
   const nodes: Node[] = [];
+  const sparseInitializers: SparseInitializer[] = [];
   const values: Record<number, ValueInfo[]> = { [graphField.input]: [], [graphField.output]: [], [graphField.valueInfo]: [] };
   let name = "";
   for (const field of fields) {
     if (field.wireType !== 2 && known.has(field.number)) throw notProtobuf(`field ${field.number} of a graph`, 0);
     if (field.number === graphField.node) nodes.push(nodeFromField(nodes.length, field, folder));
     else if (field.number === graphField.name) name = textOf(field);
+    else if (field.number === graphField.sparseInitializer) sparseInitializers.push(sparseFromField(field, folder));
     else values[field.number]?.push(valueInfoFromField(field));
   }
   const of = (number: number) => values[number] ?? [];
@@ -57,6 +59,7 @@ function graphFromFields(fields: readonly Field[], initializers: readonly Initia
     name,
     nodes,
     initializers,
+    sparseInitializers,
     inputs: of(graphField.input),
     outputs: of(graphField.output),
     valueInfos: of(graphField.valueInfo),
@@ -64,23 +67,46 @@ function graphFromFields(fields: readonly Field[], initializers: readonly Initia
   };
 }
 
+/** TypeProto field numbers. */
+const typeField = { tensor: 1, sequence: 4, optional: 9 } as const;
+/** Fields of a TypeProto that are no type: the denotation. */
+const denotation = 6;
+
 export function valueInfoFromField(field: Field): ValueInfo {
   let name = "";
-  let dtype: ValueInfo["dtype"] = "unknown";
-  let dims: Dimension[] | undefined;
+  let type: Pick<ValueInfo, "dtype" | "dims" | "container"> = { dtype: "unknown", dims: undefined };
   for (const f of fieldsOf(bytesOf(field), "a value_info")) {
     if (f.number === 1) name = textOf(f);
-    else if (f.number === 2)
-      for (const type of fieldsOf(bytesOf(f), "a type").filter((t) => t.number === 1))
-        for (const part of fieldsOf(bytesOf(type), "a tensor type")) {
-          if (part.number === 1) dtype = dtypeFromNumber(intOf(part));
-          else if (part.number === 2)
-            dims = fieldsOf(bytesOf(part), "a shape")
-              .filter((d) => d.number === 1)
-              .map(dimensionFromField);
-        }
+    else if (f.number === 2) type = typeFromBytes(bytesOf(f));
   }
-  return { name, dtype, dims, field };
+  return { name, ...type, field };
+}
+
+function typeFromBytes(bytes: Uint8Array): Pick<ValueInfo, "dtype" | "dims" | "container"> {
+  const type = fieldsOf(bytes, "a type").findLast((t) => t.number !== denotation);
+  let dtype: ValueInfo["dtype"] = "unknown";
+  let dims: Dimension[] | undefined;
+  if (type?.number === typeField.tensor) {
+    for (const part of fieldsOf(bytesOf(type), "a tensor type")) {
+      if (part.number === 1) dtype = dtypeFromNumber(intOf(part));
+      else if (part.number === 2)
+        dims = fieldsOf(bytesOf(part), "a shape")
+          .filter((d) => d.number === 1)
+          .map(dimensionFromField);
+    }
+    return { dtype, dims };
+  }
+  return { dtype, dims, ...(type !== undefined && { container: containerFromField(type) }) };
+}
+
+function containerFromField(type: Field): ContainerType {
+  const isSequence = type.number === typeField.sequence;
+  if (!isSequence && type.number !== typeField.optional) return { kind: "other" };
+  const element = fieldsOf(bytesOf(type), "a type").find((f) => f.number === 1 && f.wireType === 2);
+  if (element === undefined) return { kind: "other" };
+  const { dtype, container } = typeFromBytes(bytesOf(element));
+  if (container === undefined) return isSequence ? { kind: "sequence", dtype } : { kind: "optional", of: "tensor", dtype };
+  return !isSequence && container.kind === "sequence" ? { kind: "optional", of: "sequence", dtype: container.dtype } : { kind: "other" };
 }
 
 function dimensionFromField(field: Field): Dimension {

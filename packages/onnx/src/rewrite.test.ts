@@ -48,7 +48,7 @@ const odd: Record<string, Uint8Array> = {
       block(15, [
         block(1, [varintField(1, 1), varintField(2, 1), fixed32(4, 2), block(8, "w")]),
         block(2, [packed(7, [1])]),
-        packed(1, [3]),
+        packed(3, [3]),
       ]),
       block(5, [varintField(2, 8), varintField(1, 2), block(6, "a"), block(6, ""), block(8, "words")]),
       output,

@@ -53,6 +53,18 @@ describe("values of a tensor, as little-endian bytes", () => {
     ["float16 as bits", [type(10), packed(5, [0x3c00, 0xfc00])], "003c 00fc"],
     ["bfloat16 as bits", [type(16), packed(5, [0x3f80])], "803f"],
     ["float8", [type(17), packed(5, [0x7e])], "7e"],
+    ["float8e8m0", [type(24), packed(5, [0x7f, 0x80])], "7f 80"],
+    ["complex64, packed", [type(14), block(4, little("0000803f 00000040"))], "0000803f 00000040"],
+    ["complex64, one by one", [type(14), fixed32(4, 1), fixed32(4, 2)], "0000803f 00000040"],
+    ["complex128", [type(15), block(10, little("000000000000f03f 0000000000000040"))], "000000000000f03f 0000000000000040"],
+    ["int4, two in a byte", [type(22), varintField(1, 3), packed(5, [0x21, 0x0f])], "21 0f"],
+    ["uint4, raw", [type(21), varintField(1, 3), block(9, little("210f"))], "21 0f"],
+    ["float4e2m1", [type(23), varintField(1, 2), packed(5, [0xfe])], "fe"],
+    ["uint2, four in a byte", [type(25), varintField(1, 5), packed(5, [0xe4, 0x03])], "e4 03"],
+    ["int2, raw", [type(26), varintField(1, 4), block(9, little("e4"))], "e4"],
+    // 1 | 2 << 6 | 3 << 12 | 63 << 18, then 33 alone.
+    ["float6e2m3, one by one, packed four in three bytes", [type(27), varintField(1, 5), packed(5, [1, 2, 3, 63, 33])], "8130fc 21"],
+    ["a type of the future, raw", [type(99), block(9, little("0102"))], "01 02"],
     ["raw data", [type(6), block(9, little("01020304"))], "01020304"],
   ])("%s", async (_, tensor, expected) => {
     expect(Buffer.from(await readInitializer(await tensorOf(...tensor))).toString("hex")).toBe(expected.replaceAll(" ", ""));
@@ -60,8 +72,6 @@ describe("values of a tensor, as little-endian bytes", () => {
 
   it.each([
     ["strings", 8, [block(6, "a"), block(6, "b")]],
-    ["complex64 outside raw_data", 14, [fixed32(4, 1), fixed32(4, 2)]],
-    ["4-bit integers outside raw_data", 22, [packed(5, [0x21])]],
     ["a type of the future", 99, [packed(5, [1])]],
   ])("%s are kept and named as what cannot be read", async (_, number, values) => {
     const initializer = await tensorOf(type(number), ...values);

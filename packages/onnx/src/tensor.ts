@@ -1,6 +1,6 @@
 import { isAbsolute, join, normalize, sep } from "node:path";
-import { bytesPerElement, type DType, dtypeFromNumber, elementCount, InputError } from "@halfscope/core";
-import type { Field, FileSpan, Initializer, InitializerData } from "./types.js";
+import { bitsPerElement, byteLength, type DType, dtypeFromNumber, elementCount, InputError } from "@halfscope/core";
+import type { Field, FileSpan, Initializer, InitializerData, SparseInitializer } from "./types.js";
 import {
   bigIntsOf,
   bytesOf,
@@ -64,8 +64,30 @@ function tensorFromFields(fields: readonly Field[], field: Field, folder: string
       hint: "The file is damaged; export the model again.",
     });
   const data =
-    location !== undefined && intOf(location) === 1 ? externalData(fields, tensorName, dtype, dims, folder) : embeddedData(fields, dtype);
+    location !== undefined && intOf(location) === 1
+      ? externalData(fields, tensorName, dtype, dims, folder)
+      : embeddedData(fields, dtype, elementType, elementCount(dims));
   return { name: tensorName, dtype, elementType, dims, data, field };
+}
+
+/** SparseTensorProto field numbers. Its name is that of its values. */
+const sparseField = { values: 1, indices: 2, dims: 3 } as const;
+
+/** Reads a sparse initializer. Throws ERR_MODEL_PARSE when it has no values. */
+export function sparseFromField(field: Field, folder: string): SparseInitializer {
+  const fields = fieldsOf(bytesOf(field), "a sparse tensor");
+  const part = (number: number) => {
+    const found = fields.findLast((f) => f.number === number && f.wireType === 2);
+    return found === undefined ? undefined : tensorFromField(found, folder);
+  };
+  const values = part(sparseField.values);
+  if (values === undefined)
+    throw new InputError("ERR_MODEL_PARSE", "A sparse initializer has no values, and so no name.", {
+      hint: "The file is damaged; export the model again.",
+    });
+  const { name, dtype, elementType } = values;
+  const dims = fields.filter((f) => f.number === sparseField.dims).flatMap(intsOf);
+  return { name, dtype, elementType, dims, values, indices: part(sparseField.indices), field };
 }
 
 function externalData(fields: readonly Field[], name: string, dtype: DType, dims: readonly number[], folder: string): InitializerData {
@@ -77,8 +99,8 @@ function externalData(fields: readonly Field[], name: string, dtype: DType, dims
   }
   const location = entries.get("location") ?? "";
   const offset = Number(entries.get("offset") ?? "0");
-  const width = bytesPerElement(dtype);
-  const length = entries.has("length") ? Number(entries.get("length")) : width === undefined ? Number.NaN : elementCount(dims) * width;
+  const expected = byteLength(dtype, elementCount(dims));
+  const length = entries.has("length") ? Number(entries.get("length")) : (expected ?? Number.NaN);
   const relative = normalize(location);
   const refuse = (found: string): InputError =>
     new InputError("ERR_MODEL_EXTERNAL_DATA", `Initializer "${name}" names external data ${found}.`, {
@@ -91,39 +113,55 @@ function externalData(fields: readonly Field[], name: string, dtype: DType, dims
   if (location.includes("_ORT_MEM_ADDR_")) throw refuse(`at "${location}", which ONNX Runtime takes for an address in memory`);
   if (!Number.isSafeInteger(offset) || offset < 0 || !Number.isSafeInteger(length) || length < 0)
     throw refuse(`with offset "${entries.get("offset") ?? ""}" and length "${entries.get("length") ?? ""}", which are not sizes`);
-  if (width !== undefined && length !== elementCount(dims) * width)
-    throw refuse(`of ${length} bytes where its shape [${dims.join(", ")}] of ${dtype} needs ${elementCount(dims) * width}`);
+  if (expected !== undefined && length !== expected)
+    throw refuse(`of ${length} bytes where its shape [${dims.join(", ")}] of ${dtype} needs ${expected}`);
   return { kind: "file", span: { path: join(folder, relative), offset, length }, external: true };
 }
 
-function embeddedData(fields: readonly Field[], dtype: DType): InitializerData {
+/** Values inside the tensor; which typed field holds which type is fixed by ONNX (TensorProto in onnx.proto). */
+function embeddedData(fields: readonly Field[], dtype: DType, elementType: number, count: number): InitializerData {
   const raw = fields.findLast((f) => f.number === tensorField.rawData);
   if (raw !== undefined) return fromPayload(raw.payload);
   if (dtype === "string") return { kind: "unsupported", reason: "string tensor" };
-  if (dtype === "float32") {
-    const chunks = fields.filter((f) => f.number === tensorField.floatData);
-    const only = chunks[0];
-    if (chunks.length === 1 && only !== undefined && only.wireType === 2) return fromPayload(only.payload);
-    return { kind: "bytes", bytes: littleEndian(chunks.flatMap(floatsOf), 4, (v, at, x) => v.setFloat32(at, x, true)) };
-  }
-  if (dtype === "float64") {
-    const values = fields.filter((f) => f.number === tensorField.doubleData).map(bytesOf);
-    return { kind: "bytes", bytes: Buffer.concat(values) };
-  }
   const chunks = (number: number) => fields.filter((f) => f.number === number);
+  const bytes = (b: Uint8Array): InitializerData => ({ kind: "bytes", bytes: b });
+  if (dtype === "float32" || dtype === "complex64") {
+    const [only, ...more] = chunks(tensorField.floatData);
+    if (more.length === 0 && only !== undefined && only.wireType === 2) return fromPayload(only.payload);
+    const values = chunks(tensorField.floatData).flatMap(floatsOf);
+    return bytes(littleEndian(values, 4, (v, at, x) => v.setFloat32(at, x, true)));
+  }
+  if (dtype === "float64" || dtype === "complex128") return bytes(Buffer.concat(chunks(tensorField.doubleData).map(bytesOf)));
   if (dtype === "int64" || dtype === "uint64") {
     const values = chunks(dtype === "int64" ? tensorField.int64Data : tensorField.uint64Data).flatMap(bigIntsOf);
-    return { kind: "bytes", bytes: littleEndian(values, 8, (v, at, x) => v.setBigInt64(at, x, true)) };
+    return bytes(littleEndian(values, 8, (v, at, x) => v.setBigInt64(at, x, true)));
   }
   if (dtype === "uint32")
+    return bytes(littleEndian(chunks(tensorField.uint64Data).flatMap(intsOf), 4, (v, at, x) => v.setUint32(at, x, true)));
+  const bits = bitsPerElement(dtype);
+  if (bits === undefined)
     return {
-      kind: "bytes",
-      bytes: littleEndian(chunks(tensorField.uint64Data).flatMap(intsOf), 4, (v, at, x) => v.setUint32(at, x, true)),
+      kind: "unsupported",
+      reason: `element type ${elementType}, which is ${elementType === 0 ? "no type" : "newer than this version of halfscope"}, outside raw_data`,
     };
-  const width = bytesPerElement(dtype);
-  if (width === undefined || width > 4) return { kind: "unsupported", reason: `element type ${dtype} outside raw_data` };
+  const values = chunks(tensorField.int32Data).flatMap(intsOf);
+  // Types of six bits come one by one; of four and two bits, each number is a byte that is packed already.
+  if (bits === 6) return bytes(packSixBits(values.slice(0, count)));
+  const width = Math.max(1, bits / 8);
   const set = width === 1 ? "setUint8" : width === 2 ? "setUint16" : "setUint32";
-  return { kind: "bytes", bytes: littleEndian(chunks(tensorField.int32Data).flatMap(intsOf), width, (v, at, x) => v[set](at, x, true)) };
+  return bytes(littleEndian(values, width, (v, at, x) => v[set](at, x, true)));
+}
+
+/** Six bits each, the first in the lowest bits: four values in three bytes. */
+function packSixBits(values: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(Math.ceil((6 * values.length) / 8));
+  values.forEach((value, i) => {
+    const at = Math.floor((6 * i) / 8);
+    const shifted = (value & 63) << ((6 * i) % 8);
+    bytes[at] = (bytes[at] ?? 0) | (shifted & 255);
+    if (shifted > 255) bytes[at + 1] = shifted >> 8;
+  });
+  return bytes;
 }
 
 const fromPayload = (payload: Uint8Array | FileSpan): InitializerData =>

@@ -33,17 +33,41 @@ export interface Initializer {
   readonly field: Field;
 }
 
+/** An initializer that lists only its values other than zero. It travels verbatim: nothing edits or rounds it. */
+export interface SparseInitializer {
+  readonly name: string;
+  readonly dtype: DType;
+  /** TensorProto.DataType as the file has it, also when `dtype` is "unknown". */
+  readonly elementType: number;
+  /** Shape of the whole tensor. */
+  readonly dims: readonly number[];
+  /** The listed values, of shape [count]. */
+  readonly values: Initializer;
+  /** Where they stand: [count] flat indices, or [count, rank]. */
+  readonly indices: Initializer | undefined;
+  readonly field: Field;
+}
+
 export interface Dimension {
   /** A fixed size, or undefined with or without a symbolic name. */
   readonly size: number | undefined;
   readonly symbol: string | undefined;
 }
 
+/** Type of a value that is no tensor. `dtype` is that of the tensors inside. */
+export type ContainerType =
+  | { readonly kind: "sequence"; readonly dtype: DType }
+  | { readonly kind: "optional"; readonly of: "tensor" | "sequence"; readonly dtype: DType }
+  /** Maps, sparse tensors, nested sequences and whatever a newer schema adds. */
+  | { readonly kind: "other" };
+
 /** A graph input, output or value_info. */
 export interface ValueInfo {
   readonly name: string;
   /** "unknown" when the file gives no tensor type (sequence, optional, none). */
   readonly dtype: DType;
+  /** What it is where it is no tensor; undefined for tensors and where the file does not say. */
+  readonly container?: ContainerType;
   /** undefined when the file gives no shape. */
   readonly dims: readonly Dimension[] | undefined;
   readonly field: Field;
@@ -88,6 +112,7 @@ export interface Graph {
   readonly name: string;
   readonly nodes: readonly Node[];
   readonly initializers: readonly Initializer[];
+  readonly sparseInitializers: readonly SparseInitializer[];
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
   readonly valueInfos: readonly ValueInfo[];

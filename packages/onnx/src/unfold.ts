@@ -166,6 +166,7 @@ function uniqueNames(model: Model, nodes: readonly Node[]): Node[] | undefined {
   if (holders.length === 0) return undefined;
   const own = new Set([
     ...model.graph.initializers.map((i) => i.name),
+    ...model.graph.sparseInitializers.map((i) => i.name),
     ...model.graph.inputs.map((v) => v.name),
     ...nodes.flatMap((n) => n.outputs),
   ]);
@@ -203,6 +204,7 @@ function unusedName(wanted: string, taken: Set<string>): string {
 const namesOf = (nodes: readonly Node[], model: Model): string[] => [
   ...nodes.flatMap((n) => [...n.inputs, ...n.outputs, ...innerDefinitions(n.bytes)]),
   ...model.graph.initializers.map((i) => i.name),
+  ...model.graph.sparseInitializers.map((i) => i.name),
   ...model.graph.inputs.map((v) => v.name),
 ];
 

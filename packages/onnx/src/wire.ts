@@ -15,12 +15,19 @@ export interface FieldLocation {
   readonly payloadLength: number;
 }
 
+/**
+ * How much of a file may be read into memory as structure: nodes, constants inside them, functions. Weights do not count, they stay in the file. A protobuf
+ * message ends at 2 GB, so no other program loads more either.
+ */
+export const structureLimit = 2 ** 31 - 1;
+
 /** Reads a model file by ranges, through a small window, so that skipping a weight costs nothing. */
 export class FileBytes implements Disposable {
   readonly sizeBytes: number;
   private readonly descriptor: number;
   private window: Uint8Array = new Uint8Array(0);
   private windowOffset = 0;
+  private structureBytes = 0;
 
   constructor(readonly path: string) {
     this.descriptor = openSync(path, "r");
@@ -72,7 +79,7 @@ export class FileBytes implements Disposable {
       number,
       wireType,
       header: this.read(headerOffset, payloadOffset - headerOffset),
-      payload: payload === "read" ? this.read(payloadOffset, payloadLength) : this.span(payloadOffset, payloadLength),
+      payload: payload === "read" ? this.structure(payloadOffset, payloadLength) : this.span(payloadOffset, payloadLength),
     };
   }
 
@@ -82,6 +89,20 @@ export class FileBytes implements Disposable {
 
   [Symbol.dispose](): void {
     closeSync(this.descriptor);
+  }
+
+  private structure(offset: number, length: number): Uint8Array {
+    this.structureBytes += length;
+    if (this.structureBytes > structureLimit)
+      throw new InputError(
+        "ERR_MODEL_UNSUPPORTED",
+        `${this.path} has more than 2 GB of structure (nodes, constants inside nodes, functions); found ${this.structureBytes} bytes and more.`,
+        {
+          hint: "Save large constants as external data (onnx.save with save_as_external_data=True and convert_attribute=True).",
+          context: { found: this.structureBytes, limit: structureLimit },
+        },
+      );
+    return this.read(offset, length);
   }
 
   private peek(offset: number, length: number): Uint8Array {

@@ -40,15 +40,43 @@ export function describeInspection({ model, inputs, outputs, layers, hazards, no
 
 /** A hazard that every layer of a kind has is told a few times, and then counted. */
 const shownOfEach = 3;
+/** Lists by type of operator: each line is another thing, so more of them are shown. */
+const lists: ReadonlySet<string> = new Set(["no-half-form", "inner-state", "long-reduction"]);
+const shownOfList = 12;
+type Told = Inspection["hazards"][number];
 
 function describeHazards(hazards: Inspection["hazards"]): string[] {
   const lines: string[] = [];
-  const groups = new Map<string, Inspection["hazards"][number][]>();
-  for (const h of hazards) groups.set(`${h.severity}: ${h.code}`, [...(groups.get(`${h.severity}: ${h.code}`) ?? []), h]);
-  for (const [title, group] of groups) {
-    for (const h of group.slice(0, shownOfEach)) lines.push(`  ${title} at ${clip(safe(h.layer || h.tensor))}`, quote(h.evidence, 4));
-    if (group.length > shownOfEach) lines.push(`  ... and ${group.length - shownOfEach} more like it (all of them in --json)`);
-    lines.push(quote(group[0]?.fix ?? "", 4));
+  for (const group of grouped(hazards, (h) => `${h.severity}: ${h.code}`)) {
+    const [first] = group;
+    // Layers of which the same is to be said share the sentence.
+    const alike = [...grouped(group, (h) => `${h.evidence}\0${h.fix}`)];
+    const shown = alike.slice(0, lists.has(first.code) ? shownOfList : shownOfEach);
+    const rest = group.length - shown.reduce((n, part) => n + part.length, 0);
+    let fix = "";
+    for (const part of shown) {
+      // Fixes may differ inside a group: one stands for all evidence above it.
+      if (fix !== "" && fix !== part[0].fix) lines.push(quote(fix, 4));
+      fix = part[0].fix;
+      lines.push(...quote(`${first.severity}: ${first.code} at ${placesOf(part)}`, 2).split("\n"), quote(part[0].evidence, 4));
+    }
+    if (rest > 0) lines.push(`  ... and ${rest} more like it (all of them in --json)`);
+    lines.push(quote(fix, 4));
   }
   return lines;
+}
+
+function* grouped(hazards: readonly Told[], key: (h: Told) => string): Generator<[Told, ...Told[]]> {
+  const groups = new Map<string, [Told, ...Told[]]>();
+  for (const h of hazards) {
+    const group = groups.get(key(h));
+    if (group === undefined) groups.set(key(h), [h]);
+    else group.push(h);
+  }
+  yield* groups.values();
+}
+
+function placesOf(part: readonly Told[]): string {
+  const names = part.slice(0, shownOfEach).map((h) => clip(safe(h.layer || h.tensor)));
+  return part.length > names.length ? `${names.join(", ")} and ${part.length - names.length} more` : names.join(", ");
 }

@@ -29,7 +29,8 @@ function hazardTable(hazards: readonly Hazard[]): Markup {
   for (const h of hazards) groups.set(`${h.severity} ${h.code}`, [...(groups.get(`${h.severity} ${h.code}`) ?? []), h]);
   const head = [text("severity"), text("hazard"), text("layer"), text("evidence"), text("what to do")];
   const rows = [...groups.values()].flatMap((group) => {
-    const shown = group.length <= mostAlike ? group : group.slice(0, mostAlike - 1);
+    const most = lists.has(group[0]?.code) ? mostListed : mostAlike;
+    const shown = group.length <= most ? group : group.slice(0, most - 1);
     const rest = group.length - shown.length;
     return [
       ...shown.map(row),
@@ -42,6 +43,9 @@ function hazardTable(hazards: readonly Hazard[]): Markup {
   return html`${table(head, rows)}${rows.length < hazards.length && html`<details><summary>All ${plural(hazards.length, "hazard")}</summary>${table(head, all.map(row))}</details>`}`;
 }
 const mostAlike = 3;
+/** Hazards that are lists by type of operator: each row is another thing. */
+const lists: ReadonlySet<Hazard["code"] | undefined> = new Set(["no-half-form", "inner-state", "long-reduction"] as const);
+const mostListed = 12;
 
 function row(h: Hazard): Markup {
   const tag = h.severity === "error" ? "tag tag-loud" : "tag";

@@ -53,8 +53,17 @@ async function inferFlat(
     feedInput(builder, v, dims);
   }
   if (withBodies) for (const [holder, bodies] of view.bodies) for (const body of bodies) layOutInputs(holder.inputs, body, builder, name);
+  // Nodes of different bodies may share a name, nodes of one graph may not.
+  const nodeNames = new Set(view.mainOrder.map((n) => n.name));
   for (const node of withBodies ? view.order : view.mainOrder) {
-    builder.node(view.bodyOf.has(node.index) ? editNode(node, { input: name, output: name, outer: name }) : node.bytes);
+    const inBody = view.bodyOf.has(node.index);
+    const repeated = inBody && node.name !== "" && nodeNames.has(node.name);
+    nodeNames.add(node.name);
+    builder.node(
+      inBody
+        ? editNode(node, { input: name, output: name, outer: name, ...(repeated && { name: `${laidOut}${node.index}` }) })
+        : node.bytes,
+    );
     for (const output of node.outputs) if (output !== "") builder.output(name(output));
   }
   const session = await OrtSession.create({

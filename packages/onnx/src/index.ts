@@ -1,6 +1,7 @@
 export * from "./bodies.js";
 export * from "./encode.js";
 export * from "./external-data.js";
+export * from "./extract.js";
 export * from "./graph-view.js";
 export * from "./layers/division-parts.js";
 export * from "./layers/list-layers.js";
@@ -10,6 +11,7 @@ export * from "./layers/reduction-parts.js";
 export * from "./layers/softmax-parts.js";
 export { attributeFromBytes, mayHoldSubgraph, subgraphsOf } from "./node.js";
 export * from "./read-model.js";
+export * from "./region.js";
 export * from "./rewrite.js";
 export * from "./rope.js";
 export * from "./types.js";

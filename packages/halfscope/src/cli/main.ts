@@ -8,6 +8,7 @@ import { compareCommand } from "./commands/compare.js";
 import { debugCommand } from "./commands/debug.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { exportCommand } from "./commands/export.js";
+import { extractCommand } from "./commands/extract.js";
 import { inspectCommand } from "./commands/inspect.js";
 import { recommendCommand } from "./commands/recommend.js";
 import { reportCommand } from "./commands/report.js";
@@ -37,7 +38,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 process.stderr.on("error", () => {});
 
 /** Options that may be repeated. */
-const lists = new Set(["feed", "dim", "shape", "observe"]);
+const lists = new Set(["feed", "dim", "shape", "from", "to", "observe"]);
 let misused: UsageFailure | undefined;
 const typed = hideBin(process.argv);
 
@@ -77,6 +78,7 @@ register(verifyCommand);
 register(reportCommand);
 register(debugCommand);
 register(exportCommand);
+register(extractCommand);
 register(doctorCommand);
 
 if (typed.length === 0) {

@@ -5,11 +5,11 @@ import { inferTypes } from "@halfscope/engine";
 import { type Graph, type GraphView, type Model, type Node, readModel, subgraphsOf, unfoldModel, viewGraph } from "@halfscope/onnx";
 import { allHalf, planFromOverrides } from "@halfscope/precision";
 import type { ExportNode, ExportSubject } from "@halfscope/report";
+import { restoreHalfModel } from "./half-model.js";
 import { loadResult, resultFiles } from "./results-folder.js";
 
 export interface OpenedResult {
   readonly subject: ExportSubject;
-  readonly view: GraphView;
   /** The folder holds a plan; without one, nothing is pinned. */
   readonly planned: boolean;
   readonly notes: readonly string[];
@@ -28,9 +28,12 @@ export async function openResult(folder: string, modelPath: string | undefined):
       `${file.path} is not the model that was measured: its digest is ${file.digest.slice(0, 12)}, the folder's ${result.model.digest.slice(0, 12)}.`,
       { hint: "Name the measured file with --model, or measure this one." },
     );
-  const model = unfoldModel(file);
+  const unfolded = unfoldModel(file);
+  // Of a model that is in FP16 already, the restoration was measured: its nodes are what the folder counts.
+  using half = await restoreHalfModel(unfolded, viewGraph(unfolded.graph));
+  const model = half?.model ?? unfolded;
   const view = viewGraph(model.graph);
-  const notes: string[] = [];
+  const notes: string[] = half === undefined ? [] : ["The model is in FP16 already: other converters need its FP32 original."];
   const plan = await planOf(folder, result);
   const types = await typesOf(model, view, result, notes);
   const nodes = nodesOf(view, result, plan ?? allHalf(file.digest, "finite"), types, folder);
@@ -42,7 +45,6 @@ export async function openResult(folder: string, modelPath: string | undefined):
       nameCounts: countNames(file.graph, new Map()),
       modelPath: file.path,
     },
-    view,
     planned: plan !== undefined,
     notes,
   };

@@ -5,7 +5,7 @@ import { jsonOption } from "../options.js";
 
 interface Arguments {
   folder: string;
-  to: string;
+  to: string[];
   out?: string | undefined;
   model?: string | undefined;
   feed?: string[] | undefined;
@@ -20,7 +20,13 @@ export const exportCommand: Command<Arguments> = (context) => ({
   describe: "the plan and its measurements in other tools' formats",
   builder: (y) =>
     jsonOption(y.positional("folder", { type: "string", demandOption: true, describe: "results folder of debug, recommend or compare" }))
-      .option("to", { type: "string", requiresArg: true, demandOption: true, describe: `${formats}; several with commas` })
+      .option("to", {
+        type: "string",
+        array: true,
+        requiresArg: true,
+        demandOption: true,
+        describe: `${formats}; several with commas or spaces`,
+      })
       .option("out", { requiresArg: true, alias: "o", type: "string", describe: "folder to write, a folder per format [FOLDER/exports]" })
       .option("model", { requiresArg: true, type: "string", describe: "the .onnx file, when it is no longer where it was measured" })
       .option("feed", {
@@ -36,7 +42,7 @@ export const exportCommand: Command<Arguments> = (context) => ({
   handler: async (args) => {
     const { exportFormats, exportPlan } = await import("../../pipeline/export.js");
     const { describeExports } = await import("../describe-exports.js");
-    const wanted = [...new Set(args.to.split(",").map((f) => f.trim()))];
+    const wanted = [...new Set(args.to.flatMap((t) => t.split(",")).map((f) => f.trim()))];
     const unknown = wanted.find((f) => !exportFormats.includes(f as ExportFormat));
     if (unknown !== undefined)
       throw new UsageError("ERR_OPTION", `--to needs one or more of ${formats}, found "${unknown}".`, {

@@ -23,8 +23,6 @@ const unusable: Readonly<Record<string, readonly [code: number, error: string, w
   "polygraphy-add-infinity": [3, "ERR_REFERENCE_NOT_FINITE", /output "B" has 0 NaN and 1 Inf/],
   "tiny-gpt2-beamsearch": [3, "ERR_MODEL_NO_FLOAT", /no float32 tensor/],
   "onnx-cumprod-op26": [3, "ERR_MODEL_NO_FLOAT", /1 float64/],
-  "jax-transformer-fn-op21": [3, "ERR_MODEL_UNSUPPORTED", /calls a local function/],
-  "silero-vad-v5-op16-spox": [3, "ERR_MODEL_UNSUPPORTED", /holds a subgraph/],
 };
 
 const inTwos = async <T>(items: readonly T[], work: (item: T) => Promise<void>) => {
@@ -71,6 +69,20 @@ describe("what cannot be run or judged", () => {
     const feeds = join(path, "..", "ort_fp32_run");
     await expectFailure(["compare", path, ...(existsSync(feeds) ? ["--feed", feeds] : [])], { code, error }, words);
   });
+});
+
+/** Models that compute inside branches or functions: a comparison that looks at the main graph alone sees next to nothing. */
+const nested = {
+  "silero-vad-v5-op16-spox": "then_branch",
+  "silero-vad-op18-ifless": "then_branch",
+  "jax-transformer-fn-op21": "MultiHeadAttention",
+};
+
+test.for(Object.entries(nested))("%s is compared inside", async ([name, inside], context) => {
+  const result = (await jsonOf(["compare", sharedModel(context, name, "model.onnx")], [0, 1])) as unknown as ResultDocument;
+  const found = result.accumulated?.tensors.filter((t) => t.layer.includes(inside)) ?? [];
+  expect(found.length).toBeGreaterThan(20);
+  expect(found.filter((t) => t.stats.maxAbs > 0).length).toBeGreaterThan(10);
 });
 
 /** Models with inputs of their own, and how far the saved FP32 outputs may lie from ours: other kernels sum in another order. */

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { HalfscopeError } from "@halfscope/core";
-import { type GraphEdit, listLayers, readModel, rewriteModel, viewGraph } from "@halfscope/onnx";
+import { type GraphEdit, listLayers, readModel, rewriteModel, unfoldModel, viewGraph } from "@halfscope/onnx";
 import { expect, it, type TestContext } from "vitest";
 import { sharedModel, sharedModelNames } from "../shared-models.js";
 import { ropeBytes } from "../support/rope-bytes.js";
@@ -29,9 +29,9 @@ for (const name of sharedModelNames.filter((n) => n !== "index.json" && !broken.
     const original = readFileSync(path);
     const model = await readModel(path);
     for (const edit of [undefined, noEdit, allAnew]) expect((await ropeBytes(rewriteModel(model, edit))).equals(original)).toBe(true);
-    viewGraph(model.graph);
-    const nodes = listLayers(model).flatMap((l) => l.nodes);
-    expect(nodes.toSorted((a, b) => a - b)).toEqual(model.graph.nodes.map((n) => n.index));
+    const view = viewGraph(unfoldModel(model).graph);
+    const nodes = listLayers(model, view).flatMap((l) => l.nodes);
+    expect(nodes.toSorted((a, b) => a - b)).toEqual(view.nodes.map((n) => n.index));
   });
 
 for (const [name, code] of broken)

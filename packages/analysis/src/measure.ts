@@ -11,6 +11,7 @@ import {
 } from "@halfscope/core";
 import { EnginePair, type Feed, floatOutputs } from "@halfscope/engine";
 import { nonDeterministic, switchesFromPlan } from "@halfscope/precision";
+import { mergeRuns, type SampleRun } from "./samples.js";
 import type { Subject } from "./subject.js";
 
 export interface MeasureOptions {
@@ -24,56 +25,88 @@ export interface MeasureOptions {
   observe?: ((tensor: string) => boolean) | undefined;
 }
 
+/** A sample with the subject of its shapes. */
+export interface Sample {
+  subject: Subject;
+  feed: Feed;
+}
+
 /**
- * One paired run: every float tensor of the main graph compared, reference against candidate.
+ * A paired run per sample: every float tensor compared, reference against candidate, in bodies too; statistics of several samples as one. The first sample's
+ * subject speaks for all: they differ in shapes only.
  * Throws ERR_REFERENCE_NOT_FINITE when the reference's own outputs hold NaN: then FP16 is not what is wrong.
  */
-export async function measure(subject: Subject, feed: Feed, o: MeasureOptions): Promise<Measurements> {
-  const { roundings, layerOf } = subject;
-  using pair = await EnginePair.build(
-    {
-      ...subject,
-      placements: roundings.placements,
-      switches: o.switches ?? switchesFromPlan(o.plan, roundings),
-      mode: o.mode,
-      layerOfSite: new Map(roundings.sites.flatMap((s) => (s.layer === undefined ? [] : [[s.id, s.layer] as const]))),
-      observe: o.observe,
-      isRandom: (node) => nonDeterministic(node, subject.model.opsets),
-    },
-    subject.engine,
-  );
-  const step = o.progress.step(`Comparing ${pair.compared.length} tensors (${o.mode})`, pair.compared.length);
-  const run = pair.compared.length === 0 ? undefined : await pair.run(feed, { signal: o.signal, progress: (done) => step.update(done) });
-  step.end();
-  const tensors: Measurement[] = [];
-  const notExecuted = new Set<string>();
-  pair.compared.forEach(({ tensor, node }, i) => {
-    const stats = run?.stats[i];
-    if (stats === undefined) notExecuted.add(tensor);
-    else {
-      const { count = 1, worst = 0, worstError = 0, firstBroken = -1 } = run?.executions[i] ?? {};
-      const rounds = count > 1 ? { rounds: { count, worst, worstError, firstBroken } } : {};
-      tensors.push({ tensor, node, layer: layerOf.get(node) ?? "", stats, ...rounds });
+export async function measure(subject: Subject, feed: Feed, o: MeasureOptions, more: readonly Sample[] = []): Promise<Measurements> {
+  const samples = [{ subject, feed }, ...more];
+  let all: SampleRun | undefined;
+  let compared = 0;
+  // One pair per shape of sample, the others of that shape run on it.
+  for (const shape of new Set(samples.map((s) => s.subject))) {
+    using pair = await buildPair(shape, o);
+    compared = Math.max(compared, pair.decided.length);
+    const feeds = samples.filter((s) => s.subject === shape).map((s) => s.feed);
+    const step = o.progress.step(`Comparing ${pair.compared.length} tensors (${o.mode})`, pair.compared.length * feeds.length);
+    for (const [i, each] of feeds.entries()) {
+      const run = await runSample(shape, pair, each, o, (done) => step.update(i * pair.compared.length + done));
+      all = all === undefined ? run : mergeRuns(all, run);
     }
-  });
-  const changed = pair.decided.flatMap(({ tensor, node }, i): DecisionChange[] => {
-    const found = run?.decisions[i];
-    if (found === undefined || found.differing === 0) return [];
-    const { differing, count, firstIndex, reference, candidate } = found;
-    return [{ tensor, node, layer: layerOf.get(node) ?? "", differing, count, firstIndex, reference, candidate }];
-  });
-  const outputs = Object.fromEntries(
-    tensors.filter((t) => floatOutputs(subject.view, subject.types).includes(t.tensor)).map((t) => [t.tensor, t.stats]),
-  );
+    step.end();
+  }
+  const tensors = [...(all?.tensors.values() ?? [])];
+  const judged = floatOutputs(subject.view, subject.types);
+  const outputs = Object.fromEntries(tensors.filter((t) => judged.includes(t.tensor)).map((t) => [t.tensor, t.stats]));
   refuseBrokenReference(outputs, tensors);
   return {
     mode: o.mode,
     constants: o.plan.constants,
     tensors,
     outputs,
-    decisions: { changed, compared: pair.decided.length },
-    ...coverageOf(subject, new Set(tensors.map((t) => t.tensor)), notExecuted),
+    decisions: { changed: [...(all?.decisions.values() ?? [])].filter((d) => d.differing > 0), compared },
+    ...coverageOf(subject, new Set(tensors.map((t) => t.tensor)), all?.notExecuted ?? new Set()),
   };
+}
+
+const buildPair = (subject: Subject, o: MeasureOptions): Promise<EnginePair> =>
+  EnginePair.build(
+    {
+      ...subject,
+      placements: subject.roundings.placements,
+      switches: o.switches ?? switchesFromPlan(o.plan, subject.roundings),
+      mode: o.mode,
+      layerOfSite: new Map(subject.roundings.sites.flatMap((s) => (s.layer === undefined ? [] : [[s.id, s.layer] as const]))),
+      observe: o.observe,
+      isRandom: (node) => nonDeterministic(node, subject.model.opsets),
+    },
+    subject.engine,
+  );
+
+async function runSample(
+  { layerOf }: Subject,
+  pair: EnginePair,
+  feed: Feed,
+  o: MeasureOptions,
+  progress: (done: number) => void,
+): Promise<SampleRun> {
+  const run = pair.compared.length + pair.decided.length === 0 ? undefined : await pair.run(feed, { signal: o.signal, progress });
+  const tensors = new Map<string, Measurement>();
+  const notExecuted = new Set<string>();
+  pair.compared.forEach(({ tensor, node }, i) => {
+    const stats = run?.stats[i];
+    if (stats === undefined) {
+      notExecuted.add(tensor);
+      return;
+    }
+    const { count = 1, worst = 0, worstError = 0, firstBroken = -1 } = run?.executions[i] ?? {};
+    const rounds = count > 1 ? { rounds: { count, worst, worstError, firstBroken } } : {};
+    tensors.set(tensor, { tensor, node, layer: layerOf.get(node) ?? "", stats, ...rounds });
+  });
+  const decisions = pair.decided.flatMap(({ tensor, node }, i): [string, DecisionChange][] => {
+    const found = run?.decisions[i];
+    if (found === undefined) return [];
+    const { differing, count, firstIndex, reference, candidate } = found;
+    return [[tensor, { tensor, node, layer: layerOf.get(node) ?? "", differing, count, firstIndex, reference, candidate }]];
+  });
+  return { tensors, decisions: new Map(decisions), notExecuted };
 }
 
 function refuseBrokenReference(outputs: Measurements["outputs"], tensors: readonly Measurement[]): void {

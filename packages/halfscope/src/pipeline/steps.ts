@@ -7,6 +7,7 @@ import {
   type RankBy,
   rankLayers,
   recommendPins,
+  type Sample,
   sweepSites,
   workByLayer,
 } from "@halfscope/analysis";
@@ -50,8 +51,10 @@ export async function compareStep(bench: Workbench, o: { observe?: ((tensor: str
   const observe = o.observe && ((tensor: string) => bench.view.graphOutputs.has(tensor) || o.observe?.(tensor) === true);
   // A file that is in FP16 already is measured as it is, not as a plan of pins would have it.
   const common = { plan, switches: own?.switches, progress: bench.progress, signal: bench.signal, observe };
-  const isolated = await measure(subject, feed, { ...common, mode: "isolated" });
-  const accumulated = await measure(subject, feed, { ...common, mode: "accumulated" });
+  const more: Sample[] = [];
+  for (const other of bench.feeds.slice(1)) more.push({ subject: await bench.subject(other), feed: other });
+  const isolated = await measure(subject, feed, { ...common, mode: "isolated" }, more);
+  const accumulated = await measure(subject, feed, { ...common, mode: "accumulated" }, more);
   const ranges = new Map(accumulated.tensors.map((t) => [t.tensor, rangeOf(t.stats)]));
   const hazards = await bench.hazards((t) => ranges.get(t));
   const constants = new Set(hazards.filter((h) => h.code === "weight-overflow" || h.code === "mask-constant").map((h) => h.tensor));

@@ -153,3 +153,19 @@ describe("two masks in one sum", () => {
     expect(await hazardsOf(folder, two(-65504), { range: { mask: { min: -65504, max: 0 } } })).toEqual([]);
   });
 });
+
+it("a mask may go into an attention that is one node", async () => {
+  const fused = (value: number): ModelParts => ({
+    nodes: [
+      node("Where", ["keep", "nothing", "off"], ["mask"]),
+      node("MultiHeadAttention", ["x", "keys", "values", "", "", "mask"], ["y"], { num_heads: 1 }, "com.microsoft"),
+    ],
+    inputs: [face("x"), face("keys"), face("values"), bool("keep")],
+    outputs: [face("y")],
+    initializers: [floats("nothing", [], [0]), floats("off", [], [value])],
+    domains: { "com.microsoft": 1 },
+    opset: 17,
+  });
+  expect(await hazardsOf(folder, fused(lowest))).toMatchObject([{ code: "mask-constant", severity: "warning", tensor: "off" }]);
+  expect(await hazardsOf(folder, fused(-1e4))).toEqual([]);
+});

@@ -51,7 +51,8 @@ export function effectWords({ severity, change }: ReturnType<typeof guardedDivis
   return severity === "warning" ? `so FP16 changes the sum by ${format(100 * change)} %` : "far above it, so nothing is lost here";
 }
 
-const fusedForm = (layer: Layer): string =>
+/** What to do about a normalization that is written as many nodes. */
+export const fusedForm = (layer: Layer): string =>
   layer.kind === "rms-norm"
     ? "Export with opset 23 or newer, so that it becomes one RMSNormalization node that engines compute in FP32; otherwise pin this layer."
     : "Export with opset 17 or newer, so that it becomes one LayerNormalization node that engines compute in FP32; otherwise pin this layer.";

@@ -58,6 +58,62 @@ describe("a measured range", () => {
   });
 });
 
+describe("the cube inside a GELU of tanh", () => {
+  const gelu: ModelParts = {
+    nodes: [
+      node("Pow", ["x", "three"], ["cube"]),
+      node("Mul", ["cube", "a"], ["scaled"]),
+      node("Add", ["x", "scaled"], ["sum"]),
+      node("Mul", ["sum", "b"], ["argument"]),
+      node("Tanh", ["argument"], ["t"]),
+      node("Add", ["t", "one"], ["u"]),
+      node("Mul", ["x", "u"], ["v"]),
+      node("Mul", ["v", "half"], ["y"]),
+    ],
+    inputs: [face("x")],
+    outputs: [face("y")],
+    initializers: [
+      floats("three", [], [3]),
+      floats("a", [], [0.044715]),
+      floats("b", [], [0.7978845608]),
+      floats("one", [], [1]),
+      floats("half", [], [0.5]),
+    ],
+    opset: 13,
+  };
+  it("may overflow, for tanh of Infinity is 1 as it should be", async () => {
+    expect(await hazardsOf(folder, gelu, { range: { cube: { min: -1, max: 1e6 }, scaled: { min: -1, max: 4.4e4 } } })).toEqual([]);
+  });
+  it("does not excuse what comes behind tanh", async () => {
+    expect(told(await hazardsOf(folder, gelu, { range: { v: { min: 0, max: 7e4 } } }))).toEqual(["error range-overflow"]);
+  });
+});
+
+it("a sum of squares that overflows inside a normalization is mended by the operator for it", async () => {
+  const norm: ModelParts = {
+    nodes: [
+      node("Mul", ["x", "x"], ["square"]),
+      node("ReduceSum", ["square"], ["total"], { axes: [-1] }),
+      node("Div", ["total", "length"], ["variance"]),
+      node("Add", ["variance", "epsilon"], ["safe"]),
+      node("Sqrt", ["safe"], ["deviation"]),
+      node("Div", ["x", "deviation"], ["y"]),
+    ],
+    inputs: [face("x")],
+    outputs: [face("y")],
+    initializers: [floats("length", [], [4]), floats("epsilon", [], [1e-3])],
+    opset: 12,
+  };
+  const range = { square: { min: 0, max: 1e3 }, total: { min: 0, max: 123590 } };
+  const found = await hazardsOf(folder, norm, { range });
+  expect(found[0]).toMatchObject({
+    code: "range-overflow",
+    severity: "error",
+    tensor: "total",
+    fix: expect.stringContaining("RMSNormalization"),
+  });
+});
+
 describe("what an operator does inside", () => {
   const single = (opType: string): ModelParts => ({
     nodes: [node(opType, ["x"], ["y"], { axes: [-1] })],

@@ -47,12 +47,15 @@ class Inliner {
   readonly opsets = new Map<string, number>();
   private readonly functions = new Map<string, Parts>();
   private readonly taken: Set<string>;
+  /** ONNX Runtime takes a node name only once in a graph. */
+  private readonly takenNodes: Set<string>;
   /** Some calls stay, and what they call may call any other. */
   callsLeft = false;
   private made = 0;
 
   constructor(private readonly model: Model) {
     this.taken = new Set(model.functions.length === 0 ? [] : namesOf(model.graph.nodes, model));
+    this.takenNodes = new Set(model.graph.nodes.map((n) => n.name));
     for (const info of model.functions) {
       const fields = fieldsOf(bytesOf(info.field), "a function");
       const defaults = new Map(fields.filter((f) => f.number === 11).map((f) => [attributeName(bytesOf(f)), bytesOf(f)]));
@@ -115,7 +118,12 @@ class Inliner {
       // An output that is an input needs a node to give it its second name; so does one that is asked for twice.
       if (names.has(formal))
         passedOn.push(
-          encodeNode({ name: `${prefix}/${formal}`, opType: "Identity", inputs: [names.get(formal) ?? ""], outputs: [actual] }),
+          encodeNode({
+            name: unusedName(`${prefix}/${formal}`, this.takenNodes),
+            opType: "Identity",
+            inputs: [names.get(formal) ?? ""],
+            outputs: [actual],
+          }),
         );
       else names.set(formal, actual);
     });
@@ -136,7 +144,12 @@ class Inliner {
     };
     this.made += info.nodes.length;
     const nodes = info.nodes.map((n) =>
-      renameNode(n.bytes, { outside, inside: fresh, reference, node: (name) => (name === "" ? "" : `${prefix}/${name}`) }),
+      renameNode(n.bytes, {
+        outside,
+        inside: fresh,
+        reference,
+        node: (name) => (name === "" ? "" : unusedName(`${prefix}/${name}`, this.takenNodes)),
+      }),
     );
     return [...nodes, ...passedOn];
   }

@@ -1,0 +1,14 @@
+import type { Torture } from "../torture.js";
+import { branches } from "./branches.js";
+import { functions } from "./functions.js";
+import { loops } from "./loops.js";
+import { awaiting, values } from "./values.js";
+
+/** Every hand-made model that can be read; most of them run. */
+export const tortures: readonly (readonly [what: string, torture: Torture])[] = Object.entries({
+  ...branches,
+  ...loops,
+  ...functions,
+  ...values,
+  ...awaiting,
+});

@@ -44,6 +44,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("terminateAll", Napi::Function::New<terminate_all>(env));
   exports.Set("compareTensors", Napi::Function::New<compare_tensors>(env));
   exports.Set("convertToHalf", Napi::Function::New<convert_to_half>(env));
+  exports.Set("convertToBfloat16", Napi::Function::New<convert_to_bfloat>(env));
   exports.Set("convertFromHalf", Napi::Function::New<convert_from_half>(env));
   return exports;
 }

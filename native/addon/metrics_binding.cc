@@ -5,7 +5,9 @@
 
 #include "addon/convert.h"
 #include "addon/promise_worker.h"
+#include "core/bfloat.h"
 #include "core/half.h"
+#include "core/rounding.h"
 #include "metrics/parallel.h"
 
 namespace halfscope::addon {
@@ -29,10 +31,51 @@ std::vector<Napi::ObjectReference> keep_all(const Napi::CallbackInfo& info, std:
   return kept;
 }
 
-struct Halves {
+/// Values of two bytes, and what became of the floats.
+struct Narrowed {
   Buffer data;
-  HalfCounts counts;
+  LossCounts counts;
 };
+
+/// convertTo...(floats, finite): Promise<{FIELD: Uint8Array, overflowed, flushed, subnormal, nan, inf}>
+Napi::Value narrow(const Napi::CallbackInfo& info, NarrowType type, const char* field) {
+  const Span source = span_of(info[0]);
+  const Overflow overflow = info[1].As<Napi::Boolean>().Value() ? Overflow::kToLargestFinite : Overflow::kToInfinity;
+  const auto work = [=] {
+    const std::size_t count = source.size / 4;
+    const std::size_t parts = (count + kPart - 1) / kPart;
+    Narrowed result{Buffer(count * 2), {}};
+    std::vector<LossCounts> counts(parts);
+    parallel_for(parts, default_threads(), [&](std::size_t part) {
+      const std::size_t from = part * kPart;
+      const std::size_t length = std::min(kPart, count - from);
+      const unsigned char* floats = source.data + from * 4;
+      unsigned char* to = result.data.data() + from * 2;
+      counts[part] = type == NarrowType::kHalf ? count_half_losses(floats, length) : count_bfloat_losses(floats, length);
+      if (type == NarrowType::kHalf) float_to_half(floats, to, length, overflow);
+      else float_to_bfloat(floats, to, length, overflow);
+    });
+    for (const auto& c : counts) {
+      result.counts.overflowed += c.overflowed;
+      result.counts.flushed += c.flushed;
+      result.counts.subnormal += c.subnormal;
+      result.counts.nan += c.nan;
+      result.counts.inf += c.inf;
+    }
+    return result;
+  };
+  const auto convert = [field](Napi::Env env, Narrowed narrowed) -> Napi::Value {
+    auto result = Napi::Object::New(env);
+    result.Set(field, to_uint8_array(env, std::move(narrowed.data)));
+    result.Set("overflowed", static_cast<double>(narrowed.counts.overflowed));
+    result.Set("flushed", static_cast<double>(narrowed.counts.flushed));
+    result.Set("subnormal", static_cast<double>(narrowed.counts.subnormal));
+    result.Set("nan", static_cast<double>(narrowed.counts.nan));
+    result.Set("inf", static_cast<double>(narrowed.counts.inf));
+    return result;
+  };
+  return PromiseWorker<Narrowed>::start(info.Env(), work, convert, keep_all(info, 1));
+}
 
 }  // namespace
 
@@ -44,41 +87,8 @@ Napi::Value compare_tensors(const Napi::CallbackInfo& info) {
       [](Napi::Env env, ErrorStats stats) { return to_block(env, &stats, 1); }, keep_all(info, 2));
 }
 
-Napi::Value convert_to_half(const Napi::CallbackInfo& info) {
-  const Span source = span_of(info[0]);
-  const Overflow overflow = info[1].As<Napi::Boolean>().Value() ? Overflow::kToLargestFinite : Overflow::kToInfinity;
-  const auto work = [=] {
-    const std::size_t count = source.size / 4;
-    const std::size_t parts = (count + kPart - 1) / kPart;
-    Halves result{Buffer(count * 2), {}};
-    std::vector<HalfCounts> counts(parts);
-    parallel_for(parts, default_threads(), [&](std::size_t part) {
-      const std::size_t from = part * kPart;
-      const std::size_t length = std::min(kPart, count - from);
-      counts[part] = count_half_losses(source.data + from * 4, length);
-      float_to_half(source.data + from * 4, result.data.data() + from * 2, length, overflow);
-    });
-    for (const auto& c : counts) {
-      result.counts.overflowed += c.overflowed;
-      result.counts.flushed += c.flushed;
-      result.counts.subnormal += c.subnormal;
-      result.counts.nan += c.nan;
-      result.counts.inf += c.inf;
-    }
-    return result;
-  };
-  const auto convert = [](Napi::Env env, Halves halves) -> Napi::Value {
-    auto result = Napi::Object::New(env);
-    result.Set("half", to_uint8_array(env, std::move(halves.data)));
-    result.Set("overflowed", static_cast<double>(halves.counts.overflowed));
-    result.Set("flushed", static_cast<double>(halves.counts.flushed));
-    result.Set("subnormal", static_cast<double>(halves.counts.subnormal));
-    result.Set("nan", static_cast<double>(halves.counts.nan));
-    result.Set("inf", static_cast<double>(halves.counts.inf));
-    return result;
-  };
-  return PromiseWorker<Halves>::start(info.Env(), work, convert, keep_all(info, 1));
-}
+Napi::Value convert_to_half(const Napi::CallbackInfo& info) { return narrow(info, NarrowType::kHalf, "half"); }
+Napi::Value convert_to_bfloat(const Napi::CallbackInfo& info) { return narrow(info, NarrowType::kBfloat, "bfloat16"); }
 
 Napi::Value convert_from_half(const Napi::CallbackInfo& info) {
   const Span source = span_of(info[0]);

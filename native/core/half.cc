@@ -1,6 +1,5 @@
 #include "core/half.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "core/half_kernels.h"
@@ -91,28 +90,7 @@ void half_to_float(const void* source, void* destination, std::size_t count, Ins
   for (std::size_t i = 0; i < count; i++) store(destination, i, float_bits_from_half(load<std::uint16_t>(source, i)));
 }
 
-HalfCounts count_half_losses(const void* source, std::size_t count) {
-  HalfCounts total;
-  constexpr std::size_t kBlock = 1u << 16;  // 32-bit counters inside a block let the compiler vectorise the comparisons
-  for (std::size_t from = 0; from < count; from += kBlock) {
-    const std::size_t to = std::min(count, from + kBlock);
-    std::uint32_t overflowed = 0, flushed = 0, subnormal = 0, nan = 0, inf = 0;
-    for (std::size_t i = from; i < to; i++) {
-      const auto magnitude = static_cast<std::int32_t>(load<std::uint32_t>(source, i) & 0x7fffffffu);
-      nan += magnitude > static_cast<std::int32_t>(kInfinity);
-      inf += magnitude == static_cast<std::int32_t>(kInfinity);
-      overflowed += (magnitude >= static_cast<std::int32_t>(kOverflowFrom)) & (magnitude < static_cast<std::int32_t>(kInfinity));
-      flushed += (magnitude > 0) & (magnitude <= static_cast<std::int32_t>(kFlushedUpTo));
-      subnormal += (magnitude > static_cast<std::int32_t>(kFlushedUpTo)) & (magnitude < static_cast<std::int32_t>(kNormalFrom));
-    }
-    total.overflowed += overflowed;
-    total.flushed += flushed;
-    total.subnormal += subnormal;
-    total.nan += nan;
-    total.inf += inf;
-  }
-  return total;
-}
+LossCounts count_half_losses(const void* source, std::size_t count) { return count_losses(source, count, {kOverflowFrom, kFlushedUpTo, kNormalFrom}); }
 
 #if !defined(__x86_64__)
 namespace avx2 {  // never called: has_avx2() is false

@@ -4,20 +4,9 @@
 #include <cstdint>
 
 #include "core/cpu.h"
+#include "core/losses.h"
 
 namespace halfscope {
-
-/// What becomes of finite values beyond the FP16 range. Infinite inputs stay infinite, NaN stays NaN in both.
-enum class Overflow { kToInfinity, kToLargestFinite };
-
-/// How often a conversion to FP16 lost more than precision.
-struct HalfCounts {
-  std::uint64_t overflowed = 0;  ///< finite, but beyond 65520: became infinite or +-65504
-  std::uint64_t flushed = 0;     ///< not zero, became zero
-  std::uint64_t subnormal = 0;   ///< became a subnormal half: fewer than 11 bits left
-  std::uint64_t nan = 0;
-  std::uint64_t inf = 0;  ///< infinite before the conversion
-};
 
 /// One value, round to nearest even with subnormals; a NaN keeps its sign and upper payload and turns quiet (as F16C does).
 std::uint16_t half_from_float_bits(std::uint32_t bits);
@@ -33,6 +22,6 @@ void float_to_half(const void* source, void* destination, std::size_t count, Ove
 void half_to_float(const void* source, void* destination, std::size_t count, InstructionSet set = instruction_set());
 
 /// Counts over `count` floats, whatever the overflow policy.
-HalfCounts count_half_losses(const void* source, std::size_t count);
+LossCounts count_half_losses(const void* source, std::size_t count);
 
 }  // namespace halfscope

@@ -50,12 +50,12 @@ ErrorStats compare_tensors(const void* reference, const void* candidate, std::si
   return all;
 }
 
-void round_tensor(const void* source, float* destination, std::size_t count, Overflow overflow, std::size_t threads) {
+void round_tensor(const void* source, float* destination, std::size_t count, Rounding rounding, std::size_t threads) {
   constexpr std::size_t kPart = std::size_t{1} << 20;
   const auto* bytes = static_cast<const unsigned char*>(source);
   parallel_for((count + kPart - 1) / kPart, threads, [&](std::size_t i) {
     const std::size_t from = i * kPart;
-    round_to_half(bytes + from * 4, destination + from, std::min(kPart, count - from), overflow);
+    round_values(bytes + from * 4, destination + from, std::min(kPart, count - from), rounding);
   });
 }
 

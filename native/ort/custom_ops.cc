@@ -7,8 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "core/bfloat.h"
-#include "core/half.h"
+#include "core/rounding.h"
 #include "ort/library.h"
 #include "ort/shape.h"
 
@@ -124,16 +123,10 @@ struct RoundKernel {
       });
       return;
     }
-    const Overflow overflow = position % 2 == 0 ? Overflow::kToLargestFinite : Overflow::kToInfinity;
-    if (position > 2) {
-      for_chunks(context, in.count, [&](std::size_t from, std::size_t count, std::size_t) noexcept {
-        round_to_bfloat(source + from, destination + from, count, overflow);
-      });
-      return;
-    }
+    const Rounding rounding = rounding_at(position);
     const InstructionSet set = instruction_set();
     for_chunks(context, in.count, [&](std::size_t from, std::size_t count, std::size_t) noexcept {
-      round_to_half(source + from, destination + from, count, overflow, set);
+      round_values(source + from, destination + from, count, rounding, set);
     });
   }
 };

@@ -1,7 +1,5 @@
 #include "ort/weights.h"
 
-#include "core/bfloat.h"
-
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,6 +10,7 @@
 #include <new>
 
 #include "core/error.h"
+#include "core/rounding.h"
 #include "metrics/parallel.h"
 
 namespace halfscope::ort {
@@ -79,10 +78,7 @@ bool Weight::set(std::uint8_t position, std::size_t threads) {
     rounded_.reset();
   } else {
     if (!rounded_) rounded_ = std::make_unique<Pages>(input_.bytes);
-    const Overflow overflow = position % 2 == 0 ? Overflow::kToLargestFinite : Overflow::kToInfinity;
-    auto* rounded = static_cast<float*>(rounded_->data());
-    if (position > 2) round_to_bfloat(raw(), rounded, count(), overflow);
-    else round_tensor(raw(), rounded, count(), overflow, threads);
+    round_tensor(raw(), static_cast<float*>(rounded_->data()), count(), rounding_at(position), threads);
   }
   position_ = position;
   return true;

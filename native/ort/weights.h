@@ -57,7 +57,7 @@ class Weight {
   Weight(WeightInput input, std::shared_ptr<const MappedFile> file);
   const WeightInput& input() const noexcept { return input_; }
   std::size_t count() const noexcept { return input_.bytes / 4; }
-  /// Position 0, 1 or 2 of the switch; returns true if data() changed.
+  /// Position of the switch (core/rounding.h); returns true if data() changed.
   bool set(std::uint8_t position, std::size_t threads);
   const void* data() const noexcept { return rounded_ ? rounded_->data() : raw(); }
 

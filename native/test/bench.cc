@@ -6,6 +6,7 @@
 #include <ctime>
 #include <vector>
 
+#include "core/bfloat.h"
 #include "core/half.h"
 #include "metrics/error_stats.h"
 
@@ -51,6 +52,7 @@ int main() {
       measure("round", set, count, [&] { round_to_half(r.data(), out.data(), count, Overflow::kToInfinity, set); });
       measure("round in place", set, count, [&] { round_to_half(out.data(), out.data(), count, Overflow::kToInfinity, set); });
       measure("round, kept finite", set, count, [&] { round_to_half(r.data(), out.data(), count, Overflow::kToLargestFinite, set); });
+      measure("round to bfloat16", set, count, [&] { round_to_bfloat(r.data(), out.data(), count, Overflow::kToInfinity, set); });
       measure("compare", set, count, [&] { compare(r.data(), c.data()); });
       measure("compare equal", set, count, [&] { compare(r.data(), r.data()); });
       measure("compare, nothing finite", set, count, [&] { compare(infinite.data(), r.data()); });

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/bfloat.h"
+#include "core/half.h"
 #include "metrics/parallel.h"
 #include "test/harness.h"
 

@@ -173,7 +173,7 @@ TEST(losses_are_counted_as_the_conversion_makes_them) {
   for (const float x : {0.0f, -0.0f, 65519.996f, 65520.0f}) values.push_back(x);
   for (const float edge : {std::ldexp(1.0f, -25), std::ldexp(1.0f, -14), std::ldexp(1023.5f, -24)})
     for (const float x : {std::nextafter(edge, 0.0f), edge, std::nextafter(edge, 1.0f)}) values.push_back(-x);
-  HalfCounts expected;
+  LossCounts expected;
   const auto halves = rounded(values, Overflow::kToInfinity, InstructionSet::kScalar);
   for (std::size_t i = 0; i < values.size(); i++) {
     const float x = values[i], h = halves[i];
@@ -183,7 +183,7 @@ TEST(losses_are_counted_as_the_conversion_makes_them) {
     expected.flushed += x != 0 && h == 0;
     expected.subnormal += h != 0 && std::fabs(h) < std::ldexp(1.0f, -14);
   }
-  const HalfCounts got = count_half_losses(values.data(), values.size());
+  const LossCounts got = count_half_losses(values.data(), values.size());
   CHECK(got.nan == expected.nan && got.inf == expected.inf && got.overflowed == expected.overflowed);
   CHECK(got.flushed == expected.flushed && got.subnormal == expected.subnormal);
 }

@@ -8,7 +8,9 @@
 #include <fstream>
 #include <string>
 
+#include "core/bfloat.h"
 #include "core/error.h"
+#include "core/half.h"
 #include "metrics/error_stats.h"
 #include "test/harness.h"
 
@@ -53,10 +55,13 @@ TEST(a_weight_is_the_files_bytes_until_its_switch_is_on) {
   auto weights = open_weights({file.input(), file.input()});
   auto& w = weights[0];
   CHECK(std::memcmp(w.data(), file.values().data(), 4000) == 0);
-  for (const std::uint8_t position : {std::uint8_t{1}, std::uint8_t{2}}) {
-    CHECK(w.set(position, 2) && !w.set(position, 2));
+  for (const int position : {1, 2, 3, 4}) {
+    const auto set = [&] { return w.set(static_cast<std::uint8_t>(position), 2); };
+    CHECK(set() && !set());
     std::vector<float> expected(1000);
-    round_to_half(file.values().data(), expected.data(), 1000, position == 2 ? Overflow::kToLargestFinite : Overflow::kToInfinity);
+    const Overflow overflow = position % 2 == 0 ? Overflow::kToLargestFinite : Overflow::kToInfinity;
+    if (position <= 2) round_to_half(file.values().data(), expected.data(), 1000, overflow);
+    else round_to_bfloat(file.values().data(), expected.data(), 1000, overflow);
     CHECK(std::memcmp(w.data(), expected.data(), 4000) == 0);
   }
   CHECK(w.set(0, 2) && std::memcmp(w.data(), file.values().data(), 4000) == 0);

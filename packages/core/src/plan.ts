@@ -42,8 +42,8 @@ export interface Site {
 }
 
 /**
- * A switchable rounding in the candidate branch. Values of its switch: 0 off, 1 round to nearest (overflow to Infinity), 2 the same with
- * finite values kept finite.
+ * A switchable rounding in the candidate branch. Values of its switch: 0 off, 1 round to FP16, 2 the same with finite values kept finite, 3 round to
+ * bfloat16, 4 the same with finite values kept finite. All to nearest even, with subnormals; what is not kept finite overflows to Infinity.
  *
  * `tensor` placements round a tensor once for everyone who reads it (the output of a node, a weight, a graph input); `edge` placements only what
  * one input of one node sees.
@@ -59,3 +59,5 @@ export interface Placement {
 export const switchOff = 0;
 export const switchRound = 1;
 export const switchRoundFinite = 2;
+export const switchRoundBfloat16 = 3;
+export const switchRoundBfloat16Finite = 4;

@@ -60,7 +60,7 @@ async function runLoop(factor: number, start: Float32Array, iterations: number, 
   await using session = await open(loopModel(factor), { decisionCount: 1, ...more });
   session.setFeed("n", int64s([iterations], []));
   session.setFeed("x", floats(start));
-  return session.run({ switches: on, fetch: ["r2", "c2"] });
+  return await session.run({ switches: on, fetch: ["r2", "c2"] });
 }
 
 /** What the loop does, iteration by iteration, in TypeScript. */

@@ -11,6 +11,7 @@ export interface NativeAddon {
   terminateAll(): void;
   compareTensors(reference: Uint8Array, candidate: Uint8Array): Promise<Float64Array>;
   convertToHalf(source: Uint8Array, finite: boolean): Promise<HalfConversion>;
+  convertToBfloat16(source: Uint8Array, finite: boolean): Promise<Bfloat16Conversion>;
   convertFromHalf(source: Uint8Array): Promise<Uint8Array>;
 }
 
@@ -51,19 +52,29 @@ export interface NativeSession {
   dispose(): Promise<void>;
 }
 
-/** FP16 values and what the conversion lost; see `convertToHalf`. */
-export interface HalfConversion {
-  /** Little-endian FP16, two bytes per value. */
-  half: Uint8Array;
-  /** Finite values that became infinite, or +-65504 when asked to stay finite. */
+/** What a conversion to a narrower float type lost. */
+export interface ConversionLosses {
+  /** Finite values that became infinite, or the largest finite number when asked to stay finite. */
   overflowed: number;
   /** Non-zero values that became zero. */
   flushed: number;
-  /** Values that became subnormal halves. */
+  /** Values that became subnormal. */
   subnormal: number;
   nan: number;
   /** Infinite before the conversion. */
   inf: number;
+}
+
+/** FP16 values and what the conversion lost; see `convertToHalf`. */
+export interface HalfConversion extends ConversionLosses {
+  /** Little-endian FP16, two bytes per value. */
+  half: Uint8Array;
+}
+
+/** Bfloat16 values and what the conversion lost; see `convertToBfloat16`. */
+export interface Bfloat16Conversion extends ConversionLosses {
+  /** Little-endian bfloat16, two bytes per value. */
+  bfloat16: Uint8Array;
 }
 
 const require = createRequire(import.meta.url);

@@ -52,7 +52,7 @@ export interface IoInfo {
 }
 
 export interface RunOptions {
-  /** One value per switch: 0 off, 1 to FP16, 2 the same with finite values kept finite; 3 and 4 the same for bfloat16. Default: all off. */
+  /** One value per switch, as `Placement` of core has them: 0 off, 1 and 2 to FP16, 3 and 4 to bfloat16. Default: all off. */
   switches?: Uint8Array;
   /** Graph outputs whose values come back. Default: none. */
   fetch?: readonly string[];

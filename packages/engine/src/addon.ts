@@ -5,9 +5,9 @@
 import { readFileSync } from "node:fs";
 import { type ErrorStats, statsFromBlock, type TensorValue, UsageError } from "@halfscope/core";
 import { fromNative } from "./addon-errors.js";
-import { type HalfConversion, loadAddon } from "./addon-load.js";
+import { type Bfloat16Conversion, type HalfConversion, loadAddon } from "./addon-load.js";
 
-export type { HalfConversion } from "./addon-load.js";
+export type { Bfloat16Conversion, ConversionLosses, HalfConversion } from "./addon-load.js";
 export {
   type Decision,
   type Executions,
@@ -67,6 +67,15 @@ export async function compareTensors(reference: TensorValue, candidate: TensorVa
 export async function convertToHalf(source: Uint8Array, finite: boolean): Promise<HalfConversion> {
   requireWhole(source, 4);
   return off(loadAddon().addon.convertToHalf(source, finite), "Converting to FP16");
+}
+
+/**
+ * Float32 (little-endian, any alignment) to bfloat16, to nearest even with subnormals. `finite` turns finite values beyond the range into
+ * +-(2 - 2^-7) * 2^127, else they become Infinity. Off the event loop; leave `source` alone until it settles.
+ */
+export async function convertToBfloat16(source: Uint8Array, finite: boolean): Promise<Bfloat16Conversion> {
+  requireWhole(source, 4);
+  return off(loadAddon().addon.convertToBfloat16(source, finite), "Converting to bfloat16");
 }
 
 /** FP16 (little-endian, any alignment) to float32, exactly. */

@@ -1,6 +1,6 @@
 import type { Layer, TensorTypes } from "@halfscope/core";
 import type { EngineInput, EngineOptions, Feed } from "@halfscope/engine";
-import { inferTypes, requireFloats, shapesOfFeed } from "@halfscope/engine";
+import { inferTypes, lacksShapes, requireFloats, shapesOfFeed, withRunShapes } from "@halfscope/engine";
 import { checkExternalData, type GraphView, listLayers, type Model, viewGraph } from "@halfscope/onnx";
 import { buildFloatGraph, listRoundings, type Roundings } from "@halfscope/precision";
 
@@ -23,8 +23,9 @@ export async function prepareSubject(
   const view = known.view ?? viewGraph(model.graph);
   const layers = known.layers ?? listLayers(model, view);
   const feedShapes = shapesOfFeed(feed);
-  const types: TensorTypes = await inferTypes(model, view, feedShapes);
-  requireFloats(model, types);
+  const inferred: TensorTypes = await inferTypes(model, view, feedShapes);
+  requireFloats(model, inferred);
+  const types = lacksShapes(view, inferred) ? await withRunShapes(model, view, inferred, feed, engine.threads) : inferred;
   const roundings = listRoundings(buildFloatGraph(model, view, types, layers));
   return { model, view, types, feedShapes, layers, layerOf: roundings.floats.layerOf, roundings, engine };
 }

@@ -5,3 +5,4 @@ export * from "./explain-load-failure.js";
 export * from "./feeds/index.js";
 export * from "./infer-types.js";
 export * from "./pair-graph.js";
+export * from "./run-shapes.js";

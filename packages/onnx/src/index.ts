@@ -1,5 +1,6 @@
 export * from "./bodies.js";
 export * from "./encode.js";
+export * from "./expand-attention.js";
 export * from "./external-data.js";
 export * from "./extract.js";
 export * from "./graph-view.js";

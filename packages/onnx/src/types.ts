@@ -1,4 +1,5 @@
 import type { DType } from "@halfscope/core";
+import type { Expansion } from "./expand-attention.js";
 
 /** A run of bytes in a file. Weights are only ever named by a span; nothing copies them until somebody reads. */
 export interface FileSpan {
@@ -143,6 +144,8 @@ export interface Model {
   readonly graph: Graph;
   readonly functions: readonly FunctionInfo[];
   readonly fields: readonly Field[];
+  /** Nodes that `unfoldModel` wrote out; a writer puts them back where all of their parts run alike. */
+  readonly expansions?: readonly Expansion[];
   /** SHA-256 of the structure and of samples of every large weight; names the model in plans and journals. */
   readonly digest: string;
 }

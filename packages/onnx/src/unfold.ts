@@ -1,4 +1,5 @@
 import { encodeNode, encodeOpset } from "./encode.js";
+import { type Expansion, expandAttention, statedValues } from "./expand-attention.js";
 import { graphField, withNodes } from "./graph.js";
 import { attributeField, mayHoldSubgraph, nodeField, nodeFromField } from "./node.js";
 import { modelField } from "./read-model.js";
@@ -10,16 +11,17 @@ import { bytesOf, fieldsOf, intOf, textOf } from "./wire.js";
 const mostNodes = 1_000_000;
 
 /**
- * The model that is measured and rewritten: calls of local functions replaced by the functions' nodes, and names made unique over all bodies, so that the whole is
+ * The model that is measured and rewritten: calls of local functions replaced by the functions' nodes, `Attention` written out, and names made unique over all bodies, so that the whole is
  * one flat graph (`viewGraph`). Computes exactly what the model does; returns the model itself when there is nothing to unfold. The digest stays that of the
  * file. Functions of another operator set than the model's stay as they are (`whyFunctionsStay`).
  */
 export function unfoldModel(model: Model): Model {
   const inliner = new Inliner(model);
   const inlined = model.functions.length === 0 ? undefined : inliner.run();
-  const nodes = uniqueNames(model, inlined ?? model.graph.nodes);
-  if (nodes === undefined && inlined === undefined) return model;
-  const graph = withNodes(model.graph, nodes ?? inlined ?? [], model.folder);
+  const unique = uniqueNames(model, inlined ?? model.graph.nodes);
+  const { nodes, expansions } = expandNodes(model, unique ?? inlined ?? model.graph.nodes);
+  if (unique === undefined && inlined === undefined && expansions.length === 0) return model;
+  const graph = withNodes(model.graph, nodes, model.folder);
   const left = inliner.callsLeft ? model.functions : [];
   const fields = model.fields.filter((f) => f.number !== modelField.functions || inliner.callsLeft);
   const opsets = new Map(model.opsets);
@@ -29,7 +31,21 @@ export function unfoldModel(model: Model): Model {
       const [header, payload] = wrapField(modelField.opsetImport, encodeOpset(domain, version)) as [Uint8Array, Uint8Array];
       fields.push({ number: modelField.opsetImport, wireType: 2, header, payload });
     }
-  return { ...model, graph, functions: left, fields, opsets };
+  return { ...model, graph, functions: left, fields, opsets, expansions };
+}
+
+/** Nodes that hide what they round, written out. */
+function expandNodes(model: Model, nodes: readonly Node[]): { nodes: readonly Node[]; expansions: Expansion[] } {
+  const expansions: Expansion[] = [];
+  if (!nodes.some((n) => n.opType === "Attention")) return { nodes, expansions };
+  const values = statedValues(model);
+  const written = nodes.flatMap((node) => {
+    const found = node.opType === "Attention" ? expandAttention(node, values) : undefined;
+    if (found === undefined) return [node];
+    expansions.push(found.expansion);
+    return found.nodes.map((bytes) => nodeFromField(0, fieldAround(graphField.node, bytes), model.folder));
+  });
+  return { nodes: written, expansions };
 }
 
 const keyOf = (f: { domain: string; overload: string }, name: string): string => `${f.domain}:${name}:${f.overload}`;

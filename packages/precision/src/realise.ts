@@ -4,6 +4,7 @@ import {
   type Conversion,
   castTarget,
   delimitedField,
+  type Expansion,
   editNode,
   encodeAttribute,
   encodeExternalTensor,
@@ -19,6 +20,7 @@ import {
   type Rope,
   rewriteGraph,
   rewriteModel,
+  statedValues,
   type ValueInfo,
 } from "@halfscope/onnx";
 import { type Assignment, assignPrecisions, type Precision } from "./assign.js";
@@ -72,7 +74,9 @@ class Realiser {
   /** Versions of tensors that somebody reads, by tensor. */
   private readonly wanted = new Map<string, Set<Precision>>();
   private readonly external: Piece[] = [];
-  /** Types of what Casts give: before opset 6 nobody infers them. */
+  /** What the main graph's value_info states, inputs and outputs with it. */
+  private readonly stated: ReadonlyMap<string, ValueInfo>;
+  /** Types of what Casts give: where the file states those of what goes in, and before opset 6, where nobody infers them. */
   private readonly castTypes: Uint8Array[] = [];
   private externalBytes = 0;
   private readonly useExternal: boolean;
@@ -83,13 +87,17 @@ class Realiser {
 
   constructor(private readonly o: RealiseOptions) {
     this.assignment = assignPrecisions(o.plan, o.roundings);
+    this.stated = statedValues(o.model);
+    this.findWhole();
     this.io = o.io ?? "keep";
     const { view } = o.roundings.floats;
     this.names = new Set([...o.types.keys(), ...view.producer.keys()]);
     this.nodeNames = new Set(view.nodes.map((n) => n.name));
     const bodyOutputs = [...view.bodies.values()].flat().flatMap((b) => b.graph.outputs.map((v) => v.name));
     this.kept = new Set([...bodyOutputs, ...(this.io === "keep" ? view.graphOutputs : [])]);
+    for (const { node, precision } of new Set(this.whole.values())) for (const tensor of node.inputs) this.want(tensor, precision);
     for (const node of view.order) {
+      if (this.whole.has(node.outputs[0] ?? "")) continue;
       node.inputs.forEach((tensor, i) => {
         this.want(tensor, this.assignment.inputPrecision(node, i));
       });
@@ -106,7 +114,7 @@ class Realiser {
     const { view } = this.o.roundings.floats;
     const rope = rewriteModel(this.o.model, {
       ...this.edits,
-      ...(this.opset < 6 && { moreValueInfos: this.castTypes }),
+      moreValueInfos: this.castTypes,
       firstNodes: view.graph.inputs.filter((v) => !view.initializers.has(v.name)).flatMap((v) => this.castsOf(v.name)),
       input: (value) => this.graphInput(value),
       output: (value) => this.typed(value, this.io === "convert" ? this.ownPrecision(value.name) : "full"),
@@ -121,6 +129,26 @@ class Realiser {
     initializer: (init: Initializer) => this.initializer(init),
     valueInfo: (value: ValueInfo) => this.typed(value, this.nameOf(value.name, "full") === value.name ? "full" : "half"),
   };
+
+  /** Expansions whose parts all run alike, by the outputs of the parts. */
+  private readonly whole = new Map<string, Expansion & { precision: Precision }>();
+
+  private findWhole(): void {
+    const { view } = this.o.roundings.floats;
+    for (const expansion of this.o.model.expansions ?? []) {
+      const parts = expansion.outputs.flatMap((t) => view.producer.get(t) ?? []).filter((n) => !/^Constant/.test(n.opType));
+      const found = new Set(parts.filter((n) => !this.o.roundings.floats.movers.has(n.index)).map((n) => this.assignment.nodePrecision(n)));
+      const [precision] = found;
+      if (found.size === 1 && precision !== undefined) for (const t of expansion.outputs) this.whole.set(t, { ...expansion, precision });
+    }
+  }
+
+  /** The node that was written out, in one precision. */
+  private putBack({ node, precision }: Expansion & { precision: Precision }): readonly Uint8Array[] {
+    const input = (tensor: string) => this.nameOf(tensor, precision);
+    const output = (tensor: string) => this.nameOf(tensor, this.ownPrecision(tensor));
+    return [editNode(node, { input, output }), ...node.outputs.flatMap((t) => this.castsOf(t))];
+  }
 
   /** A holder with the plan written into its bodies; their borders stay FP32. */
   private holder(node: Node, bodies: readonly Body[]): readonly Uint8Array[] | undefined {
@@ -196,7 +224,16 @@ class Realiser {
     if (!this.wanted.get(tensor)?.has(other)) return [];
     this.casts++;
     const output = this.nameOf(tensor, other);
-    this.castTypes.push(encodeValueInfo(output, numberFromDtype(other === "half" ? "float16" : "float32")));
+    const dtype = numberFromDtype(other === "half" ? "float16" : "float32");
+    const stated = this.stated.get(tensor);
+    if (stated !== undefined || this.opset < 6)
+      this.castTypes.push(
+        encodeValueInfo(
+          output,
+          dtype,
+          stated?.dims?.map((d) => d.size ?? d.symbol),
+        ),
+      );
     return [
       encodeNode({
         name: this.freshNodeName(`${output}/Cast`),
@@ -220,6 +257,8 @@ class Realiser {
     const { floats } = this.o.roundings;
     const bodies = floats.view.bodies.get(node);
     if (bodies !== undefined) return this.holder(node, bodies);
+    const whole = this.whole.get(node.outputs[0] ?? "");
+    if (whole !== undefined) return node.outputs[0] === whole.node.outputs[0] ? this.putBack(whole) : [];
     if (node.outputs.some((t) => floats.roots.get(t)?.kind === "weight")) return this.constantNode(node);
     const precision = this.assignment.nodePrecision(node);
     const input = (tensor: string, i: number) => this.nameOf(tensor, this.assignment.inputPrecision(node, i));

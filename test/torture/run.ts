@@ -2,7 +2,15 @@
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { measure, prepareSubject, type Subject } from "@halfscope/analysis";
-import { type Layer, type MeasureMode, type Measurements, mergeStats, type PrecisionPlan, silentProgress } from "@halfscope/core";
+import {
+  type Layer,
+  type MeasureMode,
+  type Measurements,
+  mergeStats,
+  type PrecisionPlan,
+  silentProgress,
+  type TensorValue,
+} from "@halfscope/core";
 import { type Feed, inferTypes, OrtSession, OutputEngine, shapesOfFeed } from "@halfscope/engine";
 import { listLayers, type Node, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
 import { allHalf, halfNodes, isRootRounded, movedInputs, type RestoredSites, restoreSites, switchesFromPlan } from "@halfscope/precision";

@@ -67,10 +67,9 @@ function graphFromFields(fields: readonly Field[], initializers: readonly Initia
   };
 }
 
-/** TypeProto field numbers. */
-const typeField = { tensor: 1, sequence: 4, optional: 9 } as const;
-/** Fields of a TypeProto that are no type: the denotation. */
-const denotation = 6;
+/** TypeProto field numbers of the kinds of values; others hold a denotation, or something that no schema knows yet. */
+const typeField = { tensor: 1, sequence: 4, map: 5, opaque: 7, sparseTensor: 8, optional: 9 } as const;
+const typeFields: ReadonlySet<number> = new Set(Object.values(typeField));
 
 export function valueInfoFromField(field: Field): ValueInfo {
   let name = "";
@@ -83,7 +82,7 @@ export function valueInfoFromField(field: Field): ValueInfo {
 }
 
 function typeFromBytes(bytes: Uint8Array): Pick<ValueInfo, "dtype" | "dims" | "container"> {
-  const type = fieldsOf(bytes, "a type").findLast((t) => t.number !== denotation);
+  const type = fieldsOf(bytes, "a type").findLast((t) => typeFields.has(t.number));
   let dtype: ValueInfo["dtype"] = "unknown";
   let dims: Dimension[] | undefined;
   if (type?.number === typeField.tensor) {

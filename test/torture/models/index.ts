@@ -1,6 +1,7 @@
 import type { Torture } from "../torture.js";
 import { branches } from "./branches.js";
 import { functions } from "./functions.js";
+import { future } from "./future.js";
 import { loops } from "./loops.js";
 import { awaiting, values } from "./values.js";
 
@@ -10,5 +11,6 @@ export const tortures: readonly (readonly [what: string, torture: Torture])[] = 
   ...loops,
   ...functions,
   ...values,
+  ...future,
   ...awaiting,
 });

@@ -1,6 +1,6 @@
 /** Measuring every tensor of a model whose candidate has all layers in FP16. */
 import { measure, prepareSubject, type Subject } from "@halfscope/analysis";
-import { HalfscopeError, isFloat, type Layer, type MeasureMode, silentProgress } from "@halfscope/core";
+import { HalfscopeError, isFloat, isTensorValue, type Layer, type MeasureMode, silentProgress } from "@halfscope/core";
 import { convertFromHalf, elementsOf, type Feed, feedSignature, makeFeeds, tensorOf } from "@halfscope/engine";
 import { allHalf } from "@halfscope/precision";
 import { restoreHalfModel } from "halfscope";
@@ -63,7 +63,7 @@ export async function measureStep(prepared: Prepared, mode: MeasureMode, note: (
 async function widenHalves(feed: Feed): Promise<Feed> {
   const tensors = new Map(feed.tensors);
   for (const [name, value] of tensors)
-    if (value.dtype === "float16")
+    if (isTensorValue(value) && value.dtype === "float16")
       tensors.set(name, {
         dtype: "float32",
         dims: value.dims,
@@ -76,10 +76,10 @@ const positive = (feed: Feed): Feed => ({
   ...feed,
   tensors: new Map(
     [...feed.tensors].map(([name, value]) => {
-      const elements = isFloat(value.dtype) ? elementsOf(value) : undefined;
+      const elements = isTensorValue(value) && isFloat(value.dtype) ? elementsOf(value) : undefined;
       return [
         name,
-        elements === undefined
+        elements === undefined || !isTensorValue(value)
           ? value
           : tensorOf(
               value.dtype,

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
-import { elementCount, type ResultDocument } from "@halfscope/core";
+import { bytesOfValue, elementCount, isTensorValue, type ResultDocument } from "@halfscope/core";
 import { addonInfo, describeFeeds, type Feed } from "@halfscope/engine";
 import type { Model } from "@halfscope/onnx";
 import { version } from "../version.js";
@@ -51,6 +51,9 @@ export function newResult(bench: Workbench, tolerance: number): ResultDocument {
 /** Names a sample in journals. */
 export function digestOfFeed(feed: Feed): string {
   const hash = createHash("sha256");
-  for (const [name, t] of feed.tensors) hash.update(`${name}\0${t.dtype}\0${t.dims.join(",")}\0`).update(t.data);
+  for (const [name, t] of feed.tensors) {
+    if (isTensorValue(t)) hash.update(`${name}\0${t.dtype}\0${t.dims.join(",")}\0`).update(t.data);
+    else for (const bytes of [Buffer.from(`${name}\0`), ...bytesOfValue(t)]) hash.update(bytes);
+  }
   return hash.digest("hex");
 }

@@ -1,7 +1,7 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { encodeJson, type Progress, type TensorValue, UsageError } from "@halfscope/core";
-import { describeFeeds, OutputEngine, writeNpy, writeRaw } from "@halfscope/engine";
+import { describeFeeds, OutputEngine, tensorsOf, writeNpy, writeRaw } from "@halfscope/engine";
 import { writeRope } from "@halfscope/onnx";
 import { switchesFromPlan } from "@halfscope/precision";
 import {
@@ -127,7 +127,7 @@ async function openBench(subject: ExportSubject, o: ExportOptions): Promise<{ be
 function trtexecOf(subject: ExportSubject, bench: Workbench, version: TrtexecVersion): ExportedFormat {
   const [feed] = bench.feeds;
   const open = new Map(bench.view.graph.inputs.map((v) => [v.name, v.dims === undefined || v.dims.some((d) => d.size === undefined)]));
-  const inputs = [...feed.tensors].map(([name, value]) => ({
+  const inputs = [...tensorsOf(feed)].map(([name, value]) => ({
     name,
     dims: value.dims,
     bytes: writeRaw(value, name, { int64As32: version === "8.6" }),
@@ -173,7 +173,7 @@ async function exportPolygraphy(subject: ExportSubject, bench: Workbench, o: Exp
   step.end();
   return {
     files: [
-      { path: "inputs.json", content: polygraphyInputs(bench.feeds.map((f) => arrays(f.tensors))) },
+      { path: "inputs.json", content: polygraphyInputs(bench.feeds.map((f) => arrays(tensorsOf(f)))) },
       { path: "reference.json", content: polygraphyResults("halfscope-reference", reference) },
       { path: "candidate.json", content: polygraphyResults("halfscope-candidate", candidate) },
     ],

@@ -12,7 +12,7 @@ import {
   type TensorValue,
   UsageError,
 } from "@halfscope/core";
-import { type Feed, OutputEngine, writeNpy } from "@halfscope/engine";
+import { type Feed, OutputEngine, tensorsOf, writeNpy } from "@halfscope/engine";
 import { encodeTensor, extractedLength, extractModel, type Region, type Rope, writeRope } from "@halfscope/onnx";
 import { reproduceNotes, reproduceScript } from "@halfscope/report";
 import { type ExtractedOutput, faultOf, measureAlone, measureWhole } from "./extract-errors.js";
@@ -88,7 +88,7 @@ async function record(bench: Workbench, subject: Subject, region: Region): Promi
   engine.setFeed(feed);
   const { outputs } = await engine.outputsOf({ fetch: wanted, signal: bench.signal });
   step.end();
-  return new Map([...feed.tensors, ...outputs]);
+  return new Map([...tensorsOf(feed), ...outputs]);
 }
 
 async function writeExtract(

@@ -99,7 +99,7 @@ export class Workbench implements Disposable {
     await inferTypes(this.model, this.view).catch(() => {
       throw error;
     });
-    const shapes = [...feed.tensors].map(([name, t]) => `"${name}" [${t.dims.join(", ")}]`).join(", ");
+    const shapes = [...shapesOfFeed(feed)].map(([name, dims]) => `"${name}" [${dims.join(", ")}]`).join(", ");
     throw new InputError("ERR_FEED", `The shapes of the inputs do not fit together in this model: ${shapes}. ${error.message}`, {
       hint: "Give inputs of shapes that belong together, or sizes with --dim and --shape.",
       cause: error,

@@ -28,20 +28,22 @@ export function fullForms(o: HazardOptions): Hazard[] {
   });
 }
 
-/** Recurrent operators: what they carry from step to step is nowhere to be seen. One line for each type. */
+/** Recurrent and fused operators: what they keep inside is nowhere to be seen. One line for each type. */
 export function innerStates(o: HazardOptions): Hazard[] {
   const groups = new Map<string, Node[]>();
   for (const node of o.view.order) {
     const sentence = staysFull(o, node) ? undefined : stateInside(node);
-    if (sentence?.includes("step to step")) groups.set(sentence, [...(groups.get(sentence) ?? []), node]);
+    if (sentence !== undefined) groups.set(sentence, [...(groups.get(sentence) ?? []), node]);
   }
   return [...groups].map(([sentence, nodes]) => ({
     code: "inner-state",
     severity: "info",
     layer: layerOf(o, nodes[0]),
     tensor: nodes[0]?.outputs.find((t) => t !== "") ?? "",
-    evidence: `${countOf(nodes.length, "node")}, ${sentence} A runtime that keeps the state in FP16 may drift further over long sequences than the measurement shows.`,
-    fix: "Measure with sequences as long as they come; pin these layers if the runtime's own outputs are worse than measured.",
+    evidence: `${countOf(nodes.length, "node")}, ${sentence} A runtime that keeps it in FP16 may lose more than the measurement shows${isRecurrent(sentence) ? ", the more the longer the sequence" : ""}.`,
+    fix: `${isRecurrent(sentence) ? "Measure with sequences as long as they come; pin" : "Pin"} these layers if the runtime's own outputs are worse than measured.`,
     values: { nodes: nodes.length },
   }));
 }
+
+const isRecurrent = (sentence: string): boolean => sentence.includes("step to step");

@@ -1,6 +1,8 @@
 import { type DType, numberFromDtype } from "@halfscope/core";
 import { encodeNode, encodeTensor, type NewNode } from "./encode.js";
+import { nodeField } from "./node.js";
 import type { Model, Node, ValueInfo } from "./types.js";
+import { bytesOf, fieldsOf } from "./wire.js";
 
 /** A node that stands for several: what it does, written out. */
 export interface Expansion {
@@ -68,7 +70,10 @@ export function expandAttention(node: Node, values: ReadonlyMap<string, ValueInf
   add("MatMul", "context", [probabilities, v], {}, output);
   const taken = new Set(values.keys());
   if (nodes.some((n) => n.outputs.some((t) => t !== output && taken.has(t)))) return undefined;
-  return { nodes: nodes.map(encodeNode), expansion: { node, outputs: nodes.flatMap((n) => n.outputs) } };
+  // Scopes, which tell where the node stands, belong to all of its parts.
+  const metadata = fieldsOf(node.bytes, "a node").filter((f) => f.number === nodeField.metadata);
+  const encoded = nodes.map((n) => Buffer.concat([encodeNode(n), ...metadata.flatMap((f) => [f.header, bytesOf(f)])]));
+  return { nodes: encoded, expansion: { node, outputs: nodes.flatMap((n) => n.outputs) } };
 }
 
 /** What a file states of its tensors' types. */

@@ -71,7 +71,9 @@ describe.each(spellings)("attention, constants as $constants, operands swapped: 
     const g = new Sketch(spelling);
     const fill = g.op("ConstantOfShape", [g.input("size", 7, [4])], { value: { fill: Number.NEGATIVE_INFINITY } });
     products(g, (s) => g.op("Softmax", [g.op("Add", [s, g.op("Trilu", [fill])])]));
-    expect(softmaxOf(await g.layers()).parts?.maskConstants).toEqual([{ tensor: fill, value: Number.NEGATIVE_INFINITY, multiplied: false }]);
+    expect(softmaxOf(await g.layers()).parts?.maskConstants).toEqual([
+      { tensor: fill, value: Number.NEGATIVE_INFINITY, multiplied: false },
+    ]);
   });
 
   test("a softmax written out is one layer", async () => {

@@ -110,17 +110,32 @@ Napi::Value to_io_list(Napi::Env env, const std::vector<ort::IoInfo>& list) {
   return array;
 }
 
+/// {type, dims, data}
+Napi::Object to_js(Napi::Env env, ort::Tensor tensor) {
+  auto dims = Napi::Array::New(env, tensor.dims.size());
+  for (std::size_t d = 0; d < tensor.dims.size(); d++) dims.Set(static_cast<std::uint32_t>(d), static_cast<double>(tensor.dims[d]));
+  auto entry = Napi::Object::New(env);
+  entry.Set("type", tensor.element_type);
+  entry.Set("dims", dims);
+  entry.Set("data", to_uint8_array(env, std::move(tensor.data)));
+  return entry;
+}
+
 Napi::Value to_js(Napi::Env env, ort::RunOutcome outcome) {
   auto outputs = Napi::Array::New(env);
   for (auto& [name, tensor] : outcome.outputs) {
-    auto dims = Napi::Array::New(env, tensor.dims.size());
-    for (std::size_t d = 0; d < tensor.dims.size(); d++) dims.Set(static_cast<std::uint32_t>(d), static_cast<double>(tensor.dims[d]));
+    auto entry = to_js(env, std::move(tensor));
+    entry.Set("name", name);
+    outputs.Set(outputs.Length(), entry);
+  }
+  auto sequences = Napi::Array::New(env);
+  for (auto& [name, tensors] : outcome.sequences) {
+    auto elements = Napi::Array::New(env, tensors.size());
+    for (std::size_t i = 0; i < tensors.size(); i++) elements.Set(static_cast<std::uint32_t>(i), to_js(env, std::move(tensors[i])));
     auto entry = Napi::Object::New(env);
     entry.Set("name", name);
-    entry.Set("type", tensor.element_type);
-    entry.Set("dims", dims);
-    entry.Set("data", to_uint8_array(env, std::move(tensor.data)));
-    outputs.Set(outputs.Length(), entry);
+    entry.Set("elements", elements);
+    sequences.Set(sequences.Length(), entry);
   }
   auto output_stats = Napi::Array::New(env);
   for (const auto& [name, stats] : outcome.output_stats) {
@@ -134,6 +149,7 @@ Napi::Value to_js(Napi::Env env, ort::RunOutcome outcome) {
   const auto& [stats, executions, decisions] = outcome.collected;
   auto result = Napi::Object::New(env);
   result.Set("outputs", outputs);
+  result.Set("sequences", sequences);
   result.Set("outputStats", output_stats);
   result.Set("notFetched", not_fetched);
   result.Set("stats", to_block(env, stats.data(), stats.size()));

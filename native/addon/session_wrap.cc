@@ -25,6 +25,8 @@ Napi::Function SessionWrap::define(Napi::Env env) {
                          InstanceMethod<&SessionWrap::inputs>("inputs"),
                          InstanceMethod<&SessionWrap::outputs>("outputs"),
                          InstanceMethod<&SessionWrap::set_feed>("setFeed"),
+                         InstanceMethod<&SessionWrap::set_made_feed>("setMadeFeed"),
+                         InstanceMethod<&SessionWrap::clear_feed>("clearFeed"),
                          InstanceMethod<&SessionWrap::set_reference>("setReference"),
                          InstanceMethod<&SessionWrap::run>("run"),
                          InstanceMethod<&SessionWrap::terminate>("terminate"),
@@ -63,6 +65,17 @@ Napi::Value SessionWrap::outputs(const Napi::CallbackInfo& info) { return to_io_
 void SessionWrap::set_feed(const Napi::CallbackInfo& info) {
   const auto session = live(info.Env());
   translate(info.Env(), [&] { session->set_feed(info[0].As<Napi::String>().Utf8Value(), to_tensor(info[1], info[2], info[3])); });
+}
+
+/// setMadeFeed(name: string, model: Uint8Array)
+void SessionWrap::set_made_feed(const Napi::CallbackInfo& info) {
+  const auto session = live(info.Env());
+  translate(info.Env(), [&] { session->set_made_feed(info[0].As<Napi::String>().Utf8Value(), copy_bytes(info[1])); });
+}
+
+void SessionWrap::clear_feed(const Napi::CallbackInfo& info) {
+  const auto session = live(info.Env());
+  translate(info.Env(), [&] { session->clear_feed(info[0].As<Napi::String>().Utf8Value()); });
 }
 
 void SessionWrap::set_reference(const Napi::CallbackInfo& info) {

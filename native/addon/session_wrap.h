@@ -22,6 +22,8 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
   Napi::Value inputs(const Napi::CallbackInfo& info);
   Napi::Value outputs(const Napi::CallbackInfo& info);
   void set_feed(const Napi::CallbackInfo& info);
+  void set_made_feed(const Napi::CallbackInfo& info);
+  void clear_feed(const Napi::CallbackInfo& info);
   void set_reference(const Napi::CallbackInfo& info);
   Napi::Value run(const Napi::CallbackInfo& info);
   void terminate(const Napi::CallbackInfo& info);

@@ -36,6 +36,7 @@ constexpr int kStatusFail = 1;
 constexpr int kStatusInvalidArgument = 2;
 constexpr int kStatusRuntimeException = 6;
 constexpr int kOnnxTypeTensor = 1;
+constexpr int kOnnxTypeSequence = 2;
 constexpr int kElementUndefined = 0;  // of a custom operator's input: any tensor
 constexpr int kElementFloat = 1;
 constexpr int kElementString = 8;
@@ -83,6 +84,8 @@ constexpr int kRequired = 0;
        (const MemoryInfo*, void* data, std::size_t bytes, const std::int64_t* dims, std::size_t rank, int element_type, Value** out))     \
   SLOT(50, IsTensor, Status*, (const Value*, int* out))                                                                                   \
   SLOT(51, GetTensorMutableData, Status*, (Value*, void** out))                                                                           \
+  SLOT(53, GetStringTensorDataLength, Status*, (const Value*, std::size_t* out))                                                          \
+  SLOT(54, GetStringTensorContent, Status*, (const Value*, void* out, std::size_t bytes, std::size_t* offsets, std::size_t count))        \
   SLOT(55, CastTypeInfoToTensorInfo, Status*, (const TypeInfo*, const TensorTypeAndShapeInfo** out))                                      \
   SLOT(60, GetTensorElementType, Status*, (const TensorTypeAndShapeInfo*, int* out))                                                      \
   SLOT(61, GetDimensionsCount, Status*, (const TensorTypeAndShapeInfo*, std::size_t* out))                                                \
@@ -90,9 +93,12 @@ constexpr int kRequired = 0;
   SLOT(63, GetSymbolicDimensions, Status*, (const TensorTypeAndShapeInfo*, const char** out, std::size_t rank))                           \
   SLOT(64, GetTensorShapeElementCount, Status*, (const TensorTypeAndShapeInfo*, std::size_t* out))                                        \
   SLOT(65, GetTensorTypeAndShape, Status*, (const Value*, TensorTypeAndShapeInfo** out))                                                  \
+  SLOT(67, GetValueType, Status*, (const Value*, int* out))                                                                               \
   SLOT(69, CreateCpuMemoryInfo, Status*, (int allocator_type, int memory_type, MemoryInfo** out))                                         \
   SLOT(76, AllocatorFree, Status*, (Allocator*, void*))                                                                                   \
   SLOT(78, GetAllocatorWithDefaultOptions, Status*, (Allocator** out))                                                                    \
+  SLOT(80, GetValue, Status*, (const Value*, int index, Allocator*, Value** out))                                                         \
+  SLOT(81, GetValueCount, Status*, (const Value*, std::size_t* out))                                                                      \
   SLOT(86, KernelInfoGetAttribute_int64, Status*, (const KernelInfo*, const char* name, std::int64_t* out))                               \
   SLOT(90, KernelContext_GetInput, Status*, (const KernelContext*, std::size_t index, const Value** out))                                 \
   SLOT(91, KernelContext_GetOutput, Status*,                                                                                              \
@@ -109,6 +115,7 @@ constexpr int kRequired = 0;
   SLOT(125, GetAvailableProviders, Status*, (char*** out, int* count))                                                                    \
   SLOT(126, ReleaseAvailableProviders, Status*, (char** providers, int count))                                                            \
   SLOT(130, AddSessionConfigEntry, Status*, (SessionOptions*, const char* key, const char* value))                                        \
+  SLOT(192, HasValue, Status*, (const Value*, int* out))                                                                                  \
   SLOT(268, ShapeInferContext_GetInputTypeShape, Status*, (const ShapeInferContext*, std::size_t index, TensorTypeAndShapeInfo** out))    \
   SLOT(269, ShapeInferContext_GetAttribute, Status*, (const ShapeInferContext*, const char* name, const OpAttr** out))                    \
   SLOT(270, ShapeInferContext_SetOutputTypeShape, Status*, (const ShapeInferContext*, std::size_t index, const TensorTypeAndShapeInfo*))  \

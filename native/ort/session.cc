@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <set>
 
 #include "core/rounding.h"
@@ -62,9 +61,19 @@ std::vector<IoInfo> list_io(const Session* session, std::size_t count, GetName g
 /// What one call of Run is given.
 struct OrtSession::Bound {
   std::vector<const char*> input_names;
-  std::vector<ValueHandle> inputs;
+  std::vector<const Value*> inputs;
+  std::vector<ValueHandle> owned;
   std::vector<std::string> output_names;
   std::vector<ValueHandle> outputs;
+
+  void add(const std::string& name, ValueHandle value) {
+    add(name, value.get());
+    owned.push_back(std::move(value));
+  }
+  void add(const std::string& name, const Value* value) {
+    input_names.push_back(name.c_str());
+    inputs.push_back(value);
+  }
 };
 
 OrtSession::OrtSession(SessionRequest request)
@@ -105,16 +114,39 @@ const IoInfo* OrtSession::find(const std::vector<IoInfo>& list, const std::strin
   return found == list.end() ? nullptr : &*found;
 }
 
-void OrtSession::set_feed(const std::string& name, Tensor tensor) {
+void OrtSession::require_type(const std::string& name, int element_type) const {
   const IoInfo* io = find(inputs_, name);
   if (io == nullptr) throw Error(ErrorCode::kFeed, "the graph has no input '" + name + "'");
-  if (io->element_type != tensor.element_type) {
+  if (io->element_type != element_type) {
     throw Error(ErrorCode::kFeed, "input '" + name + "' has element type " + std::to_string(io->element_type) + ", the feed has " +
-                                      std::to_string(tensor.element_type) + " (numbers of TensorProto.DataType)");
+                                      std::to_string(element_type) + " (numbers of TensorProto.DataType)");
   }
+}
+
+void OrtSession::set_feed(const std::string& name, Tensor tensor) {
+  require_type(name, tensor.element_type);
   auto shared = std::make_shared<const Tensor>(std::move(tensor));
   const std::lock_guard<std::mutex> lock(guard_);
   feeds_[name] = std::move(shared);
+  made_.erase(name);
+}
+
+void OrtSession::set_made_feed(const std::string& name, const Buffer& model) {
+  const IoInfo* io = find(inputs_, name);
+  if (io == nullptr) throw Error(ErrorCode::kFeed, "the graph has no input '" + name + "'");
+  auto value = make_value(model);
+  // What a sequence or an optional may hold, ONNX Runtime says when it runs.
+  if (io->element_type != 0) require_type(name, tensor_type(value.get()));
+  const std::lock_guard<std::mutex> lock(guard_);
+  made_[name] = std::move(value);
+  feeds_.erase(name);
+}
+
+void OrtSession::clear_feed(const std::string& name) {
+  if (find(inputs_, name) == nullptr) throw Error(ErrorCode::kFeed, "the graph has no input '" + name + "'");
+  const std::lock_guard<std::mutex> lock(guard_);
+  feeds_.erase(name);
+  made_.erase(name);
 }
 
 void OrtSession::set_reference(const std::string& output, Tensor tensor) {
@@ -137,15 +169,13 @@ void OrtSession::add_weights(Bound& bound, const std::vector<std::uint8_t>& swit
   for (auto& weight : weights_) {
     const auto& input = weight.input();
     weight.set(input.switch_index < 0 ? 0 : switches[static_cast<std::size_t>(input.switch_index)], threads_);
-    bound.input_names.push_back(input.name.c_str());
-    bound.inputs.push_back(wrap(weight.data(), input.bytes, input.dims, kElementFloat));
+    bound.add(input.name, wrap(weight.data(), input.bytes, input.dims, kElementFloat));
   }
 }
 
 void OrtSession::add_feeds(Bound& bound, const Tensors& feeds) {
   for (const auto& [name, tensor] : feeds) {
-    bound.input_names.push_back(name.c_str());
-    bound.inputs.push_back(wrap(tensor->data.data(), tensor->data.size(), tensor->dims, tensor->element_type));
+    bound.add(name, wrap(tensor->data.data(), tensor->data.size(), tensor->dims, tensor->element_type));
   }
 }
 
@@ -177,12 +207,10 @@ void OrtSession::invoke(Bound& bound) {
     if (cancelled_) throw Error(ErrorCode::kCancelled, "Stopped before the work was done.");
     running_ = raw;
   }
-  std::vector<const Value*> inputs;
-  for (const auto& input : bound.inputs) inputs.push_back(input.get());
   std::vector<const char*> names;
   for (const auto& name : bound.output_names) names.push_back(name.c_str());
   std::vector<Value*> outputs(names.size(), nullptr);
-  Status* status = api().Run(session_.get(), raw, bound.input_names.data(), inputs.data(), inputs.size(), names.data(), names.size(), outputs.data());
+  Status* status = api().Run(session_.get(), raw, bound.input_names.data(), bound.inputs.data(), bound.inputs.size(), names.data(), names.size(), outputs.data());
   for (Value* output : outputs) bound.outputs.emplace_back(output);
   bool cancelled = false;
   {
@@ -214,9 +242,11 @@ RunOutcome OrtSession::run(const RunRequest& request) {
   if (std::any_of(switches.begin(), switches.end(), [](std::uint8_t s) { return s > kLastPosition; }))
     throw Error(ErrorCode::kEngineRun, "a switch is 0 to 4");
   Tensors feeds, references;
+  MadeValues made;
   {
     const std::lock_guard<std::mutex> lock(guard_);
     feeds = feeds_;
+    made = made_;
     references = references_;
   }
   state_.begin(switches);
@@ -224,6 +254,7 @@ RunOutcome OrtSession::run(const RunRequest& request) {
   bound.output_names = requested(request, references);
   add_weights(bound, switches);
   add_feeds(bound, feeds);
+  for (const auto& [name, value] : made) bound.add(name, value.get());
   invoke(bound);
 
   RunOutcome outcome;
@@ -243,11 +274,14 @@ RunOutcome OrtSession::run(const RunRequest& request) {
       outcome.output_stats.emplace_back(name, compare_tensors(expected.data.data(), tensor.data, tensor.count, threads_));
     }
     if (fetched.count(name) != 0) {
-      const std::size_t width = element_bytes(tensor.element_type);
-      if (width == 0) throw Error(ErrorCode::kEngineRun, "output '" + name + "' has element type " + std::to_string(tensor.element_type) + ", which is not supported");
-      Buffer copy(count_of(tensor.dims) * width);
-      if (copy.size() > 0) std::memcpy(copy.data(), tensor.data, copy.size());
-      outcome.outputs.emplace_back(name, Tensor{tensor.element_type, tensor.dims, std::move(copy)});
+      auto value = copy_value(bound.outputs[i].get());
+      if (!value) {
+        outcome.not_fetched.push_back(name);
+      } else if (value->sequence) {
+        outcome.sequences.emplace_back(name, std::move(value->tensors));
+      } else {
+        outcome.outputs.emplace_back(name, std::move(value->tensors.front()));
+      }
     }
     bound.outputs[i].reset();
   }

@@ -13,6 +13,7 @@
 #include "ort/library.h"
 #include "ort/session_state.h"
 #include "ort/shape.h"
+#include "ort/values.h"
 #include "ort/weights.h"
 
 namespace halfscope::ort {
@@ -29,13 +30,6 @@ struct SessionRequest {
   std::vector<WeightInput> weights;
 };
 
-/// Values that someone fed or that come back, owned.
-struct Tensor {
-  int element_type = 0;
-  std::vector<std::int64_t> dims;
-  Buffer data;
-};
-
 struct RunRequest {
   std::vector<std::uint8_t> switches;  ///< empty: all off
   std::vector<std::string> fetch;
@@ -44,7 +38,8 @@ struct RunRequest {
 
 struct RunOutcome {
   std::vector<std::pair<std::string, Tensor>> outputs;
-  std::vector<std::string> not_fetched;  ///< asked for, but no tensor of numbers
+  std::vector<std::pair<std::string, std::vector<Tensor>>> sequences;
+  std::vector<std::string> not_fetched;  ///< asked for, but nothing that can be handed out
   Collected collected;
   std::vector<std::pair<std::string, ErrorStats>> output_stats;
   double seconds = 0;  ///< weights switched, graph run, outputs compared and copied
@@ -63,6 +58,10 @@ class OrtSession {
 
   /// Feeds and references persist over runs; changing one while a run is under way touches the next run only. Throw Error (kFeed).
   void set_feed(const std::string& name, Tensor tensor);
+  /// Feeds what a model without inputs makes, see make_value.
+  void set_made_feed(const std::string& name, const Buffer& model);
+  /// Feeds nothing: an optional input is absent then. A value that is an absent optional must not be fed, ONNX Runtime would look into it.
+  void clear_feed(const std::string& name);
   void set_reference(const std::string& output, Tensor tensor);
 
   /// Claims the session for one run, on the thread that asks; false when a run is under way already.
@@ -79,10 +78,12 @@ class OrtSession {
 
  private:
   using Tensors = std::map<std::string, std::shared_ptr<const Tensor>>;
+  using MadeValues = std::map<std::string, std::shared_ptr<const Value>>;
   struct Bound;
   void add_weights(Bound& bound, const std::vector<std::uint8_t>& switches);
   void add_feeds(Bound& bound, const Tensors& feeds);
   std::vector<std::string> requested(const RunRequest& request, const Tensors& references) const;
+  void require_type(const std::string& name, int element_type) const;
   const IoInfo* find(const std::vector<IoInfo>& list, const std::string& name) const;
   ValueHandle wrap(const void* data, std::size_t bytes, const std::vector<std::int64_t>& dims, int element_type) const;
   void invoke(Bound& bound);
@@ -101,8 +102,9 @@ class OrtSession {
   std::vector<IoInfo> outputs_;
 
   std::atomic<bool> busy_{false};
-  std::mutex guard_;  // the four below
+  std::mutex guard_;  // the five below
   Tensors feeds_;
+  MadeValues made_;
   Tensors references_;
   RunOptions* running_ = nullptr;
   bool cancelled_ = false;

@@ -11,6 +11,16 @@ std::vector<std::int64_t> dims_of(const TensorTypeAndShapeInfo* info, ErrorCode 
   return dims;
 }
 
+/// The C API has uint2, int2 and float8e8m0 as 24, 25 and 26, ONNX as 25, 26 and 24. Other numbers agree.
+int onnx_number(int api_number) {
+  switch (api_number) {
+    case 24: return 25;
+    case 25: return 26;
+    case 26: return 24;
+    default: return api_number;
+  }
+}
+
 }  // namespace
 
 std::size_t element_bytes(int element_type) {
@@ -33,6 +43,7 @@ TensorView view(const Value* value, ErrorCode code) {
   const ShapeInfoHandle info(raw);
   TensorView tensor;
   check(api().GetTensorElementType(info.get(), &tensor.element_type), code);
+  tensor.element_type = onnx_number(tensor.element_type);
   tensor.dims = dims_of(info.get(), code);
   check(api().GetTensorShapeElementCount(info.get(), &tensor.count), code);
   if (tensor.element_type != kElementString) check(api().GetTensorMutableData(const_cast<Value*>(value), &tensor.data), code);
@@ -46,6 +57,7 @@ IoInfo describe(const TypeInfo* type, std::string name) {
   check(api().CastTypeInfoToTensorInfo(type, &info), ErrorCode::kEngineBuild);
   if (info == nullptr) return io;
   check(api().GetTensorElementType(info, &io.element_type), ErrorCode::kEngineBuild);
+  io.element_type = onnx_number(io.element_type);
   io.dims = dims_of(info, ErrorCode::kEngineBuild);
   std::vector<const char*> symbols(io.dims.size());
   check(api().GetSymbolicDimensions(info, symbols.data(), symbols.size()), ErrorCode::kEngineBuild);

@@ -9,7 +9,7 @@
 
 namespace halfscope::ort {
 
-/// A graph input or output. `element_type` is 0 for anything that is not a tensor.
+/// A graph input or output. `element_type` is a number of TensorProto.DataType (the C API counts the newest types in another order), 0 for anything that is not a tensor.
 struct IoInfo {
   std::string name;
   int element_type = 0;

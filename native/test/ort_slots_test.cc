@@ -54,6 +54,7 @@ TEST(constants_have_their_values) {
   CHECK(mine::kStatusRuntimeException == ORT_RUNTIME_EXCEPTION);
   CHECK(mine::kOnnxTypeTensor == ONNX_TYPE_TENSOR && mine::kElementFloat == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT);
   CHECK(mine::kElementString == ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING && mine::kElementDouble == ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE);
+  CHECK(mine::kOnnxTypeSequence == ONNX_TYPE_SEQUENCE);
   CHECK(mine::kElementUint64 == ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT64);
   CHECK(mine::kOptimizationDisabled == ORT_DISABLE_ALL && mine::kOptimizationBasic == ORT_ENABLE_BASIC && mine::kOptimizationAll == ORT_ENABLE_ALL);
   CHECK(mine::kExecutionSequential == ORT_SEQUENTIAL && mine::kDeviceAllocator == OrtDeviceAllocator && mine::kMemoryDefault == OrtMemTypeDefault);

@@ -19,9 +19,12 @@ export interface SequenceValue {
   elements: readonly TensorValue[];
 }
 
-/** A value that may be absent, ONNX's optional. Where it is absent, its declared type alone says what is absent. */
+/** A value that may be absent, ONNX's optional. */
 export interface OptionalValue {
   kind: "optional";
+  /** What it would hold, also where it is absent. */
+  of: "tensor" | "sequence";
+  dtype: DType;
   value: TensorValue | SequenceValue | undefined;
 }
 
@@ -65,5 +68,5 @@ export function bytesOfValue(value: FeedValue): Uint8Array[] {
   const head = (text: string) => new TextEncoder().encode(`${text}\0`);
   if (isTensorValue(value)) return [head(`${value.dtype} ${value.dims.join(",")} ${value.data.length}`), value.data];
   if (value.kind === "sequence") return [head(`sequence ${value.dtype} ${value.elements.length}`), ...value.elements.flatMap(bytesOfValue)];
-  return value.value === undefined ? [head("none")] : [head("some"), ...bytesOfValue(value.value)];
+  return value.value === undefined ? [head(`none ${value.of} ${value.dtype}`)] : [head("some"), ...bytesOfValue(value.value)];
 }

@@ -33,7 +33,8 @@ export interface NativeIo {
 export interface NativeRun {
   outputs: { name: string; type: number; dims: number[]; data: Uint8Array }[];
   outputStats: { name: string; block: Float64Array }[];
-  /** Outputs that were asked for and are no tensors of numbers. */
+  sequences: { name: string; elements: { type: number; dims: number[]; data: Uint8Array }[] }[];
+  /** Outputs that were asked for and cannot be handed out. */
   notFetched: string[];
   stats: Float64Array;
   executions: Float64Array;
@@ -45,6 +46,10 @@ export interface NativeSession {
   inputs(): NativeIo[];
   outputs(): NativeIo[];
   setFeed(name: string, type: number, dims: readonly number[], data: Uint8Array): void;
+  /** Feeds the only output of a model without inputs: ModelProto bytes. */
+  setMadeFeed(name: string, model: Uint8Array): void;
+  /** An optional input without a feed is absent. */
+  clearFeed(name: string): void;
   setReference(name: string, type: number, dims: readonly number[], data: Uint8Array): void;
   run(switches: Uint8Array | undefined, fetch: readonly string[], compareOutputs: boolean): Promise<NativeRun>;
   terminate(): void;

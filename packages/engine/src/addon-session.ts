@@ -4,12 +4,15 @@ import {
   dtypeFromNumber,
   EngineError,
   type ErrorStats,
+  type FeedValue,
   numberFromDtype,
+  type SequenceValue,
   statsFromBlock,
   type TensorValue,
 } from "@halfscope/core";
 import { fromNative } from "./addon-errors.js";
 import { loadAddon, type NativeIo, type NativeSession } from "./addon-load.js";
+import { isPlainTensor, valueModel } from "./value-model.js";
 
 /** A graph input that is fed from a file: float32, little-endian, at any offset and alignment. */
 export interface WeightInput {
@@ -78,9 +81,11 @@ export type Decision = Record<(typeof decisionFields)[number], number>;
 
 export interface RunResult {
   outputs: Map<string, TensorValue>;
+  /** Outputs that are sequences of tensors. */
+  sequences: Map<string, SequenceValue>;
   /** One per slot. */
   stats: ErrorStats[];
-  /** Outputs that were asked for and are no tensors of numbers: sequences, strings, packed types, optionals without a value. */
+  /** Outputs that were asked for and are neither tensors nor sequences of them: maps, optionals without a value, types that are not known. */
   notFetched: string[];
   /** Whether a Compare node filled the slot in this run. */
   executed: boolean[];
@@ -140,11 +145,15 @@ export class OrtSession implements AsyncDisposable, Disposable {
   }
 
   /** Copied; persists over runs. Throws InputError ERR_FEED when name, type or size do not fit the graph. */
-  setFeed(name: string, tensor: TensorValue): void {
+  setFeed(name: string, value: FeedValue): void {
     this.#live();
-    requireNumeric(tensor, `input '${name}'`);
     try {
-      this.#native.setFeed(name, numberFromDtype(tensor.dtype), [...tensor.dims], tensor.data);
+      if (isPlainTensor(value)) this.#native.setFeed(name, numberFromDtype(value.dtype), [...value.dims], value.data);
+      else {
+        const model = valueModel(value);
+        if (model === undefined) this.#native.clearFeed(name);
+        else this.#native.setMadeFeed(name, model);
+      }
     } catch (error) {
       throw fromNative(error, `Feeding '${name}'`);
     }
@@ -153,7 +162,6 @@ export class OrtSession implements AsyncDisposable, Disposable {
   /** What runs with `compareOutputs` compare this output to; float32, copied, persists over runs. */
   setReference(output: string, tensor: TensorValue): void {
     this.#live();
-    requireNumeric(tensor, `reference of '${output}'`);
     try {
       this.#native.setReference(output, numberFromDtype(tensor.dtype), [...tensor.dims], tensor.data);
     } catch (error) {
@@ -176,7 +184,8 @@ export class OrtSession implements AsyncDisposable, Disposable {
       const run = await running;
       const executions = records(run.executions, executionFields);
       return {
-        outputs: new Map(run.outputs.map((o) => [o.name, { dtype: dtypeFromNumber(o.type), dims: o.dims, data: o.data }])),
+        outputs: new Map(run.outputs.map((o) => [o.name, toTensor(o)])),
+        sequences: new Map(run.sequences.map(({ name, elements }) => [name, toSequence(elements.map(toTensor))])),
         notFetched: run.notFetched,
         stats: executions.map((_, slot) => statsFromBlock(run.stats, slot)),
         executed: executions.map((e) => e.count > 0),
@@ -216,16 +225,16 @@ export class OrtSession implements AsyncDisposable, Disposable {
   }
 }
 
+const toTensor = (o: { type: number; dims: number[]; data: Uint8Array }): TensorValue => ({
+  dtype: dtypeFromNumber(o.type),
+  dims: o.dims,
+  data: o.data,
+});
+const toSequence = (elements: TensorValue[]): SequenceValue => ({ kind: "sequence", dtype: elements[0]?.dtype ?? "undefined", elements });
+
 /** A flat block of FP64 as records of these fields. */
 const records = <F extends string>(block: Float64Array, fields: readonly F[]): Record<F, number>[] =>
   Array.from(
     { length: block.length / fields.length },
     (_, i) => Object.fromEntries(fields.map((f, k) => [f, block[i * fields.length + k] ?? Number.NaN])) as Record<F, number>,
   );
-
-function requireNumeric(tensor: TensorValue, what: string): void {
-  if (tensor.dtype !== "string") return;
-  throw new EngineError("ERR_ENGINE_RUN", `The ${what} is a string tensor; halfscope feeds numbers and booleans only.`, {
-    hint: "Cut the string operators off the model.",
-  });
-}

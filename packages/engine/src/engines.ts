@@ -1,4 +1,4 @@
-import type { ErrorStats, Placement, TensorTypes, TensorValue } from "@halfscope/core";
+import { type ErrorStats, isTensorValue, type Placement, type TensorTypes, type TensorValue } from "@halfscope/core";
 import type { GraphView, Model, Node } from "@halfscope/onnx";
 import { OrtSession, type RunResult } from "./addon.js";
 import { buildCandidateGraph } from "./candidate-graph.js";
@@ -23,7 +23,7 @@ export interface EngineInput {
 }
 
 export const shapesOfFeed = (feed: Feed): ReadonlyMap<string, readonly number[]> =>
-  new Map([...feed.tensors].map(([name, t]) => [name, t.dims]));
+  new Map([...feed.tensors].flatMap(([name, value]) => (isTensorValue(value) ? [[name, value.dims] as const] : [])));
 
 /** Float outputs of the model: what is judged. */
 export const floatOutputs = (view: GraphView, types: TensorTypes): string[] =>
@@ -51,7 +51,7 @@ const session = (
 /** Feeds what the session has inputs for: behind a cut, some inputs of the model are no longer read. */
 const feedAll = (target: OrtSession, feed: Pick<Feed, "tensors">) => {
   const known = new Set(target.inputs.map((i) => i.name));
-  for (const [name, tensor] of feed.tensors) if (known.has(name)) target.setFeed(name, tensor);
+  for (const [name, value] of feed.tensors) if (known.has(name)) target.setFeed(name, value);
 };
 
 /** Reference and candidate in one graph: measures every tensor in one run and stores none. */

@@ -108,7 +108,8 @@ export class GraphBuilder extends LevelBuilder {
 }
 
 /** Graph inputs that must be fed: those without an initializer of the same name. */
-export const feedInputs = (view: GraphView): ValueInfo[] => view.graph.inputs.filter((v) => !view.initializers.has(v.name));
+export const feedInputs = (view: GraphView): ValueInfo[] =>
+  view.graph.inputs.filter((v) => !view.initializers.has(v.name) && !view.sparse.has(v.name));
 
 /** A graph input with the feed's sizes; sequences and optionals as the model declares them. */
 export function feedInput(builder: LevelBuilder, value: ValueInfo, dims: readonly (number | undefined)[] | undefined): void {

@@ -144,6 +144,11 @@ describe("types", () => {
     expect([...elementsOf(checked.tensors.get("x")!)!].map(Number)).toEqual([...elementsOf(tensorOf(from, [2], values))!].map(Number));
     expect(checked.origins.get("x")).toBe(`x.npy; converted from ${from} without loss`);
   });
+  test("uint16 is taken as the bits of bfloat16, which NumPy has no type for", () => {
+    const checked = convert(tensorOf("uint16", [2], [0x3f80, 0xc000]), "bfloat16");
+    expect([...elementsOf(checked.tensors.get("x")!)!]).toEqual([1, -2]);
+    expect(checked.origins.get("x")).toBe("x.npy; uint16 taken as the bits of bfloat16");
+  });
   test("float64 is rounded to float32, with a note", () => {
     const checked = convert(tensorOf("float64", [1], [0.1]), "float32");
     expect([...elementsOf(checked.tensors.get("x")!)!]).toEqual([Math.fround(0.1)]);

@@ -1,7 +1,8 @@
-import { bytesPerElement, elementCount, InputError, isFloat, type TensorValue } from "@halfscope/core";
+import { byteLength, elementCount, type FeedValue, InputError, isFloat, isTensorValue, stringsOf, type TensorValue } from "@halfscope/core";
+import { checkContainer } from "./check-containers.js";
 import { convertTensor } from "./convert.js";
 import { elementsOf, isInteger } from "./elements.js";
-import { dimsText, type Feed, type FeedInput } from "./feed.js";
+import { dimsText, type Feed, type FeedInput, typeText } from "./feed.js";
 import { closest } from "./feed-errors.js";
 
 /**
@@ -14,15 +15,15 @@ export function checkFeed(feed: Feed, signature: readonly FeedInput[], where: st
   const missing = signature.filter((input) => !feed.tensors.has(input.name));
   if (missing.length > 0)
     throw new InputError("ERR_FEED", `${where}: ${missing.map((input) => `"${input.name}"`).join(", ")} is not fed.`, {
-      hint: `The model needs ${signature.map((input) => `"${input.name}" ${input.dtype} ${dimsText(input.dims)}`).join(", ")}.`,
+      hint: `The model needs ${signature.map((input) => `"${input.name}" ${typeText(input)}`).join(", ")}.`,
       context: { missing: missing.map((input) => input.name) },
     });
   const checked: Feed = { tensors: new Map(), origins: new Map() };
   const symbols = new Map<string, number>();
   for (const input of signature) {
-    const { value, notes } = checkTensor(feed.tensors.get(input.name)!, input, where);
-    if (o.notFinite !== "keep") requireFinite(value, input.name, where);
-    notes.push(...symbolConflicts(value, input, symbols));
+    const { value, notes } = checkValue(feed.tensors.get(input.name)!, input, where);
+    if (o.notFinite !== "keep") for (const tensor of tensorsIn(value)) requireFinite(tensor, input.name, where);
+    if (isTensorValue(value)) notes.push(...symbolConflicts(value, input, symbols));
     checked.tensors.set(input.name, value);
     checked.origins.set(input.name, [feed.origins.get(input.name) ?? where, ...notes].join("; "));
   }
@@ -39,6 +40,22 @@ export function unknownInput(name: string, signature: readonly FeedInput[], wher
   });
 }
 
+/** All tensors in a value. */
+export function tensorsIn(value: FeedValue): readonly TensorValue[] {
+  if (isTensorValue(value)) return [value];
+  if (value.kind === "sequence") return value.elements;
+  return value.value === undefined ? [] : tensorsIn(value.value);
+}
+
+function checkValue(given: FeedValue, input: FeedInput, where: string): { value: FeedValue; notes: string[] } {
+  if (input.container !== undefined) return { value: checkContainer(given, input, where), notes: [] };
+  if (isTensorValue(given)) return checkTensor(given, input, where);
+  throw new InputError("ERR_FEED", `${where}: "${input.name}" is given a ${given.kind}; the model expects ${typeText(input)}.`, {
+    hint: "Feed a tensor.",
+    context: { tensor: input.name, found: given.kind },
+  });
+}
+
 function checkTensor(given: TensorValue, input: FeedInput, where: string): { value: TensorValue; notes: string[] } {
   const fail = (problem: string, hint: string): InputError =>
     new InputError("ERR_FEED", `${where}: "${input.name}" ${problem}.`, {
@@ -52,10 +69,15 @@ function checkTensor(given: TensorValue, input: FeedInput, where: string): { val
       },
     });
   const notes: string[] = [];
-  const bytes = elementCount(given.dims) * (bytesPerElement(given.dtype) ?? Number.NaN);
-  if (given.data.length !== bytes)
+  const bytes = byteLength(given.dtype, elementCount(given.dims));
+  if (given.dtype === "string" && stringsOf(given)?.length !== elementCount(given.dims))
     throw fail(
-      `has ${given.data.length} bytes where its shape ${dimsText(given.dims)} of ${given.dtype} needs ${bytes}`,
+      `has ${stringsOf(given)?.length ?? "no"} texts for its shape ${dimsText(given.dims)}`,
+      "A string tensor holds one text per element.",
+    );
+  if (given.dtype !== "string" && given.data.length !== bytes)
+    throw fail(
+      `has ${given.data.length} bytes where its shape ${dimsText(given.dims)} of ${given.dtype} needs ${bytes ?? "no known number"}`,
       "A tensor holds exactly the bytes of its shape.",
     );
   const shaped = fitShape(given, input);

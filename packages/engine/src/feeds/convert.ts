@@ -13,11 +13,14 @@ const widenings: Partial<Record<DType, readonly DType[]>> = {
 
 /**
  * Converts a fed tensor to the type of its input where no value changes: among integers and bool by checking every value, and to wider
- * floats. float64 to float32 is rounded, because NumPy makes float64 of everything. Everything else is a slip that should be seen.
+ * floats; unsigned integers for types that NumPy lacks are taken as their bits. float64 to float32 is rounded, because NumPy makes float64 of everything. Everything else is a slip that should be seen.
  */
 export function convertTensor(value: TensorValue, to: DType): Conversion {
   const from = value.dtype;
   if (from === to) return { value };
+  // NumPy has no such types, so their bits are stored as integers of the same width.
+  if ((from === "uint16" && to === "bfloat16") || (from === "uint8" && to.startsWith("float8")))
+    return { value: { ...value, dtype: to }, note: `${from} taken as the bits of ${to}` };
   const elements = elementsOf(value);
   if (elements === undefined || bytesPerElement(to) === undefined) return { problem: `${from} cannot be converted to ${to}` };
   if (isInteger(from) && isInteger(to)) {

@@ -1,14 +1,14 @@
 import { readdir } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
-import type { TensorValue } from "@halfscope/core";
+import type { FeedValue } from "@halfscope/core";
 import type { Feed, FeedInput } from "./feed.js";
 import { badFile } from "./feed-errors.js";
 import { type Budget, readFeedFile } from "./limits.js";
 import { readNpz } from "./npz.js";
-import { readTensorProto } from "./tensor-proto.js";
+import { type NamedValue, namesInside, readValueProto } from "./value-proto.js";
 
 /** Reads one tensor's file for one input: the caller decides by extension. */
-export type TensorReader = (path: string, input: FeedInput) => Promise<TensorValue>;
+export type TensorReader = (path: string, input: FeedInput) => Promise<FeedValue>;
 
 const layouts = "A folder holds input_0.pb ..., folders test_data_set_0 ..., one .npz per sample, or one .npy per input.";
 const natural = new Intl.Collator("en", { numeric: true });
@@ -55,7 +55,14 @@ export async function readFeedFolder(
   return [feed];
 }
 
-export const feedFrom = (tensors: Map<string, TensorValue>, origin: string): Feed => ({
+/** The input that a file is for, before it is decoded: how it must be decoded depends on it. */
+export function inputOf(bytes: Uint8Array, path: string, position: number, signature: readonly FeedInput[]): FeedInput | undefined {
+  if (signature.every((i) => i.container === undefined)) return signature[position];
+  const { asTensor, asContainer } = namesInside(bytes, path);
+  return signature.find((i) => i.name === (i.container === undefined ? asTensor : asContainer)) ?? signature[position];
+}
+
+export const feedFrom = (tensors: Map<string, FeedValue>, origin: string): Feed => ({
   tensors,
   origins: new Map([...tensors.keys()].map((name) => [name, origin])),
 });
@@ -70,14 +77,12 @@ const fileSafe = (name: string): string => name.replace(/[^A-Za-z0-9._,-]/g, "_"
 async function readTestData(folder: string, signature: readonly FeedInput[], budget: Budget): Promise<Feed> {
   const files = (await readdir(folder)).filter((name) => /^input_\d+\.pb$/.test(name)).sort(natural.compare);
   if (files.length === 0) throw badFile(folder, "input_0.pb ...", "no such file", layouts);
-  const tensors = [];
+  const tensors: (NamedValue & { path: string; position: number })[] = [];
   for (const name of files) {
     const path = join(folder, name);
-    tensors.push({
-      path,
-      position: Number(/\d+/.exec(name)![0]),
-      ...readTensorProto(await readFeedFile(path, budget.limits), path, budget),
-    });
+    const position = Number(/\d+/.exec(name)![0]);
+    const bytes = await readFeedFile(path, budget.limits);
+    tensors.push({ path, position, ...readValueProto(bytes, path, inputOf(bytes, path, position, signature)?.container, budget) });
   }
   const known = new Set(signature.map((input) => input.name));
   const byName = tensors.every((t) => known.has(t.name)) && new Set(tensors.map((t) => t.name)).size === tensors.length;

@@ -1,4 +1,4 @@
-import { type DType, decodeJson, elementCount, numberFromDtype, type TensorValue } from "@halfscope/core";
+import { type DType, decodeJson, elementCount, numberFromDtype, stringTensor, type TensorValue } from "@halfscope/core";
 import { unknownInput } from "./check-feeds.js";
 import { integerRanges, isInteger, tensorOf } from "./elements.js";
 import type { FeedInput } from "./feed.js";
@@ -80,6 +80,11 @@ function numbersToTensor(data: unknown, dtype: DType, dims: readonly number[] | 
       shapeOfFile,
     );
   budget.spendTensor(shape, 8, file);
+  if (dtype === "string") {
+    const texts: string[] = [];
+    flatten(data, nested, 0, (v) => readText(v, file), texts, file);
+    return stringTensor(shape, texts);
+  }
   const values: (number | bigint)[] = [];
   flatten(data, nested, 0, readValue(dtype, file), values, file);
   return tensorOf(dtype, shape, values);
@@ -95,14 +100,7 @@ function shapeOf(data: unknown, maxRank: number, file: string): number[] {
   return dims;
 }
 
-function flatten(
-  data: unknown,
-  dims: readonly number[],
-  axis: number,
-  read: (v: unknown) => number | bigint,
-  into: (number | bigint)[],
-  file: string,
-): void {
+function flatten<T>(data: unknown, dims: readonly number[], axis: number, read: (v: unknown) => T, into: T[], file: string): void {
   if (axis === dims.length) {
     into.push(read(data));
     return;
@@ -136,6 +134,11 @@ function readValue(dtype: DType, file: string): (value: unknown) => number | big
       throw badFile(file, `values of ${dtype}`, describe(value), "Write whole numbers; those beyond 2^53 as strings.");
     return integer;
   };
+}
+
+function readText(value: unknown, file: string): string {
+  if (typeof value === "string") return value;
+  throw badFile(file, "texts", describe(value), shapeOfFile);
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);

@@ -1,9 +1,9 @@
 import { stat } from "node:fs/promises";
-import { type TensorValue, UsageError } from "@halfscope/core";
+import { type FeedValue, UsageError } from "@halfscope/core";
 import { checkFeed, unknownInput } from "./check-feeds.js";
 import { dimsText, type Feed, type FeedInput } from "./feed.js";
 import { badFile } from "./feed-errors.js";
-import { feedFrom, readFeedFolder } from "./feed-folder.js";
+import { feedFrom, inputOf, readFeedFolder } from "./feed-folder.js";
 import { type FeedPart, parseFeedSpec } from "./feed-spec.js";
 import { readJsonFeeds } from "./json-feeds.js";
 import { Budget, defaultLimits, type FeedLimits, readFeedFile } from "./limits.js";
@@ -11,7 +11,7 @@ import { readNpy } from "./npy.js";
 import { isNpy } from "./npy-header.js";
 import { readNpz } from "./npz.js";
 import { readRaw } from "./raw.js";
-import { readTensorProto } from "./tensor-proto.js";
+import { readValueProto } from "./value-proto.js";
 
 export interface LoadFeedsOptions {
   limits?: Partial<FeedLimits>;
@@ -68,7 +68,7 @@ export async function loadFeeds(
 async function readSamples(
   path: string,
   signature: readonly FeedInput[],
-  readTensor: (path: string, input: FeedInput) => Promise<TensorValue>,
+  readTensor: (path: string, input: FeedInput) => Promise<FeedValue>,
   budget: Budget,
 ): Promise<Feed[]> {
   const info = await stat(path);
@@ -83,7 +83,7 @@ async function readSamples(
   if (path.endsWith(".npy") && signature.length === 1 && only !== undefined)
     return [feedFrom(new Map([[only.name, readNpy(bytes, path, budget)]]), path)];
   if (path.endsWith(".pb")) {
-    const { name, value } = readTensorProto(bytes, path, budget);
+    const { name, value } = readValueProto(bytes, path, inputOf(bytes, path, 0, signature)?.container, budget);
     if (signature.length === 1 && only !== undefined && name === "") return [feedFrom(new Map([[only.name, value]]), path)];
     if (!signature.some((input) => input.name === name)) throw unknownInput(name, signature, path);
     return [feedFrom(new Map([[name, value]]), path)];
@@ -96,10 +96,10 @@ async function readSamples(
   );
 }
 
-async function readTensorFile(path: string, input: FeedInput, options: LoadFeedsOptions, budget: Budget): Promise<TensorValue> {
+async function readTensorFile(path: string, input: FeedInput, options: LoadFeedsOptions, budget: Budget): Promise<FeedValue> {
   const bytes = await readFeedFile(path, budget.limits);
   if (path.endsWith(".npy") || isNpy(bytes)) return readNpy(bytes, path, budget);
-  if (path.endsWith(".pb")) return readTensorProto(bytes, path, budget).value;
+  if (path.endsWith(".pb")) return readValueProto(bytes, path, input.container, budget).value;
   if (/\.(npz|json)$/.test(path)) throw badFile(path, "a file of one tensor", "a file of several", `Write --feed ${path}, without a name.`);
   return readRaw(bytes, input.dtype, rawDims(input, options, path), path, budget);
 }

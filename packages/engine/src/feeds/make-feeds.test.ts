@@ -235,7 +235,7 @@ describe("other inputs", () => {
   test("strings cannot be made up, nor can an input without a shape", async () => {
     await expect(make({ inputs: { text: [STRING, [1]] } })).rejects.toMatchObject({
       code: "ERR_FEED",
-      hint: expect.stringMatching(/cannot feed strings/),
+      hint: expect.stringMatching(/texts with --feed/),
     });
     await expect(make({ inputs: { x: [FLOAT, undefined] } })).rejects.toThrowError(/gives no shape for its input "x"/);
     expect(dims((await make({ inputs: { x: [FLOAT, undefined] } }, { shapes: { x: [2, 3] } }))[0], "x")).toEqual([2, 3]);

@@ -1,7 +1,7 @@
 import { bytesPerElement, elementCount, InputError, UsageError } from "@halfscope/core";
 import type { GraphView, Model } from "@halfscope/onnx";
 import { integerRanges, tensorOf } from "./elements.js";
-import { dimsText, type Feed, type FeedInput, feedSignature } from "./feed.js";
+import { dimsText, type Feed, type FeedInput, feedSignature, typeText } from "./feed.js";
 import { type InputRole, rolesOf } from "./input-roles.js";
 import { fill, images, mask, type Padding, positions, segments, tokenIds, waveform } from "./made-up-values.js";
 import { Random } from "./random.js";
@@ -30,6 +30,7 @@ export function makeFeeds(model: Model, view: GraphView, options: MakeFeedsOptio
   const { seed = 0, samples = 1 } = options;
   if (!Number.isSafeInteger(samples) || samples < 1) throw new UsageError("ERR_OPTION", `Expected at least one sample, found ${samples}.`);
   const inputs = feedSignature(view);
+  for (const input of inputs) requireTensor(input, model.path);
   const roles = rolesOf(view, inputs);
   const shapes = resolveShapes(view, inputs, roles, options);
   for (const input of inputs) requireFeedable(input, shapes.get(input.name)!, model.path);
@@ -112,12 +113,20 @@ function makeValues(role: InputRole, input: FeedInput, dims: readonly number[], 
   }
 }
 
+function requireTensor(input: FeedInput, file: string): void {
+  if (input.container === undefined) return;
+  throw new InputError("ERR_FEED", `${file}: no values can be made up for the input "${input.name}", ${typeText(input)}.`, {
+    hint: "Feed ONNX test data: a folder with input_0.pb ...",
+    context: { tensor: input.name },
+  });
+}
+
 function requireFeedable(input: FeedInput, dims: readonly number[], file: string): void {
   const width = bytesPerElement(input.dtype);
   const convertible = width !== undefined && !/^(complex|float8)/.test(input.dtype);
   if (!convertible)
     throw new InputError("ERR_FEED", `${file}: no values can be made up for the input "${input.name}" of type ${input.dtype}.`, {
-      hint: input.dtype === "string" ? "halfscope cannot feed strings; cut the model behind its tokenizer." : "Feed it with --feed.",
+      hint: input.dtype === "string" ? "Give texts with --feed, as JSON or as a serialised TensorProto (.pb)." : "Feed it with --feed.",
       context: { tensor: input.name, dtype: input.dtype },
     });
   if (elementCount(dims) * width > largestTensor)

@@ -1,4 +1,4 @@
-import { type DType, InputError, type TensorValue } from "@halfscope/core";
+import { type DType, InputError, stringsOf, type TensorValue } from "@halfscope/core";
 import onnxProto from "onnx-proto";
 import { describe, expect, test } from "vitest";
 import { elementsOf } from "./elements.js";
@@ -42,6 +42,17 @@ describe("typed fields", () => {
     const value = read({ dims: [1], dataType: 14, floatData: [1, -1] });
     expect([...new Float32Array(value.data.slice().buffer)]).toEqual([1, -1]);
   });
+  test("texts come with their lengths", () => {
+    const value = read({ dims: [2], dataType: 8, stringData: [new TextEncoder().encode("größer"), new Uint8Array(0)] });
+    expect(stringsOf(value)).toEqual(["größer", ""]);
+  });
+  test("types below one byte are packed", () => {
+    expect(read({ dims: [3], dataType: 22, int32Data: [0x21, 0x0f] }).data).toEqual(Uint8Array.of(0x21, 0x0f));
+    expect(read({ dims: [5], dataType: 25, rawData: Uint8Array.of(0xe4, 3) })).toMatchObject({
+      dtype: "uint2",
+      data: Uint8Array.of(0xe4, 3),
+    });
+  });
   test("values outside of the type and wrong numbers of values are refused", () => {
     expect(() => read({ dims: [1], dataType: 2, int32Data: [256] })).toThrowError(/values of uint8 between 0 and 255, found 256/);
     expect(() => read({ dims: [3], dataType: 1, floatData: [1] })).toThrowError(/3 values in raw_data or float_data .*, found 1/);
@@ -53,8 +64,13 @@ describe("what is no feed", () => {
   test.each([
     ["external data", { dims: [1], dataType: 1, dataLocation: 1 }, /reference to external data/],
     ["segments", { dims: [1], dataType: 1, segment: { begin: 0, end: 1 } }, /one segment/],
-    ["strings", { dims: [1], dataType: 8, stringData: [Uint8Array.of(1)] }, /string \(number 8\)/],
-    ["types below one byte", { dims: [2], dataType: 22, rawData: Uint8Array.of(1) }, /int4 \(number 22\)/],
+    ["too few strings", { dims: [2], dataType: 8, stringData: [Uint8Array.of(65)] }, /2 values in string_data .*, found 1/],
+    [
+      "too few packed bytes",
+      { dims: [3], dataType: 22, rawData: Uint8Array.of(1) },
+      /2 bytes of data for the shape \[3\] of int4, found 1/,
+    ],
+    ["a type of the future", { dims: [1], dataType: 99, rawData: Uint8Array.of(1) }, /unknown \(number 99\)/],
     ["no type", { dims: [1], rawData: Uint8Array.of(1) }, /found no type/],
     ["negative sizes", { dims: [-1], dataType: 1 }, /no shape of a tensor/],
     ["huge sizes", { dims: [2 ** 40, 2 ** 40], dataType: 1 }, /no shape of a tensor/],

@@ -1,8 +1,18 @@
-import { bytesPerElement, type DType, dtypeFromNumber, elementCount, type TensorValue } from "@halfscope/core";
+import {
+  bitsPerElement,
+  byteLength,
+  bytesPerElement,
+  type DType,
+  dtypeFromNumber,
+  elementCount,
+  stringTensor,
+  type TensorValue,
+} from "@halfscope/core";
 import onnxProto from "onnx-proto";
 import { integerRanges, tensorOf } from "./elements.js";
 import { badFile, saveAgain } from "./feed-errors.js";
 import { Budget } from "./limits.js";
+import { wireFields } from "./wire-fields.js";
 
 /** A tensor and the name that its file gives it, which may be empty. */
 export interface NamedTensor {
@@ -18,8 +28,8 @@ const saveRaw = "Write it with onnx.numpy_helper.from_array(array).SerializeToSt
 type Wide = number | { toString(): string };
 
 /**
- * Reads a serialised ONNX TensorProto (`test_data_set_0/input_0.pb`): raw_data or the typed fields. Refuses external data, segments,
- * strings and types below one byte. Errors: ERR_FEED_FILE.
+ * Reads a serialised ONNX TensorProto (`test_data_set_0/input_0.pb`): raw_data or the typed fields. Refuses external data, segments
+ * and types that are not known. Errors: ERR_FEED_FILE.
  */
 export function readTensorProto(bytes: Uint8Array, file: string, budget = new Budget()): NamedTensor {
   checkWire(bytes, file);
@@ -30,25 +40,33 @@ export function readTensorProto(bytes: Uint8Array, file: string, budget = new Bu
     throw badFile(file, "a serialised ONNX TensorProto", `something else (${(cause as Error).message})`, saveRaw, cause);
   }
   const dtype = dtypeFromNumber(tensor.dataType);
-  const width = bytesPerElement(dtype);
   if (tensor.dataLocation === 1 || tensor.externalData.length > 0)
     throw badFile(file, "a tensor with its data", "a reference to external data", "Feeds must hold their data; save it as .npy.");
   if (tensor.segment !== null && tensor.segment !== undefined)
     throw badFile(file, "a whole tensor", "one segment of a tensor", "Save the whole tensor as .npy.");
-  if (width === undefined)
+  const dims = (tensor.dims as Wide[]).map(Number);
+  if (dtype === "string") return { name: tensor.name, value: readStrings(tensor.stringData, dims, file, budget) };
+  if (bitsPerElement(dtype) === undefined)
     throw badFile(
       file,
-      "a type of whole bytes: floats, integers or bools",
+      "a type that halfscope knows: floats, integers, bools, strings",
       tensor.dataType === 0 ? "no type" : `${dtype} (number ${tensor.dataType})`,
       saveRaw,
     );
-  const dims = (tensor.dims as Wide[]).map(Number);
-  const size = budget.spendTensor(dims, width, file);
+  budget.spendTensor(dims, bytesPerElement(dtype) ?? 1, file);
+  const size = byteLength(dtype, elementCount(dims)) ?? 0;
   const data = tensor.rawData.length > 0 ? new Uint8Array(tensor.rawData) : typedData(tensor, dtype, dims, file);
   if (data.length !== size)
     throw badFile(file, `${size} bytes of data for the shape [${dims.join(", ")}] of ${dtype}`, `${data.length}`, saveAgain);
   if (dtype === "bool" && data.some((b) => b > 1)) throw badFile(file, "bools that are 0 or 1", "other values", saveRaw);
   return { name: tensor.name, value: { dtype, dims, data } };
+}
+
+function readStrings(texts: readonly Uint8Array[], dims: readonly number[], file: string, budget: Budget): TensorValue {
+  budget.spendTensor(dims, 4, file);
+  if (texts.length !== elementCount(dims))
+    throw badFile(file, `${elementCount(dims)} values in string_data for the shape [${dims.join(", ")}]`, `${texts.length}`, saveAgain);
+  return stringTensor(dims, texts);
 }
 
 /** Values of float_data, int32_data ... ; which field holds which type is fixed by ONNX. */
@@ -79,6 +97,15 @@ function typedData(tensor: onnxProto.onnx.ITensorProto, dtype: DType, dims: read
         ? (["uint64Data", "uint64_data"] as const)
         : (["int32Data", "int32_data"] as const);
   const values = ((tensor[field] ?? []) as Wide[]).map((v) => BigInt(v.toString()));
+  const bitsEach = bitsPerElement(dtype) ?? 8;
+  if (bitsEach === 6) throw badFile(file, `${dtype} in raw_data`, "typed data", saveRaw);
+  if (bitsEach < 8) {
+    // Two or four elements in a byte, each number one such byte.
+    const bytes = byteLength(dtype, count) ?? 0;
+    if (values.length !== bytes)
+      throw badFile(file, `${bytes} numbers in int32_data for ${count} elements of ${dtype}`, `${values.length}`, saveAgain);
+    return Uint8Array.from(values, (v) => Number(BigInt.asUintN(8, v)));
+  }
   check(values, name);
   // 16-bit and 8-bit floats stand as their bits.
   const bits = { 1: "uint8", 2: "uint16" } as const;
@@ -89,35 +116,10 @@ function typedData(tensor: onnxProto.onnx.ITensorProto, dtype: DType, dims: read
   return tensorOf(stored, dims, values).data;
 }
 
-/**
- * Walks the top-level fields before decoding: every length must end inside the file, and the bytes outside raw_data (field 9) are limited.
- * This also tells a truncated file from a wrong one.
- */
+/** Looks before decoding: this tells a truncated file from a wrong one, and the bytes outside raw_data (field 9) are limited. */
 function checkWire(bytes: Uint8Array, file: string): void {
-  const wrong = (found: string) => badFile(file, "a serialised ONNX TensorProto", found, saveRaw);
-  let at = 0;
-  let outsideRaw = 0;
-  const varint = (): number => {
-    let value = 0;
-    for (let shift = 0; shift < 70; shift += 7) {
-      const byte = bytes[at++];
-      if (byte === undefined) throw wrong("an incomplete file");
-      value += (byte & 127) * 2 ** shift;
-      if (byte < 128) return value;
-    }
-    throw wrong("a number that is too long");
-  };
-  if (bytes.length === 0) throw wrong("an empty file");
-  while (at < bytes.length) {
-    const start = at;
-    const tag = varint();
-    const [field, wireType] = [Math.floor(tag / 8), tag % 8];
-    if (field === 0 || ![0, 1, 2, 5].includes(wireType)) throw wrong(`a field ${field} of wire type ${wireType}`);
-    const length = wireType === 2 ? varint() : wireType === 1 ? 8 : wireType === 5 ? 4 : 0;
-    if (wireType === 0) varint();
-    if (!(length <= bytes.length - at)) throw wrong(`field ${field} with ${length} bytes where ${bytes.length - at} are left`);
-    at += length;
-    if (field !== 9) outsideRaw += at - start;
-  }
-  if (outsideRaw > typedBytesLimit) throw badFile(file, `at most ${typedBytesLimit} bytes outside raw_data`, `${outsideRaw}`, saveRaw);
+  const expected = "a serialised ONNX TensorProto";
+  if (bytes.length === 0) throw badFile(file, expected, "an empty file", saveRaw);
+  const outside = wireFields(bytes, file, expected).reduce((n, f) => (f.number === 9 ? n : n + f.payload.length + 2), 0);
+  if (outside > typedBytesLimit) throw badFile(file, `at most ${typedBytesLimit} bytes outside raw_data`, `${outside}`, saveRaw);
 }

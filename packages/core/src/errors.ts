@@ -21,6 +21,7 @@ export type ErrorCode =
   | "ERR_FEED_FILE"
   | "ERR_FEED_NOT_FINITE"
   | "ERR_REFERENCE_NOT_FINITE"
+  | "ERR_REFERENCE_RANDOM"
   // build or run: exit 4
   | "ERR_BACKEND_UNAVAILABLE"
   | "ERR_ENGINE_BUILD"

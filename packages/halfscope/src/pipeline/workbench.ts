@@ -12,7 +12,7 @@ import {
 } from "@halfscope/core";
 import { type Feed, feedSignature, floatOutputs, inferTypes, loadFeeds, makeFeeds, OutputEngine, shapesOfFeed } from "@halfscope/engine";
 import { type FileSpan, type GraphView, listLayers, type Model, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
-import { findHazards, type HalfLoss, type Range, type RestoredPlan, restorePlan } from "@halfscope/precision";
+import { findHazards, type HalfLoss, nonDeterministic, type Range, type RestoredPlan, restorePlan } from "@halfscope/precision";
 import { type HalfModel, restoreHalfModel } from "./half-model.js";
 import { scanWeight } from "./weight-scan.js";
 
@@ -151,9 +151,26 @@ export class Workbench implements Disposable {
     const first = await engine.outputsOf({ signal: this.signal });
     requireFinite(first.outputs);
     const second = await engine.outputsOf({ signal: this.signal });
+    this.requireRepeatable(first.outputs, second.outputs);
     const run = { outputs: first.outputs, barePassSeconds: Math.min(first.seconds, second.seconds) };
     this.references.set(feed, run);
     return run;
+  }
+
+  /** Where the outputs hang on random numbers, an error of theirs is the draw's and no rounding's. */
+  private requireRepeatable(first: ReadonlyMap<string, TensorValue>, second: ReadonlyMap<string, TensorValue>): void {
+    const differs = [...first].find(([name, value]) => !Buffer.from(value.data).equals(second.get(name)?.data ?? Buffer.alloc(0)))?.[0];
+    if (differs === undefined) return;
+    const drawing = this.view.order.filter((n) => nonDeterministic(n, this.model.opsets));
+    const who = drawing.length === 0 ? "" : ` (${[...new Set(drawing.map((n) => n.opType))].slice(0, 5).join(", ")})`;
+    throw new InputError(
+      "ERR_REFERENCE_RANDOM",
+      `The final outputs cannot be judged: output "${differs}" is another one in each run of the reference. The model draws random numbers${who}.`,
+      {
+        hint: "Export the model in evaluation mode, or give the random numbers as an input. `halfscope compare` works as it is: there both sides share what is drawn.",
+        context: { output: differs, nodes: drawing.map((n) => n.name || n.outputs[0]).slice(0, 20) },
+      },
+    );
   }
 
   /** Errors of outputs can only be told of floats: without any, everything would pass. */

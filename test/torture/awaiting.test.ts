@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { difference } from "../support/bench.js";
 import { temporaryFolder, writeModel } from "../support/model-file.js";
+import { twice } from "./models/borders.js";
 import { awaiting } from "./models/values.js";
 import { applied, candidateOutputs, feedOf, open, planOf, referenceOutputs, untouched } from "./run.js";
 
@@ -11,6 +12,18 @@ const folder = temporaryFolder();
 it.fails("sparse initializers are in the engines", async () => {
   const own = await open(writeModel(folder, awaiting.sparse.bytes), feedOf(awaiting.sparse.feed));
   expect(difference(await referenceOutputs(own), await untouched(own.subject.model.path, own.feed))).toBeUndefined();
+});
+
+it.fails("a Loop's body may list an output twice, a state that is collected as well", async () => {
+  const own = await open(writeModel(folder, twice.loop.bytes), feedOf(twice.loop.feed));
+  expect(difference(await referenceOutputs(own), await untouched(own.subject.model.path, own.feed))).toBeUndefined();
+  await candidateOutputs(own, [planOf(own, 0, "finite")]);
+});
+
+it.fails("a branch of an If may list an output twice", async () => {
+  const own = await open(writeModel(folder, twice.branch.bytes), feedOf(twice.branch.feed));
+  const twin = await untouched(writeModel(folder, twice.branch.twin?.bytes ?? new Uint8Array()), own.feed);
+  expect(difference(await referenceOutputs(own), twin)).toBeUndefined();
 });
 
 it.fails("only constants are kept finite, not what is computed and reaches the same input through a Concat", async () => {

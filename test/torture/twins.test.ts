@@ -50,20 +50,23 @@ describe.each(twins)("%s", (_, torture, twin) => {
     expect(difference(await referenceOutputs(flat), expected)).toBeUndefined();
   });
 
-  it.each(["accumulated", "isolated"] as const)("has the statistics of its twin, %s", async (mode) => {
-    const { own, flat } = await openBoth(torture, twin);
-    for (const share of [0, 0.3, 0.7, 1])
-      for (const constants of ["overflow", "finite"] as const) {
-        const plan = planOf(own, share, constants, 17);
-        const [found, expected] = [await measured(own, plan, mode), await measured(flat, planForTwin(flat, plan), mode)];
-        const pairs = besideTwin(own, flat, [plan, planForTwin(flat, plan)], found, expected, twin);
-        for (const p of pairs) expect([p.tensor, p.found], `${share} pinned, ${constants}`).toEqual([p.tensor, p.expected]);
-        const computed = own.subject.roundings.sites.filter((s) => s.kind === "activation").map((s) => s.tensor);
-        if (share === 0) expect(pairs.map((p) => p.tensor)).toEqual(expect.arrayContaining(computed));
-        if (share === 0 && mode === "accumulated") expect(found.tensors.some((t) => !isExact(t.stats))).toBe(true);
-        if (share === 1) expect(found.tensors.filter((t) => !isExact(t.stats)).map((t) => t.tensor)).toEqual([]);
-      }
-  });
+  it.each(torture.weightCrosses ? (["accumulated"] as const) : (["accumulated", "isolated"] as const))(
+    "has the statistics of its twin, %s",
+    async (mode) => {
+      const { own, flat } = await openBoth(torture, twin);
+      for (const share of [0, 0.3, 0.7, 1])
+        for (const constants of ["overflow", "finite"] as const) {
+          const plan = planOf(own, share, constants, 17);
+          const [found, expected] = [await measured(own, plan, mode), await measured(flat, planForTwin(flat, plan), mode)];
+          const pairs = besideTwin(own, flat, [plan, planForTwin(flat, plan)], found, expected, twin);
+          for (const p of pairs) expect([p.tensor, p.found], `${share} pinned, ${constants}`).toEqual([p.tensor, p.expected]);
+          const computed = own.subject.roundings.sites.filter((s) => s.kind === "activation").map((s) => s.tensor);
+          if (share === 0) expect(pairs.map((p) => p.tensor)).toEqual(expect.arrayContaining(computed));
+          if (share === 0 && mode === "accumulated") expect(found.tensors.some((t) => !isExact(t.stats))).toBe(true);
+          if (share === 1) expect(found.tensors.filter((t) => !isExact(t.stats)).map((t) => t.tensor)).toEqual([]);
+        }
+    },
+  );
 
   it("gives the outputs of its twin under any pins", async () => {
     const { own, flat } = await openBoth(torture, twin);

@@ -1,5 +1,14 @@
 import type { Placement, TensorTypes } from "@halfscope/core";
-import { type Body, editNode, type GraphView, type Initializer, type Model, type Node, topOf } from "@halfscope/onnx";
+import {
+  type Body,
+  editNode,
+  type GraphView,
+  type Initializer,
+  type Model,
+  type Node,
+  type SparseInitializer,
+  topOf,
+} from "@halfscope/onnx";
 import type { WeightInput } from "./addon.js";
 import type { Cut } from "./cuts.js";
 import { feedInput, feedInputs, GraphBuilder, type LevelBuilder, operatorDomain, withBodies } from "./graph-builder.js";
@@ -64,12 +73,14 @@ class CandidateBuilder {
         builder.input(init.name, { dtype: init.dtype, dims: init.dims });
       } else this.weight(builder, init);
     }
+    for (const init of model.graph.sparseInitializers)
+      if (isRead(init.name) || view.graphOutputs.has(init.name)) this.weight(builder, init);
     this.level(builder, view.mainOrder.filter(runs));
     for (const v of view.graph.outputs) builder.output(v.name);
     return { bytes: builder.finish(), weights };
   }
 
-  private weight(builder: LevelBuilder, init: Initializer): void {
+  private weight(builder: LevelBuilder, init: Initializer | SparseInitializer): void {
     builder.initializer(init);
     const placement = this.atTensor.get(init.name);
     if (placement !== undefined) this.roundAside(builder, init.name, placement, "first");
@@ -93,9 +104,14 @@ class CandidateBuilder {
   private body(around: LevelBuilder, { graph, order }: Body): LevelBuilder {
     const level = around.body();
     for (const v of graph.inputs) level.declared("input", v.name, v.field.payload as Uint8Array);
-    for (const init of graph.initializers) this.weight(level, init);
+    for (const init of [...graph.initializers, ...graph.sparseInitializers]) this.weight(level, init);
     this.level(level, order);
-    for (const v of graph.outputs) level.declared("output", v.name, v.field.payload as Uint8Array);
+    for (const v of graph.outputs) {
+      const name = this.nameOf(v.name);
+      if (name === v.name) level.declared("output", name, v.field.payload as Uint8Array);
+      // A weight of the body's that it hands out as it is.
+      else level.output(name);
+    }
     return level;
   }
 

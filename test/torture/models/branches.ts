@@ -17,7 +17,7 @@ function nested(outer: boolean, inner: boolean): Torture {
   const innerBranch = (opType: string, activation: string) =>
     graph({
       nodes: [node(opType, ["a", "h"], ["r"]), node("Add", ["r", "x"], ["q"]), node(activation, ["q"], ["s"])],
-      outputs: [float("s")],
+      outputs: [float("s", face)],
     });
   const bytes = model({
     nodes: [
@@ -29,9 +29,9 @@ function nested(outer: boolean, inner: boolean): Torture {
             node("If", ["inner"], ["z"], { then_branch: innerBranch("Mul", "Tanh"), else_branch: innerBranch("Sub", "Sigmoid") }),
             node("Mul", ["z", "a"], ["o"]),
           ],
-          outputs: [float("o")],
+          outputs: [float("o", face)],
         }),
-        else_branch: graph({ nodes: [node("Sub", ["h", "b"], ["a"]), node("Exp", ["a"], ["o"])], outputs: [float("o")] }),
+        else_branch: graph({ nodes: [node("Sub", ["h", "b"], ["a"]), node("Exp", ["a"], ["o"])], outputs: [float("o", face)] }),
       }),
       node("MatMul", ["y", "w1"], ["out"]),
     ],
@@ -73,7 +73,7 @@ function nested(outer: boolean, inner: boolean): Torture {
 
 /** Branches that do nothing but hand outer values on, one of them an initializer and one the graph's input. */
 function handedOn(flag: boolean): Torture {
-  const identity = (from: string) => graph({ nodes: [node("Identity", [from], ["v"])], outputs: [float("v")] });
+  const identity = (from: string) => graph({ nodes: [node("Identity", [from], ["v"])], outputs: [float("v", face)] });
   const head = [node("MatMul", ["x", "w"], ["h"]), node("Tanh", ["h"], ["t"])];
   const tail = [node("Add", ["y", "h"], ["s"]), node("MatMul", ["s", "w"], ["out"])];
   const parts = {
@@ -104,7 +104,7 @@ function initializers(flag: boolean): Torture {
         node("Reshape", ["q", "shape"], ["f"]),
         node(activation, ["f"], ["o"]),
       ],
-      outputs: [float("o")],
+      outputs: [float("o", [6])],
       initializers: [square("own", seed), int64s("shape", [1], [6])],
     });
   const parts = { inputs: [float("x", face), bool("flag")], outputs: [float("out", [6])] };
@@ -150,7 +150,7 @@ function repeatedNodeNames(): Torture {
   const branch = (opType: string, name: string) =>
     graph({
       nodes: [node(opType, ["h", "x"], ["a"], {}, { name }), node("Tanh", ["a"], ["o"], {}, { name: "" })],
-      outputs: [float("o")],
+      outputs: [float("o", face)],
     });
   const parts = {
     inputs: [float("x", face), bool("flag")],
@@ -198,8 +198,8 @@ function shadowed(): Torture {
       nodes: [
         node("MatMul", ["x", "w"], ["h"]),
         node("If", ["flag"], ["y"], {
-          then_branch: graph({ nodes: [node("Tanh", ["h"], ["t"]), node("Mul", ["t", "x"], ["out"])], outputs: [float("out")] }),
-          else_branch: graph({ nodes: [node("Exp", ["h"], ["t"]), node("Neg", ["t"], ["out"])], outputs: [float("out")] }),
+          then_branch: graph({ nodes: [node("Tanh", ["h"], ["t"]), node("Mul", ["t", "x"], ["out"])], outputs: [float("out", face)] }),
+          else_branch: graph({ nodes: [node("Exp", ["h"], ["t"]), node("Neg", ["t"], ["out"])], outputs: [float("out", face)] }),
         }),
         node("Sigmoid", ["y"], ["t"]),
         node("Add", ["t", "h"], ["out"]),

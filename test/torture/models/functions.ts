@@ -136,9 +136,9 @@ function inBranches(flag: boolean): Torture {
               node("Act", ["S"], ["R"], { slope: { ref: "slope", type: attributeTypes.float } }, { domain: "local" }),
               node("Sub", ["R", "T"], ["Q"]),
             ],
-            outputs: [float("Q")],
+            outputs: [float("Q", face)],
           }),
-          else_branch: graph({ nodes: [node("Exp", ["T"], ["S"]), node("Sub", ["S", "X"], ["Q"])], outputs: [float("Q")] }),
+          else_branch: graph({ nodes: [node("Exp", ["T"], ["S"]), node("Sub", ["S", "X"], ["Q"])], outputs: [float("Q", face)] }),
         },
         { name: "choice" },
       ),
@@ -169,11 +169,11 @@ function inBranches(flag: boolean): Torture {
         node("If", ["flag"], ["y"], {
           then_branch: graph({
             nodes: [node("Double", ["g"], ["S"], {}, { domain: "other", name: "call" }), node("Mul", ["S", "h"], ["o"])],
-            outputs: [float("o")],
+            outputs: [float("o", face)],
           }),
           else_branch: graph({
             nodes: [node("Double", ["h"], ["S"], {}, { domain: "other", name: "call" }), node("Mul", ["S", "g"], ["o"])],
-            outputs: [float("o")],
+            outputs: [float("o", face)],
           }),
         }),
         node("Sin", ["y"], ["out"]),
@@ -314,9 +314,9 @@ function loopInside(): Torture {
         ["Y"],
         {
           body: graph({
-            inputs: [int64("i"), bool("go"), float("a")],
+            inputs: [int64("i"), bool("go"), float("a", face)],
             nodes: [node("Identity", ["go"], ["going"]), node("Mul", ["a", "H"], ["p"]), node("Sin", ["p"], ["next"])],
-            outputs: [bool("going"), float("next")],
+            outputs: [bool("going"), float("next", face)],
           }),
         },
         { name: "rounds" },
@@ -363,7 +363,7 @@ function otherOpset(): Torture {
   return {
     bytes: model({
       inputs: [float("x", face)],
-      outputs: [float("out")],
+      outputs: [float("out", face)],
       nodes: [
         node("MatMul", ["x", "w"], ["h"]),
         node("Total", ["h"], ["t"], {}, { domain: "local", name: "call" }),

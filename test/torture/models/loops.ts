@@ -28,9 +28,9 @@ function loopWithIf(): Torture {
   const n = 4;
   const weights = [floats("w", [3, 3], noise(9, 21)), scalar("scale", 0.731), axes("axes")];
   const branch = (opType: string, other: string) =>
-    graph({ nodes: [node(opType, ["t", other], ["u"]), node("Add", ["u", "acc"], ["v"])], outputs: [float("v")] });
+    graph({ nodes: [node(opType, ["t", other], ["u"]), node("Add", ["u", "acc"], ["v"])], outputs: [float("v", face)] });
   const body = graph({
-    inputs: [int64("i"), bool("go"), float("acc")],
+    inputs: [int64("i"), bool("go"), float("acc", face)],
     nodes: [
       node("Identity", ["go"], ["going"]),
       node("MatMul", ["acc", "w"], ["t"]),
@@ -40,10 +40,13 @@ function loopWithIf(): Torture {
       node("Tanh", ["chosen"], ["next"]),
       node("Mul", ["next", "next"], ["square"]),
     ],
-    outputs: [bool("going"), float("next"), float("t"), float("square")],
+    outputs: [bool("going"), float("next", face), float("t", face), float("square", face)],
     initializers: [int64s("two", [], [2])],
   });
-  const parts = { inputs: [float("x", face)], outputs: [float("last"), float("ts"), float("squares"), float("out")] };
+  const parts = {
+    inputs: [float("x", face)],
+    outputs: [float("last", face), float("ts", ["rounds", ...face]), float("squares", ["rounds", ...face]), float("out", face)],
+  };
   const head = node("Sigmoid", ["x"], ["h"]);
   const tail = [node("MatMul", ["last", "w"], ["m"]), node("Exp", ["m"], ["out"])];
   const acc = (k: number) => (k === 0 ? "h" : `next@${k - 1}`);
@@ -91,27 +94,27 @@ function loopInLoop(): Torture {
   const [outer, inner] = [3, 2];
   const weights = [floats("w", [3, 3], noise(9, 22)), axes("axes")];
   const innerBody = graph({
-    inputs: [int64("j"), bool("stay"), float("b")],
+    inputs: [int64("j"), bool("stay"), float("b", face)],
     nodes: [
       node("Identity", ["stay"], ["staying"]),
       node("Mul", ["b", "a"], ["p"]),
       node("Add", ["p", "h"], ["q"]),
       node("Sigmoid", ["q"], ["inward"]),
     ],
-    outputs: [bool("staying"), float("inward")],
+    outputs: [bool("staying"), float("inward", face)],
   });
   const body = graph({
-    inputs: [int64("i"), bool("go"), float("a")],
+    inputs: [int64("i"), bool("go"), float("a", face)],
     nodes: [
       node("Identity", ["go"], ["going"]),
       node("MatMul", ["a", "w"], ["m"]),
       node("Loop", ["inner", "", "m"], ["r"], { body: innerBody }),
       node("Sub", ["r", "a"], ["next"]),
     ],
-    outputs: [bool("going"), float("next")],
+    outputs: [bool("going"), float("next", face)],
     initializers: [int64s("inner", [], [inner])],
   });
-  const parts = { inputs: [float("x", face)], outputs: [float("out")] };
+  const parts = { inputs: [float("x", face)], outputs: [float("out", face)] };
   const a = (k: number) => (k === 0 ? "h" : `next@${k - 1}`);
   const b = (k: number, j: number) => (j === 0 ? `m@${k}` : `inward@${inner * k + j - 1}`);
   return {
@@ -157,7 +160,7 @@ function swapped(): Torture {
   const n = 3;
   const weights = [floats("w", [3, 3], noise(9, 23)), axes("axes")];
   const body = graph({
-    inputs: [int64("i"), bool("go"), float("a"), float("b"), float("c")],
+    inputs: [int64("i"), bool("go"), float("a", face), float("b", face), float("c", face)],
     nodes: [
       node("Identity", ["go"], ["going"]),
       node("MatMul", ["a", "w"], ["p"]),
@@ -165,9 +168,12 @@ function swapped(): Torture {
       node("Add", ["p", "c"], ["newB"]),
       node("Identity", ["c"], ["newC"]),
     ],
-    outputs: [bool("going"), float("newA"), float("newB"), float("newC")],
+    outputs: [bool("going"), float("newA", face), float("newB", face), float("newC", face)],
   });
-  const parts = { inputs: [float("x", face), float("x2", face)], outputs: [float("a1"), float("b1"), float("c1"), float("out")] };
+  const parts = {
+    inputs: [float("x", face), float("x2", face)],
+    outputs: [float("a1", face), float("b1", face), float("c1", face), float("out", face)],
+  };
   const tail = [node("Mul", ["a1", "b1"], ["ab"]), node("Sub", ["ab", "c1"], ["out"])];
   const a = (k: number) => (k === 0 ? "x" : `newA@${k - 1}`);
   const b = (k: number) => (k === 0 ? "x2" : `newB@${k - 1}`);
@@ -206,16 +212,16 @@ function earlyExit(): Torture {
   const n = 4;
   const weights = [floats("step", face, [0.101, 0.202, 0.303, 0.404, 0.505, 0.606]), scalar("limit", 8), axes("axes")];
   const body = graph({
-    inputs: [int64("i"), bool("go"), float("a")],
+    inputs: [int64("i"), bool("go"), float("a", face)],
     nodes: [
       node("Add", ["a", "step"], ["next"]),
       node("ReduceSum", ["next"], ["sum"], { keepdims: 0 }),
       node("Less", ["sum", "limit"], ["going"]),
       node("Mul", ["next", "step"], ["row"]),
     ],
-    outputs: [bool("going"), float("next"), float("row")],
+    outputs: [bool("going"), float("next", face), float("row", face)],
   });
-  const parts = { inputs: [float("x", face)], outputs: [float("last"), float("rows")] };
+  const parts = { inputs: [float("x", face)], outputs: [float("last", face), float("rows", ["rounds", ...face])] };
   const start = floatValue(face, [0, 0, 0, 0, 0, 0]);
   const a = (k: number) => (k === 0 ? "x" : `next@${k - 1}`);
   return {
@@ -248,11 +254,11 @@ function earlyExit(): Torture {
 /** A Loop without a single round: its results are the values that it started with, and nothing inside is executed. */
 function noRound(): Torture {
   const body = graph({
-    inputs: [int64("i"), bool("go"), float("a")],
+    inputs: [int64("i"), bool("go"), float("a", face)],
     nodes: [node("Identity", ["go"], ["going"]), node("Exp", ["a"], ["next"])],
-    outputs: [bool("going"), float("next")],
+    outputs: [bool("going"), float("next", face)],
   });
-  const parts = { inputs: [float("x", face)], outputs: [float("out")] };
+  const parts = { inputs: [float("x", face)], outputs: [float("out", face)] };
   return {
     bytes: model({
       ...parts,
@@ -271,15 +277,15 @@ function noRound(): Torture {
 export function overflowIn17th(start: "input" | "initializer"): Torture {
   const n = 20;
   const body = graph({
-    inputs: [int64("i"), bool("go"), float("a")],
+    inputs: [int64("i"), bool("go"), float("a", face)],
     nodes: [node("Identity", ["go"], ["going"]), node("Mul", ["a", "two"], ["next"]), node("Tanh", ["next"], ["row"])],
-    outputs: [bool("going"), float("next"), float("row")],
+    outputs: [bool("going"), float("next", face), float("row", face)],
   });
   const values = [0.75, -0.5, 0.25, 0.125, 0.0625, 0.375];
   const first = start === "input" ? "x" : "first";
   const parts = {
     inputs: [float("x", face), float("two", [])],
-    outputs: [float("out"), float("rows")],
+    outputs: [float("out", face), float("rows", ["rounds", ...face])],
   };
   const weights = [...(start === "input" ? [] : [floats("first", face, values)]), scalar("small", 2 ** -20), axes("axes")];
   const a = (k: number) => (k === 0 ? first : `next@${k - 1}`);
@@ -315,7 +321,7 @@ function scan(): Torture {
   const n = 4;
   const weights = [floats("w", [3, 3], noise(9, 25)), axes("axes"), int64s("second", [1], [1])];
   const body = graph({
-    inputs: [float("s"), float("t"), float("e"), float("f")],
+    inputs: [float("s", [3]), float("t", [3]), float("e", [3]), float("f", [3])],
     nodes: [
       node("MatMul", ["s", "w"], ["p"]),
       node("Add", ["p", "e"], ["s1"]),

@@ -33,7 +33,7 @@ const square = (name: string, seed: number) => floats(name, [3, 3], noise(9, see
 const typedFields: Torture = {
   bytes: model({
     inputs: [float("x", face)],
-    outputs: [float("out")],
+    outputs: [float("out", [6])],
     nodes: [
       node("MatMul", ["x", "packed"], ["a"]),
       node("Add", ["a", "single"], ["b"]),
@@ -67,16 +67,16 @@ const typedFields: Torture = {
 const sparseTensors: Torture = {
   bytes: model({
     inputs: [float("x", face), bool("flag")],
-    outputs: [float("out")],
+    outputs: [float("out", face)],
     nodes: [
       node("MatMul", ["x", "w"], ["h"]),
       node("If", ["flag"], ["y"], {
         then_branch: graph({
           nodes: [node("MatMul", ["h", "v"], ["o"])],
-          outputs: [float("o")],
+          outputs: [float("o", face)],
           sparse: [sparse("v", [3, 3], noise(2, 65), [0, 7])],
         }),
-        else_branch: graph({ nodes: [node("Add", ["h", "x"], ["o"])], outputs: [float("o")] }),
+        else_branch: graph({ nodes: [node("Add", ["h", "x"], ["o"])], outputs: [float("o", face)] }),
       }),
       node("Tanh", ["y"], ["out"]),
     ],
@@ -88,7 +88,7 @@ const sparseTensors: Torture = {
 const strings: Torture = {
   bytes: model({
     inputs: [float("x", face), int64("which", [2])],
-    outputs: [float("out"), value("chosen", tensorType(elementType.string, [2]))],
+    outputs: [float("out", face), value("chosen", tensorType(elementType.string, [2]))],
     nodes: [node("Gather", ["words", "which"], ["chosen"], { axis: 0 }), node("MatMul", ["x", "w"], ["h"]), node("Tanh", ["h"], ["out"])],
     initializers: [tensor("words", elementType.string, [3], stringData(["ä", "", "\u{1f600}"])), square("w", 66)],
   }),
@@ -100,7 +100,7 @@ const fourBits: Torture = {
   bytes: model({
     opsets: { "": 21 },
     inputs: [float("x", face)],
-    outputs: [float("out")],
+    outputs: [float("out", face)],
     nodes: [
       node("DequantizeLinear", ["q", "scale"], ["w"]),
       node("MatMul", ["x", "w"], ["h"]),
@@ -121,7 +121,7 @@ const eightBitFloats: Torture = {
   bytes: model({
     opsets: { "": 19 },
     inputs: [float("x", face)],
-    outputs: [float("out")],
+    outputs: [float("out", face)],
     nodes: [
       node("DequantizeLinear", ["q", "scale"], ["w"]),
       node("MatMul", ["x", "w"], ["h"]),
@@ -144,7 +144,7 @@ const oldFace: Torture = {
     ir: 3,
     opsets: { "": 9 },
     inputs: [float("x", face), float("w", [3, 3]), float("b", [3])],
-    outputs: [float("out")],
+    outputs: [float("out", face)],
     nodes: [
       node("MatMul", ["x", "w"], ["h"]),
       node("Add", ["h", "b"], ["s"]),
@@ -171,7 +171,7 @@ const oddOutputs: Torture = {
 const omitted: Torture = {
   bytes: model({
     inputs: [float("x", [5, 2, 3])],
-    outputs: [float("out")],
+    outputs: [float("out", [2, 4])],
     nodes: [
       node("Clip", ["x", "", "high"], ["c"]),
       node("LSTM", ["c", "W", "R", "", "", "", "C0", ""], ["", "", "last"], { hidden_size: 4 }),
@@ -194,7 +194,7 @@ const omitted: Torture = {
 const sharedWeight: Torture = {
   bytes: model({
     inputs: [float("x", face)],
-    outputs: [float("out")],
+    outputs: [float("out", face)],
     nodes: [
       node("MatMul", ["x", "w"], ["a"]),
       node("Tanh", ["a"], ["t"]),
@@ -212,7 +212,7 @@ const sharedWeight: Torture = {
 const mixedConcat: Torture = {
   bytes: model({
     inputs: [float("x", face)],
-    outputs: [float("out"), float("out2")],
+    outputs: [float("out", [4, 3]), float("out2", face)],
     nodes: [
       node("Mul", ["x", "huge"], ["big"]),
       node("Concat", ["c", "big"], ["cat"], { axis: 0 }),
@@ -229,7 +229,7 @@ const mixedConcat: Torture = {
 const sequences: Torture = {
   bytes: model({
     inputs: [float("x", face)],
-    outputs: [float("out"), float("cat")],
+    outputs: [float("out", face), float("cat", [6, 3])],
     nodes: [
       node("MatMul", ["x", "w"], ["a"]),
       node("Tanh", ["a"], ["b"]),
@@ -247,7 +247,7 @@ const sequences: Torture = {
 const sequenceMap: Torture = {
   bytes: model({
     inputs: [float("x", face)],
-    outputs: [float("out")],
+    outputs: [float("out", face)],
     nodes: [
       node("MatMul", ["x", "w"], ["a"]),
       node("SequenceConstruct", ["x", "a"], ["seq"]),
@@ -271,7 +271,7 @@ const optionals: Torture = {
   bytes: model({
     opsets: { "": 18 },
     inputs: [float("x", face)],
-    outputs: [float("out")],
+    outputs: [float("out", face)],
     nodes: [
       node("MatMul", ["x", "w"], ["a"]),
       node("Optional", ["a"], ["maybe"]),
@@ -296,19 +296,19 @@ const optionals: Torture = {
 const carriedSequence: Torture = {
   bytes: model({
     inputs: [float("x", face)],
-    outputs: [float("out")],
+    outputs: [float("out", [8, 3])],
     nodes: [
       node("SequenceConstruct", ["x"], ["start"]),
       node("Loop", ["count", "", "start", "x"], ["grown", "last"], {
         body: graph({
-          inputs: [int64("i"), bool("go"), value("s", sequenceType(tensorType(elementType.float))), float("a")],
+          inputs: [int64("i"), bool("go"), value("s", sequenceType(tensorType(elementType.float))), float("a", face)],
           nodes: [
             node("Identity", ["go"], ["going"]),
             node("MatMul", ["a", "w"], ["p"]),
             node("Sin", ["p"], ["next"]),
             node("SequenceInsert", ["s", "next"], ["longer"]),
           ],
-          outputs: [bool("going"), value("longer", sequenceType(tensorType(elementType.float))), float("next")],
+          outputs: [bool("going"), value("longer", sequenceType(tensorType(elementType.float))), float("next", face)],
         }),
       }),
       node("ConcatFromSequence", ["grown"], ["cat"], { axis: 0 }),
@@ -335,7 +335,7 @@ const integersOnly: Torture = {
 const sameNodeNames: Torture = {
   bytes: model({
     inputs: [float("x", face)],
-    outputs: [float("out")],
+    outputs: [float("out", face)],
     nodes: [
       node("MatMul", ["x", "w"], ["a"], {}, { name: "same" }),
       node("Tanh", ["a"], ["b"], {}, { name: "" }),

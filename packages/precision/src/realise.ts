@@ -1,4 +1,4 @@
-import { elementCount, InputError, numberFromDtype, type PrecisionPlan, type TensorTypes } from "@halfscope/core";
+import { elementCount, type HalfType, halfWords, InputError, numberFromDtype, type PrecisionPlan, type TensorTypes } from "@halfscope/core";
 import {
   type Body,
   type Conversion,
@@ -15,6 +15,7 @@ import {
   type GraphEdit,
   type Initializer,
   type Model,
+  mapGraphsIn,
   type Node,
   type Piece,
   type Rope,
@@ -27,9 +28,8 @@ import { type Assignment, assignPrecisions, type Precision } from "./assign.js";
 import { constantValues, dataLength, halfBytesOf, inMemory } from "./realise-values.js";
 import type { Roundings } from "./sites.js";
 
-const halfType = numberFromDtype("float16");
 /** Names of the other precision's version of a tensor. `restore` reads them back. */
-export const halfSuffix = "/fp16";
+export const halfSuffixes: Readonly<Record<HalfType, string>> = { float16: "/fp16", bfloat16: "/bf16" };
 export const fullSuffix = "/fp32";
 
 export interface RealiseOptions {
@@ -37,9 +37,9 @@ export interface RealiseOptions {
   types: TensorTypes;
   roundings: Roundings;
   plan: PrecisionPlan;
-  /** FP32 little-endian bytes to FP16 ones; with `finite`, finite values beyond 65504 become +-65504. */
+  /** FP32 little-endian bytes to ones of the plan's type; with `finite`, finite values beyond its range become its largest number. */
   toHalf: (bytes: Uint8Array, finite: boolean) => Promise<Uint8Array>;
-  /** keep: graph inputs and outputs keep their FP32 types, with Casts inside. convert: they become FP16 where the plan is. Defaults to keep. */
+  /** keep: graph inputs and outputs keep their FP32 types, with Casts inside. convert: they become FP16 (or bfloat16) where the plan is. Defaults to keep. */
   io?: "keep" | "convert";
   /** Weights beyond this many bytes in all go to an external file. Defaults to 1.8e9 (protobuf stops at 2 GiB). */
   embedLimitBytes?: number;
@@ -81,11 +81,16 @@ class Realiser {
   private externalBytes = 0;
   private readonly useExternal: boolean;
   private readonly io: "keep" | "convert";
+  /** The type that the plan speaks of, and its number. */
+  private readonly half: HalfType;
+  private readonly halfNumber: number;
   private casts = 0;
   private halfWeights = 0;
   private fullWeights = 0;
 
   constructor(private readonly o: RealiseOptions) {
+    this.half = o.roundings.floats.type;
+    this.halfNumber = numberFromDtype(this.half);
     this.assignment = assignPrecisions(o.plan, o.roundings);
     this.stated = statedValues(o.model);
     this.findWhole();
@@ -115,7 +120,9 @@ class Realiser {
     const rope = rewriteModel(this.o.model, {
       ...this.edits,
       moreValueInfos: this.castTypes,
-      firstNodes: view.graph.inputs.filter((v) => !view.initializers.has(v.name)).flatMap((v) => this.castsOf(v.name)),
+      firstNodes: [...view.graph.inputs.filter((v) => !view.initializers.has(v.name)), ...view.graph.sparseInitializers].flatMap((v) =>
+        this.castsOf(v.name),
+      ),
       input: (value) => this.graphInput(value),
       output: (value) => this.typed(value, this.io === "convert" ? this.ownPrecision(value.name) : "full"),
     });
@@ -152,16 +159,20 @@ class Realiser {
 
   /** A holder with the plan written into its bodies; their borders stay FP32. */
   private holder(node: Node, bodies: readonly Body[]): readonly Uint8Array[] | undefined {
-    const attributes = new Map<string, Uint8Array>();
-    for (const { attribute, graph } of bodies) {
-      const formal = graph.inputs.filter((v) => !graph.initializers.some((i) => i.name === v.name));
-      const bytes = inMemory(
+    const graphs = bodies.map(({ graph }) => {
+      const formal = [...graph.inputs.filter((v) => !graph.initializers.some((i) => i.name === v.name)), ...graph.sparseInitializers];
+      return inMemory(
         rewriteGraph(graph, { ...this.edits, firstNodes: formal.flatMap((v) => this.castsOf(v.name)) }),
         this.o.plan.constants,
+        this.half,
       );
-      attributes.set(attribute, encodeAttribute(attribute, { graph: bytes }));
-    }
-    return [editNode(node, { input: (t) => this.nameOf(t, "full"), attributes }), ...node.outputs.flatMap((t) => this.castsOf(t))];
+    });
+    // Only the bodies themselves are replaced: the attributes around them keep what else they hold.
+    const edited = mapGraphsIn(
+      editNode(node, { input: (t) => this.nameOf(t, "full"), outer: (t) => t }),
+      (graph) => graphs.shift() ?? graph,
+    );
+    return [edited, ...node.outputs.flatMap((t) => this.castsOf(t))];
   }
 
   private get opset(): number {
@@ -182,7 +193,10 @@ class Realiser {
     const root = this.o.roundings.floats.roots.get(tensor);
     // A weight that nobody reads stays as it is.
     if (root?.kind === "weight") return (this.wanted.get(tensor)?.has("full") ?? true) ? "full" : "half";
-    if (root?.kind === "input") return this.io === "convert" && !this.wanted.get(tensor)?.has("full") ? "half" : "full";
+    if (root?.kind === "input")
+      return this.io === "convert" && !this.o.roundings.floats.view.sparse.has(tensor) && !this.wanted.get(tensor)?.has("full")
+        ? "half"
+        : "full";
     return this.assignment.tensorPrecision(tensor);
   }
 
@@ -191,7 +205,7 @@ class Realiser {
     if (!this.isFull(tensor)) return tensor;
     const named: Precision = this.kept.has(tensor) ? "full" : this.ownPrecision(tensor);
     if (precision === named) return tensor;
-    let name = tensor + (precision === "half" ? halfSuffix : fullSuffix);
+    let name = tensor + (precision === "half" ? halfSuffixes[this.half] : fullSuffix);
     while (this.names.has(name)) name += "_";
     return name;
   }
@@ -201,7 +215,7 @@ class Realiser {
     return [
       encodeValueInfo(
         value.name,
-        halfType,
+        this.halfNumber,
         value.dims?.map((d) => d.size ?? d.symbol),
       ),
     ];
@@ -213,7 +227,7 @@ class Realiser {
     const versions = this.wanted.get(value.name)?.size ?? 0;
     if (this.o.model.irVersion >= 4 || versions < 2 || this.o.roundings.floats.roots.get(value.name)?.kind !== "weight") return changed;
     const dims = value.dims?.map((d) => d.size ?? d.symbol);
-    return [...(changed ?? [value.field.payload as Uint8Array]), encodeValueInfo(this.nameOf(value.name, "half"), halfType, dims)];
+    return [...(changed ?? [value.field.payload as Uint8Array]), encodeValueInfo(this.nameOf(value.name, "half"), this.halfNumber, dims)];
   }
 
   /** Casts behind a tensor's own version into the other one, if somebody wants that. */
@@ -224,13 +238,13 @@ class Realiser {
     if (!this.wanted.get(tensor)?.has(other)) return [];
     this.casts++;
     const output = this.nameOf(tensor, other);
-    const dtype = numberFromDtype(other === "half" ? "float16" : "float32");
+    const to = other === "half" ? this.half : "float32";
     const stated = this.stated.get(tensor);
     if (stated !== undefined || this.opset < 6)
       this.castTypes.push(
         encodeValueInfo(
           output,
-          dtype,
+          numberFromDtype(to),
           stated?.dims?.map((d) => d.size ?? d.symbol),
         ),
       );
@@ -240,7 +254,7 @@ class Realiser {
         opType: "Cast",
         inputs: [this.nameOf(tensor, own)],
         outputs: [output],
-        attributes: { to: castTarget(other === "half" ? "float16" : "float32", this.opset) },
+        attributes: { to: castTarget(to, this.opset) },
       }),
     ];
   }
@@ -285,8 +299,8 @@ class Realiser {
   private halfAttributes(node: Node): ReadonlyMap<string, Uint8Array> | undefined {
     const floatResult = node.outputs.some((t) => this.isFull(t));
     if (!floatResult || node.domain !== "") return undefined;
-    if (node.opType === "Cast") return new Map([["to", encodeAttribute("to", castTarget("float16", this.opset))]]);
-    return node.opType === "EyeLike" ? new Map([["dtype", encodeAttribute("dtype", halfType)]]) : undefined;
+    if (node.opType === "Cast") return new Map([["to", encodeAttribute("to", castTarget(this.half, this.opset))]]);
+    return node.opType === "EyeLike" ? new Map([["dtype", encodeAttribute("dtype", this.halfNumber)]]) : undefined;
   }
 
   /** Constant and ConstantOfShape: the versions that are wanted, each a node of its own; the half one from converted values. */
@@ -298,13 +312,13 @@ class Realiser {
     if (values === undefined)
       throw new InputError(
         "ERR_MODEL_UNSUPPORTED",
-        `The constant ${tensor} (${node.opType}) has values that halfscope cannot convert to FP16.`,
+        `The constant ${tensor} (${node.opType}) has values that halfscope cannot convert to ${halfWords[this.half]}.`,
         {
           hint: "Pin the layers that read it, or export the model with constants as initializers.",
         },
       );
     const attribute = encodeAttribute("value", {
-      tensor: encodeTensor("", halfType, values.dims, halfBytesOf(values.numbers, this.o.plan.constants)),
+      tensor: encodeTensor("", this.halfNumber, values.dims, halfBytesOf(values.numbers, this.o.plan.constants, this.half)),
     });
     const dropped = ["value_float", "value_floats"].filter((n) => node.attributes.has(n));
     const output = this.nameOf(tensor, "half");
@@ -333,7 +347,7 @@ class Realiser {
       const length = elementCount(init.dims) * 2;
       const source = init.data.kind === "file" ? init.data.span : init.data.kind === "bytes" ? init.data.bytes : new Uint8Array(0);
       const values: Conversion = { source, length, convert: (chunk) => this.o.toHalf(chunk, finite) };
-      versions.push(this.tensor(name, halfType, init.dims, values));
+      versions.push(this.tensor(name, this.halfNumber, init.dims, values));
     }
     return versions;
   }

@@ -191,9 +191,12 @@ std::vector<std::string> OrtSession::requested(const RunRequest& request, const 
   }
   if (request.compare_outputs)
     for (const auto& [name, tensor] : references) want(name);
-  if (state_.slot_count() + state_.decision_count() > 0)
+  if (state_.slot_count() + state_.decision_count() > 0) {
     for (const auto& io : outputs_)
       if (ends_with(io.name, kCompareSuffix)) want(io.name);
+    // All comparisons may be in bodies: then any output makes the graph run.
+    if (names.empty() && !outputs_.empty()) want(outputs_.front().name);
+  }
   if (names.empty()) throw Error(ErrorCode::kEngineRun, "nothing to do: no output fetched, compared or observed");
   return names;
 }

@@ -131,7 +131,8 @@ function coverageOf(
   const coverage: Record<TensorStatus, number> = { compared: 0, "not-float": 0, constant: 0, "not-executed": 0, "not-supported": 0 };
   const notSupported: { tensor: string; reason: string }[] = [];
   let unobserved = 0;
-  for (const init of subject.view.initializers.values()) coverage[isFloat(init.dtype) ? "constant" : "not-float"]++;
+  for (const init of [...subject.view.initializers.values(), ...subject.view.sparse.values()])
+    coverage[isFloat(init.dtype) ? "constant" : "not-float"]++;
   for (const tensor of subject.view.producer.keys()) {
     const dtype = subject.types.get(tensor)?.dtype ?? "unknown";
     if (compared.has(tensor)) coverage.compared++;

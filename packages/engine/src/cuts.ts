@@ -66,7 +66,7 @@ function workOf(node: Node, types: TensorTypes): number {
  */
 function remadeTensors(view: GraphView, types: TensorTypes): ReadonlySet<string> {
   const isFloatTensor = (t: string) => isFloat(types.get(t)?.dtype ?? "unknown");
-  const remade = new Set(view.initializers.keys());
+  const remade = new Set([...view.initializers.keys(), ...view.sparse.keys()]);
   const fed = new Set([...view.graphInputs].filter((t) => !isFloatTensor(t)));
   for (const node of view.mainOrder) {
     if (view.outer.has(node) || /^Random|Multinomial|Bernoulli/.test(node.opType)) continue;

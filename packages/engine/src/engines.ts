@@ -123,7 +123,7 @@ export class OutputEngine implements Disposable {
   static async reference(o: EngineInput, options: EngineOptions, extraOutputs: readonly string[] = []): Promise<OutputEngine> {
     const builder = new GraphBuilder(o.model);
     for (const v of feedInputs(o.view)) feedInput(builder, v, o.feedShapes.get(v.name));
-    for (const i of o.model.graph.initializers) builder.initializer(i);
+    for (const i of [...o.model.graph.initializers, ...o.model.graph.sparseInitializers]) builder.initializer(i);
     for (const node of o.view.mainOrder) builder.node(node.bytes);
     for (const v of o.view.graph.outputs) builder.output(v.name);
     for (const t of extraOutputs) builder.output(t);

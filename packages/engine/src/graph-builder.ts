@@ -17,6 +17,9 @@ import {
   type Node,
   type NodeEdit,
   type Rope,
+  type SparseInitializer,
+  sparseNamed,
+  tensorNamed,
   type ValueInfo,
 } from "@halfscope/onnx";
 
@@ -29,8 +32,11 @@ export class LevelBuilder {
   private readonly nodes: Uint8Array[] = [];
   private readonly last: Uint8Array[] = [];
   private readonly initializers = new Map<string, Uint8Array>();
+  private readonly sparse = new Map<string, Uint8Array>();
   private readonly inputs = new Map<string, Uint8Array>();
-  private readonly outputs = new Map<string, Uint8Array>();
+  /** A body may give one tensor several times, so these are no map. */
+  private readonly outputs: Uint8Array[] = [];
+  private readonly outputNames = new Set<string>();
 
   constructor(protected readonly model: Model) {}
 
@@ -45,15 +51,17 @@ export class LevelBuilder {
   }
 
   /** Adds an initializer as the model has it, under another name if given. */
-  initializer(init: Initializer, name = init.name): void {
-    if (init.data.kind === "bytes") this.initializers.set(name, encodeTensor(name, init.elementType, init.dims, init.data.bytes));
+  initializer(init: Initializer | SparseInitializer, name = init.name): void {
+    const field = init.field.payload;
+    if ("values" in init) this.sparse.set(name, sparseNamed(field as Uint8Array, name));
+    else if (init.data.kind === "bytes") this.initializers.set(name, encodeTensor(name, init.elementType, init.dims, init.data.bytes));
     else if (init.data.kind === "file") {
       const location = relative(this.model.folder, init.data.span.path).split(sep).join("/");
       this.initializers.set(
         name,
         encodeExternalTensor(name, init.elementType, init.dims, location, init.data.span.offset, init.data.span.length),
       );
-    } else if (init.field.payload instanceof Uint8Array) this.initializers.set(name, init.field.payload); // strings: as they stand
+    } else if (field instanceof Uint8Array) this.initializers.set(name, tensorNamed(field, name)); // strings: as they stand
   }
 
   /** A constant of ours: TensorProto bytes. */
@@ -67,12 +75,15 @@ export class LevelBuilder {
 
   /** An input or output as the model declares it: ValueInfoProto bytes. */
   declared(side: "input" | "output", name: string, bytes: Uint8Array): void {
-    (side === "input" ? this.inputs : this.outputs).set(name, bytes);
+    if (side === "input") this.inputs.set(name, bytes);
+    else this.outputs.push(bytes);
   }
 
-  /** An output whose type is left to ONNX Runtime. */
+  /** An output whose type is left to ONNX Runtime; asked for twice, it is there once. */
   output(name: string): void {
-    this.outputs.set(name, encodeValueInfo(name, 0));
+    if (this.outputNames.has(name)) return;
+    this.outputNames.add(name);
+    this.outputs.push(encodeValueInfo(name, 0));
   }
 
   /** GraphProto bytes. */
@@ -84,8 +95,9 @@ export class LevelBuilder {
       ...messages(1, this.last),
       ...delimitedField(2, [new TextEncoder().encode("halfscope")]),
       ...messages(5, this.initializers.values()),
+      ...messages(15, this.sparse.values()),
       ...messages(11, this.inputs.values()),
-      ...messages(12, this.outputs.values()),
+      ...messages(12, this.outputs),
     ];
     return Buffer.concat(rope as Uint8Array[]);
   }

@@ -39,11 +39,11 @@ async function inferFlat(
   const local = new Set<string>();
   for (const body of [...view.bodies.values()].flat()) {
     for (const v of body.graph.inputs) local.add(v.name);
-    for (const i of body.graph.initializers) local.add(i.name);
+    for (const i of [...body.graph.initializers, ...body.graph.sparseInitializers]) local.add(i.name);
     for (const n of body.graph.nodes) for (const o of n.outputs) if (o !== "") local.add(o);
   }
   const name = (tensor: string) => (local.has(tensor) ? laidOut + tensor : tensor);
-  for (const init of view.initializers.values()) {
+  for (const init of [...view.initializers.values(), ...view.sparse.values()]) {
     types.set(init.name, { dtype: init.dtype, dims: init.dims });
     if (withBodies || !local.has(init.name)) builder.initializer(init, name(init.name));
   }

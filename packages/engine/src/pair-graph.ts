@@ -66,7 +66,7 @@ class PairBuilder {
   private readonly decided: { tensor: string; node: number }[] = [];
 
   constructor(private readonly o: PairGraphOptions) {
-    this.constant = new Set(o.view.initializers.keys());
+    this.constant = new Set([...o.view.initializers.keys(), ...o.view.sparse.keys()]);
     o.placements.forEach((p, i) => {
       if (o.switches[i] === switchOff) return;
       if (p.at === "tensor") this.atTensor.set(p.tensor, i);
@@ -97,7 +97,7 @@ class PairBuilder {
   }
 
   private weights(builder: LevelBuilder, graph: Graph): void {
-    for (const init of graph.initializers) {
+    for (const init of [...graph.initializers, ...graph.sparseInitializers]) {
       builder.initializer(init);
       const placement = this.atTensor.get(init.name);
       if (placement === undefined) continue;
@@ -194,12 +194,12 @@ class PairBuilder {
       this.compare(level, this.level(level, body.order));
       const results = border.outputs(outputs);
       for (const v of results.kept) level.declared("output", v.name, v.field.payload as Uint8Array);
-      for (const group of results.groups) {
+      for (const [g, group] of results.groups.entries()) {
         for (const v of group) level.declared("output", v.name, v.field.payload as Uint8Array);
         if (twice)
-          for (const v of group) {
-            // Outputs must be tensors of the body, each its own.
-            const name = `${v.name}#out`;
+          for (const [i, v] of group.entries()) {
+            // Outputs must be tensors of the body, each its own, also where one is given several times.
+            const name = `${v.name}#out${g}_${i}`;
             level.node({ name, opType: "Identity", inputs: [this.versions.get(v.name) ?? v.name], outputs: [name] });
             level.output(name);
           }
@@ -231,7 +231,7 @@ class PairBuilder {
     const { view } = this.o;
     if ([...holder.inputs, ...(view.outer.get(holder) ?? [])].some((t) => this.versions.has(t))) return true;
     const inside = (body: Body): boolean =>
-      body.graph.initializers.some((i) => this.atTensor.has(i.name)) ||
+      [...body.graph.initializers, ...body.graph.sparseInitializers].some((i) => this.atTensor.has(i.name)) ||
       body.order.some(
         (n) =>
           n.outputs.some((t) => this.atTensor.has(t)) ||

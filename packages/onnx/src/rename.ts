@@ -127,6 +127,15 @@ export function mapField(bytes: Uint8Array, number: number, change: (content: Ui
   );
 }
 
+/** TensorProto bytes under another name. */
+export const tensorNamed = (tensor: Uint8Array, name: string): Uint8Array => {
+  const others = fieldsOf(tensor, "a tensor").filter((f) => f.number !== 8);
+  return Buffer.concat([...others.flatMap((f) => [f.header, bytesOf(f)]), ...wrapField(8, utf8(name))]);
+};
+
+/** SparseTensorProto bytes under another name, which is that of its values. */
+export const sparseNamed = (sparse: Uint8Array, name: string): Uint8Array => mapField(sparse, 1, (values) => tensorNamed(values, name));
+
 const renameText = (bytes: Uint8Array, number: number, name: (old: string) => string): Uint8Array =>
   mapField(bytes, number, (text) => renamed(new TextDecoder("utf-8", { ignoreBOM: true }).decode(text), name));
 

@@ -1,6 +1,15 @@
 /** Measuring every tensor of a model whose candidate has all layers in FP16. */
 import { measure, prepareSubject, type Subject } from "@halfscope/analysis";
-import { HalfscopeError, isFloat, isTensorValue, type Layer, type MeasureMode, silentProgress } from "@halfscope/core";
+import {
+  HalfscopeError,
+  isFloat,
+  isTensorValue,
+  type Layer,
+  type MeasureMode,
+  silentProgress,
+  stringsOf,
+  stringTensor,
+} from "@halfscope/core";
 import { convertFromHalf, elementsOf, type Feed, feedSignature, makeFeeds, tensorOf } from "@halfscope/engine";
 import { allHalf } from "@halfscope/precision";
 import { restoreHalfModel } from "halfscope";
@@ -35,19 +44,24 @@ export async function measureStep(prepared: Prepared, mode: MeasureMode, note: (
   const measured = await run(prepared.feed).catch(async (error: unknown) => {
     if (!(error instanceof HalfscopeError) || error.code !== "ERR_REFERENCE_NOT_FINITE" || feedSignature(subject.view).length === 0)
       throw error;
-    note("measured on made-up inputs: with those that were shipped the reference itself is not finite");
-    const [made] = makeFeeds(subject.model, subject.view, { seed: 1, shapes: Object.fromEntries(subject.feedShapes) }) as [Feed];
-    // A root or a logarithm is finite for positive numbers only.
-    for (const feed of [made, positive(made)]) {
-      prepared.feed = feed;
-      const again = await run(feed).catch(() => undefined);
-      if (again !== undefined) return again;
+    note("measured on other inputs: with those that were shipped the reference itself is not finite");
+    // A root or a logarithm is finite for positive numbers only; texts cannot be made up.
+    for (const make of [() => madeUp(subject), () => positive(madeUp(subject)), () => finite(prepared.feed)]) {
+      const again = await Promise.resolve()
+        .then(async () => {
+          const feed = make();
+          return { feed, result: await run(feed) };
+        })
+        .catch(() => undefined);
+      if (again === undefined) continue;
+      prepared.feed = again.feed;
+      return again.result;
     }
     throw error;
   });
   const { coverage, tensors, notSupported } = measured;
   const total = Object.values(coverage).reduce((n, c) => n + c, 0);
-  const expected = new Set([...subject.view.initializers.keys(), ...subject.view.producer.keys()]).size;
+  const expected = new Set([...subject.view.initializers.keys(), ...subject.view.sparse.keys(), ...subject.view.producer.keys()]).size;
   if (total !== expected)
     throw new Wrong(`the coverage adds up to ${total}, but there are ${expected} tensors: ${JSON.stringify(coverage)}`);
   if (tensors.length !== coverage.compared) throw new Wrong(`${tensors.length} measurements, but ${coverage.compared} counted as compared`);
@@ -71,6 +85,22 @@ async function widenHalves(feed: Feed): Promise<Feed> {
       });
   return { ...feed, tensors };
 }
+
+const madeUp = (subject: Subject): Feed =>
+  makeFeeds(subject.model, subject.view, { seed: 1, shapes: Object.fromEntries(subject.feedShapes) })[0] as Feed;
+
+/** The feed with texts that read as NaN or Inf replaced. */
+const finite = (feed: Feed): Feed => ({
+  ...feed,
+  tensors: new Map(
+    [...feed.tensors].map(([name, value]) => {
+      const texts = isTensorValue(value) && value.dtype === "string" ? stringsOf(value) : undefined;
+      if (texts === undefined || !isTensorValue(value)) return [name, value];
+      const replaced = texts.map((t) => (Number.isFinite(Number(t)) ? t : "1.5"));
+      return [name, stringTensor(value.dims, replaced)];
+    }),
+  ),
+});
 
 const positive = (feed: Feed): Feed => ({
   ...feed,

@@ -5,7 +5,7 @@ import { inferTypes, OutputEngine, Random, shapesOfFeed } from "@halfscope/engin
 import { type Node, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
 import { allHalf, movedInputs, restoreSites, roundedUses, switchesFromPlan, withPins } from "@halfscope/precision";
 import { applyPlan } from "halfscope";
-import { difference } from "../match-outputs.js";
+import { difference, valuesOf } from "../match-outputs.js";
 import { rawSession } from "./load.js";
 import type { Prepared } from "./measure.js";
 import { Refused, Wrong } from "./verdicts.js";
@@ -70,7 +70,7 @@ export async function realiseStep(
   );
   restored.setFeed(feed);
   const b = await restored.outputsOf({ fetch: outputs }).catch(wrapped("restored"));
-  const differs = difference(b.outputs, a.outputs);
+  const differs = difference(valuesOf(b), valuesOf(a));
   if (differs === undefined) return path;
   if (random.length === 0) throw new Wrong(`the emulated file differs from the candidate: ${differs}`);
   note(`bits are not compared: ${random.join(", ")} draws random numbers`);

@@ -2,9 +2,9 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { HalfscopeError, type TensorTypes, type TensorValue } from "@halfscope/core";
-import { type Feed, feedSignature, inferTypes, loadFeeds, makeFeeds, OutputEngine, readTensorProto, shapesOfFeed } from "@halfscope/engine";
-import { difference, mismatch } from "../match-outputs.js";
+import { type FeedValue, HalfscopeError, type TensorTypes } from "@halfscope/core";
+import { type Feed, feedSignature, inferTypes, loadFeeds, makeFeeds, OutputEngine, readValueProto, shapesOfFeed } from "@halfscope/engine";
+import { difference, mismatch, valuesOf } from "../match-outputs.js";
 import { shippedSets } from "../models.js";
 import { randomOperators } from "../random-operators.js";
 import type { Loaded } from "./load.js";
@@ -26,7 +26,15 @@ export async function referenceStep(path: string, loaded: Loaded, note: (text: s
   const random = randomOperators(model);
   const samples: { feed: Feed; set: string | undefined }[] = [];
   for (const set of sets) {
-    const [feed] = signature.length === 0 ? [emptyFeed()] : await loadFeeds([set], signature, { notFinite: "keep" });
+    const [feed] =
+      signature.length === 0
+        ? [emptyFeed()]
+        : await loadFeeds([set], signature, { notFinite: "keep" }).catch((error: unknown) => {
+            // Not one that ONNX Runtime could run: it asks for the declared shape too.
+            if (!(error instanceof HalfscopeError) || !/has the shape .*; the model expects/.test(error.message)) throw error;
+            note(`what was shipped is not run: ${error.message}`);
+            return [];
+          });
     if (feed !== undefined) samples.push({ feed, set });
   }
   if (samples.length === 0)
@@ -43,23 +51,24 @@ export async function referenceStep(path: string, loaded: Loaded, note: (text: s
     });
     using engine = await OutputEngine.reference({ model, view, types, feedShapes: shapesOfFeed(feed) }, { threads: 1 });
     engine.setFeed(feed);
-    const ours = (await engine.outputsOf({ fetch: outputs })).outputs;
+    const ours = valuesOf(await engine.outputsOf({ fetch: outputs }));
     if (random.length > 0) {
       note(`outputs are not matched: ${random.join(", ")} draws random numbers`);
       continue;
     }
-    const differs = difference(ours, untouched.outputs);
+    const differs = difference(ours, valuesOf(untouched));
     if (differs !== undefined) throw new Wrong(`the reference differs from the untouched file in ONNX Runtime: ${differs}`);
     if (set === undefined) continue;
-    for (const [i, name] of outputs.entries()) {
-      const expected = await shippedOutput(join(set, `output_${i}.pb`));
+    for (const [i, { name, container }] of view.graph.outputs.entries()) {
+      const path = join(set, `output_${i}.pb`);
+      const expected: FeedValue | undefined = existsSync(path) ? readValueProto(await readFile(path), path, container).value : undefined;
       const found = ours.get(name);
       const wrong = expected === undefined || found === undefined ? undefined : mismatch(name, found, expected);
       if (wrong !== undefined) note(`ONNX Runtime itself differs from what was shipped, and the reference with it bit for bit: ${wrong}`);
     }
   }
   const feeds = samples.map((s) => s.feed) as unknown as Referenced["feeds"];
-  return { feeds, shipped: sets.length > 0, random, types };
+  return { feeds, shipped: samples.some((x) => x.set !== undefined), random, types };
 }
 
 const emptyFeed = (): Feed => ({ tensors: new Map(), origins: new Map() });
@@ -69,7 +78,3 @@ const isFromRuntime = (error: unknown): error is HalfscopeError =>
   error instanceof HalfscopeError &&
   error.code === "ERR_ENGINE_RUN" &&
   !/not supported|expected a tensor, found|nothing to do/.test(error.message);
-
-async function shippedOutput(path: string): Promise<TensorValue | undefined> {
-  return existsSync(path) ? readTensorProto(await readFile(path), path).value : undefined;
-}

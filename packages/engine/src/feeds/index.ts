@@ -10,3 +10,4 @@ export { Random } from "./random.js";
 export { writeRaw } from "./raw.js";
 export { readTensorProto } from "./tensor-proto.js";
 export { type IdTable, traceIds } from "./trace-ids.js";
+export { type NamedValue, readValueProto } from "./value-proto.js";

@@ -41,6 +41,16 @@ const odd: Record<string, Uint8Array> = {
     block(7, [add([], 5), block(5, [varintField(2, 1, 3), block(8, "w", 4)], 10), output], 7),
     block(8, [block(1, "", 3), varintField(2, 17, 6)], 2),
   ]),
+  "initializers of element types newer than the schema, raw, typed and in a field of their own": Buffer.concat([
+    varintField(1, 8),
+    block(7, [
+      add(),
+      block(5, [varintField(1, 2), varintField(2, 99), block(9, Buffer.from([1, 2, 3])), block(8, "raw")]),
+      block(5, [varintField(1, 2), varintField(2, 99), packed(5, [7, 300]), block(8, "typed")]),
+      block(5, [varintField(1, 2), varintField(2, 100), block(44, "values"), block(8, "other")]),
+      output,
+    ]),
+  ]),
   "sparse and string initializers, and metadata": Buffer.concat([
     varintField(1, 8),
     block(7, [

@@ -10,7 +10,7 @@ import {
   stringsOf,
   stringTensor,
 } from "@halfscope/core";
-import { convertFromHalf, elementsOf, type Feed, feedSignature, makeFeeds, tensorOf } from "@halfscope/engine";
+import { elementsOf, type Feed, feedSignature, makeFeeds, tensorOf } from "@halfscope/engine";
 import { allHalf } from "@halfscope/precision";
 import { restoreHalfModel } from "halfscope";
 import type { Loaded } from "./load.js";
@@ -32,7 +32,7 @@ export async function prepareStep(loaded: Loaded, layers: readonly Layer[], { fe
   // The folder of a restoration goes away with the process: weights are mapped from it until the last step.
   const half = await restoreHalfModel(model, view, { storedToo: true });
   if (half === undefined) return { subject: await prepareSubject(model, feed, { threads: 1 }, { view, layers }), feed, random };
-  const widened = await widenHalves(feed);
+  const widened = widenHalves(feed);
   return { subject: await prepareSubject(half.model, widened, { threads: 1 }), feed: widened, random };
 }
 
@@ -74,15 +74,11 @@ export async function measureStep(prepared: Prepared, mode: MeasureMode, note: (
   for (const reason of reasons) note(`not supported: ${reason}`);
 }
 
-async function widenHalves(feed: Feed): Promise<Feed> {
+function widenHalves(feed: Feed): Feed {
   const tensors = new Map(feed.tensors);
   for (const [name, value] of tensors)
-    if (isTensorValue(value) && value.dtype === "float16")
-      tensors.set(name, {
-        dtype: "float32",
-        dims: value.dims,
-        data: value.data.length === 0 ? value.data : await convertFromHalf(value.data),
-      });
+    if (isTensorValue(value) && (value.dtype === "float16" || value.dtype === "bfloat16"))
+      tensors.set(name, tensorOf("float32", value.dims, elementsOf(value) ?? []));
   return { ...feed, tensors };
 }
 

@@ -9,20 +9,9 @@ import { applied, candidateOutputs, feedOf, open, planOf, referenceOutputs, unto
 
 const folder = temporaryFolder();
 
-it.fails("sparse initializers are in the engines", async () => {
-  const own = await open(writeModel(folder, awaiting.sparse.bytes), feedOf(awaiting.sparse.feed));
-  expect(difference(await referenceOutputs(own), await untouched(own.subject.model.path, own.feed))).toBeUndefined();
-});
-
-it.fails("a Loop's body may list an output twice, a state that is collected as well", async () => {
-  const own = await open(writeModel(folder, twice.loop.bytes), feedOf(twice.loop.feed));
-  expect(difference(await referenceOutputs(own), await untouched(own.subject.model.path, own.feed))).toBeUndefined();
-  await candidateOutputs(own, [planOf(own, 0, "finite")]);
-});
-
 it.fails("a branch of an If may list an output twice", async () => {
-  const own = await open(writeModel(folder, twice.branch.bytes), feedOf(twice.branch.feed));
-  const twin = await untouched(writeModel(folder, twice.branch.twin?.bytes ?? new Uint8Array()), own.feed);
+  const own = await open(writeModel(folder, twice.bytes), feedOf(twice.feed));
+  const twin = await untouched(writeModel(folder, twice.twin?.bytes ?? new Uint8Array()), own.feed);
   expect(difference(await referenceOutputs(own), twin)).toBeUndefined();
 });
 

@@ -68,7 +68,7 @@ it("survive when names in branches are made unique and functions are inlined", a
 
 // What is converted is written anew today: tensors, value_info entries of other types, Casts, attributes that hold bodies or constants.
 describe("survive applying", () => {
-  it.fails("a plan that pins everything: the file is the original", async () => {
+  it("a plan that pins everything: the file is the original", async () => {
     expect(missing(await mixedFile(unknownFields.bytes, "everything"), unknownFields.bytes)).toEqual([]);
   });
 

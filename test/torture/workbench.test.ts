@@ -75,7 +75,10 @@ it("a model without floats is refused, and what ONNX Runtime does not run is ref
   }
 });
 
-it("a weight in FP16 and its Cast stay as they are, whatever is pinned", async () => {
+it.each([
+  ["FP16", elementType.float16, [0x3c01, 0xbc02, 0x3803]],
+  ["bfloat16", elementType.bfloat16, [0x3f81, 0xbf82, 0x3f03]],
+] as const)("a weight in %s and its Cast stay as they are, whatever is pinned", async (_, type, bits) => {
   const bytes = model({
     inputs: [float("x", face)],
     outputs: [float("out")],
@@ -85,7 +88,7 @@ it("a weight in FP16 and its Cast stay as they are, whatever is pinned", async (
       node("MatMul", ["a", "w"], ["b"]),
       node("Tanh", ["b"], ["out"]),
     ],
-    initializers: [tensor("half", elementType.float16, [3], integersIn(5, [0x3c01, 0xbc02, 0x3803])), floats("w", [3, 3], noise(9, 161))],
+    initializers: [tensor("half", type, [3], integersIn(5, bits)), floats("w", [3, 3], noise(9, 161))],
   });
   using bench = await workbench(bytes, { x });
   const { outputs } = await bench.reference();

@@ -40,8 +40,7 @@ const typedFields: Torture = {
       node("Reshape", ["b", "shape"], ["c"]),
       node("Cast", ["double"], ["d"], { to: 1 }),
       node("Mul", ["c", "d"], ["e"]),
-      node("Cast", ["brain"], ["g"], { to: 1 }),
-      node("Concat", ["g", "single"], ["hg"], { axis: 0 }),
+      node("Concat", ["single", "single"], ["hg"], { axis: 0 }),
       node("Add", ["e", "hg"], ["f"]),
       node("Where", ["mask", "f", "e"], ["w"]),
       node("Cast", ["bytes"], ["i"], { to: 1 }),
@@ -54,7 +53,6 @@ const typedFields: Torture = {
       tensor("single", elementType.float, [3], floatDataOneByOne(noise(3, 62))),
       tensor("shape", elementType.int64, [1], integersIn(7, [6])),
       tensor("double", elementType.double, [6], doubleData(noise(6, 63))),
-      tensor("brain", elementType.bfloat16, [3], integersIn(5, [0x3f80, 0xbf80, 0x3f00])),
       tensor("mask", elementType.bool, [6], integersIn(5, [1, 0, 1, 1, 0, 1])),
       tensor("bytes", elementType.int8, [6], integersIn(5, [1, -2, 3, -4, 5, -6])),
       tensor("words", elementType.uint64, [6], integersIn(11, [1, 2, 3, 4, 5, 2n ** 63n])),
@@ -367,6 +365,7 @@ const handedThrough: Torture = {
 
 export const values: Readonly<Record<string, Torture>> = {
   "values in typed data fields": typedFields,
+  "sparse initializers": sparseTensors,
   "string initializers": strings,
   "weights of 4 bits": fourBits,
   "weights of 8-bit floats": eightBitFloats,
@@ -384,4 +383,4 @@ export const values: Readonly<Record<string, Torture>> = {
 };
 
 /** Models that show faults of ours which are known and not mended yet. */
-export const awaiting = { sparse: sparseTensors, mixedConcat } satisfies Readonly<Record<string, Torture>>;
+export const awaiting = { mixedConcat } satisfies Readonly<Record<string, Torture>>;

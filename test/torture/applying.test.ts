@@ -17,7 +17,8 @@ const runs = (o: Opened) =>
 describe.each(running)("%s", (_, torture) => {
   const opened = () => open(writeModel(folder, torture.bytes), feedOf(torture.feed));
 
-  it.skipIf(torture.runtimeDiffers)("runs as reference with the bits of the untouched file", async () => {
+  it("runs as reference with the bits of the untouched file", async (context) => {
+    if (torture.runtimeDiffers !== undefined) context.skip(`ONNX Runtime alone: ${torture.runtimeDiffers}`);
     const own = await opened();
     expect(difference(await referenceOutputs(own), await untouched(own.subject.model.path, own.feed))).toBeUndefined();
   });

@@ -74,7 +74,8 @@ export async function measureStep(prepared: Prepared, mode: MeasureMode, note: (
   for (const reason of reasons) note(`not supported: ${reason}`);
 }
 
-function widenHalves(feed: Feed): Feed {
+/** The feed for a graph whose FP16 and bfloat16 inputs have become FP32. */
+export function widenHalves(feed: Feed): Feed {
   const tensors = new Map(feed.tensors);
   for (const [name, value] of tensors)
     if (isTensorValue(value) && (value.dtype === "float16" || value.dtype === "bfloat16"))

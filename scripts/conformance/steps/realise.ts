@@ -7,7 +7,7 @@ import { allHalf, movedInputs, restoreSites, roundedUses, switchesFromPlan, with
 import { applyPlan } from "halfscope";
 import { difference, valuesOf } from "../match-outputs.js";
 import { rawSession } from "./load.js";
-import type { Prepared } from "./measure.js";
+import { type Prepared, widenHalves } from "./measure.js";
 import { Refused, Wrong } from "./verdicts.js";
 
 /**
@@ -68,7 +68,7 @@ export async function realiseStep(
   using restored = await OutputEngine.restored({ model: written, view, types, feedShapes, isMover }, { threads: 1 }).catch(
     wrapped("restored"),
   );
-  restored.setFeed(feed);
+  restored.setFeed(widenHalves(feed));
   const b = await restored.outputsOf({ fetch: outputs }).catch(wrapped("restored"));
   const differs = difference(valuesOf(b), valuesOf(a));
   if (differs === undefined) return path;

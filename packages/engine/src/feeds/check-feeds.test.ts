@@ -2,7 +2,7 @@ import { type DType, InputError, type TensorValue } from "@halfscope/core";
 import { describe, expect, test } from "vitest";
 import { checkFeed } from "./check-feeds.js";
 import { elementsOf, tensorOf } from "./elements.js";
-import { describeFeeds, type Feed, type FeedInput } from "./feed.js";
+import { describeFeeds, type Feed, type FeedInput, tensorsOf } from "./feed.js";
 
 const fixed = (...sizes: (number | string)[]) =>
   sizes.map((s) => (typeof s === "number" ? { size: s, symbol: undefined } : { size: undefined, symbol: s }));
@@ -140,18 +140,18 @@ describe("types", () => {
   ];
   test.each(exact)("%s becomes %s with a note where no value changes", (from, to, values) => {
     const checked = convert(tensorOf(from, [2], values), to);
-    expect(checked.tensors.get("x")!.dtype).toBe(to);
-    expect([...elementsOf(checked.tensors.get("x")!)!].map(Number)).toEqual([...elementsOf(tensorOf(from, [2], values))!].map(Number));
+    expect(tensorsOf(checked).get("x")!.dtype).toBe(to);
+    expect([...elementsOf(tensorsOf(checked).get("x")!)!].map(Number)).toEqual([...elementsOf(tensorOf(from, [2], values))!].map(Number));
     expect(checked.origins.get("x")).toBe(`x.npy; converted from ${from} without loss`);
   });
   test("uint16 is taken as the bits of bfloat16, which NumPy has no type for", () => {
     const checked = convert(tensorOf("uint16", [2], [0x3f80, 0xc000]), "bfloat16");
-    expect([...elementsOf(checked.tensors.get("x")!)!]).toEqual([1, -2]);
+    expect([...elementsOf(tensorsOf(checked).get("x")!)!]).toEqual([1, -2]);
     expect(checked.origins.get("x")).toBe("x.npy; uint16 taken as the bits of bfloat16");
   });
   test("float64 is rounded to float32, with a note", () => {
     const checked = convert(tensorOf("float64", [1], [0.1]), "float32");
-    expect([...elementsOf(checked.tensors.get("x")!)!]).toEqual([Math.fround(0.1)]);
+    expect([...elementsOf(tensorsOf(checked).get("x")!)!]).toEqual([Math.fround(0.1)]);
     expect(checked.origins.get("x")).toBe("x.npy; rounded from float64 to float32");
   });
   const lossy: [DType, DType, number | bigint, RegExp][] = [
@@ -168,9 +168,9 @@ describe("types", () => {
   });
   test("a single element may have rank 0 or the shape [1], with a note", () => {
     const scalar = convert(tensorOf("int64", [1], [16000]), "int64", []);
-    expect(scalar.tensors.get("x")!.dims).toEqual([]);
+    expect(tensorsOf(scalar).get("x")!.dims).toEqual([]);
     expect(scalar.origins.get("x")).toBe("x.npy; shape [1] taken as []");
-    expect(convert(tensorOf("int64", [], [16000]), "int64", [1]).tensors.get("x")!.dims).toEqual([1]);
+    expect(tensorsOf(convert(tensorOf("int64", [], [16000]), "int64", [1])).get("x")!.dims).toEqual([1]);
     expect(() => convert(tensorOf("int64", [], [1]), "int64", [2])).toThrowError(/shape \[\]; the model expects \[2\]/);
   });
 });

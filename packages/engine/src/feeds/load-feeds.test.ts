@@ -5,7 +5,7 @@ import { HalfscopeError, InputError, type TensorValue, UsageError } from "@halfs
 import onnxProto from "onnx-proto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { elementsOf, tensorOf } from "./elements.js";
-import type { Feed, FeedInput } from "./feed.js";
+import { type Feed, type FeedInput, tensorsOf } from "./feed.js";
 import { loadFeeds } from "./load-feeds.js";
 import { writeNpy } from "./npy.js";
 import { writeNpz } from "./npz.js";
@@ -24,7 +24,7 @@ const sampleOf = (first: number) =>
     ["input_ids", idsOf(first, 2, 3)],
     ["x:0", x],
   ]);
-const firstIds = (feeds: readonly Feed[]) => feeds.map((feed) => Number(elementsOf(feed.tensors.get("input_ids")!)![0]));
+const firstIds = (feeds: readonly Feed[]) => feeds.map((feed) => Number(elementsOf(tensorsOf(feed).get("input_ids")!)![0]));
 const pb = (value: TensorValue, name = "") =>
   onnxProto.onnx.TensorProto.encode({
     name,
@@ -179,7 +179,7 @@ describe("JSON", () => {
   test("whole numbers beyond 2^53 are strings, scalars plain numbers", async () => {
     const one: FeedInput[] = [{ name: "n", dtype: "int64", dims: [] }];
     const [feed] = await loadFeeds(file("a.json", { n: "9223372036854775807" }), one);
-    expect([...elementsOf(feed!.tensors.get("n")!)!]).toEqual([2n ** 63n - 1n]);
+    expect([...elementsOf(tensorsOf(feed!).get("n")!)!]).toEqual([2n ** 63n - 1n]);
     await expect(loadFeeds(file("b.json", '{"n": 9223372036854775807}'), one)).rejects.toThrowError(
       /values of int64, found 9223372036854775807|9223372036854776000/,
     );

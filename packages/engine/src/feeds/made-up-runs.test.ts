@@ -4,6 +4,7 @@ import { readModel, viewGraph } from "@halfscope/onnx";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { expect, test } from "vitest";
 import { sharedModel, sharedModels } from "../../../../test/shared-models.js";
+import { tensorsOf } from "./feed.js";
 import { makeFeeds } from "./make-feeds.js";
 
 const index = sharedModels === undefined ? "" : join(sharedModels, "index.json");
@@ -32,7 +33,7 @@ test.for(runnable.length > 0 ? runnable : ["any model"])("ONNX Runtime runs %s o
   });
   for (const feed of makeFeeds(model, viewGraph(model.graph), { samples: 2 })) {
     const fed: Record<string, Tensor> = {};
-    for (const [name, { dtype, dims, data }] of feed.tensors) {
+    for (const [name, { dtype, dims, data }] of tensorsOf(feed)) {
       const type = arrays[dtype as keyof typeof arrays];
       const values = new type(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength / type.BYTES_PER_ELEMENT);
       fed[name] = new Tensor(dtype as Tensor.Type, values as Tensor.DataType, dims);

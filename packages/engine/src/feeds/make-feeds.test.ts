@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sharedModel, sharedModelNames } from "../../../../test/shared-models.js";
 import { checkFeed } from "./check-feeds.js";
 import { elementsOf } from "./elements.js";
-import { type Feed, feedSignature } from "./feed.js";
+import { type Feed, feedSignature, tensorsOf } from "./feed.js";
 import { loadFeeds } from "./load-feeds.js";
 import { makeFeeds } from "./make-feeds.js";
 import { traceIds } from "./trace-ids.js";
@@ -65,8 +65,8 @@ const make = async (sketch: Sketch, options = {}): Promise<Feed[]> => {
   const { model, view } = await modelOf(sketch);
   return makeFeeds(model, view, options);
 };
-const numbers = (feed: Feed | undefined, name: string): number[] => Array.from(elementsOf(feed!.tensors.get(name)!)!, Number);
-const dims = (feed: Feed | undefined, name: string) => feed!.tensors.get(name)!.dims;
+const numbers = (feed: Feed | undefined, name: string): number[] => Array.from(elementsOf(tensorsOf(feed!).get(name)!)!, Number);
+const dims = (feed: Feed | undefined, name: string) => tensorsOf(feed!).get(name)!.dims;
 
 const bert: Sketch = {
   inputs: { input_ids: [INT64, ["batch", "seq"]], attention_mask: [INT64, ["batch", "seq"]], token_type_ids: [INT64, ["batch", "seq"]] },

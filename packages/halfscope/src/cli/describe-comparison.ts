@@ -59,7 +59,7 @@ function describeDecisions(accumulated: Measurements | undefined): string[] {
       .slice(0, 5)
       .map(
         (d) =>
-          `  ${clip(safe(d.tensor))}: ${d.differing} of ${d.count} elements, first [${d.firstIndex}]: ${d.reference} in FP32, ${d.candidate} in FP16`,
+          `  ${clip(safe(d.tensor))}: ${d.differing} of ${d.count} elements, ${d.firstIndex < 0 ? "in tensors of two shapes" : `first [${d.firstIndex}]: ${d.reference} in FP32, ${d.candidate} in FP16`}`,
       ),
     ...(changed.length > 5 ? [`  ... and ${changed.length - 5} more (see --json)`] : []),
   ];

@@ -38,7 +38,7 @@ function decisions(v: View): Markup | false {
         [text("tensor"), text("layer"), numeric("changed"), numeric("of"), numeric("first at"), numeric("FP32"), numeric("FP16")],
         part.map(
           (d) =>
-            html`<tr><td>${nameOf(d.tensor, 64)}</td><td>${nameOf(d.layer, 64)}</td>${[d.differing, d.count, d.firstIndex, d.reference, d.candidate].map((n) => countCell(n))}</tr>`,
+            html`<tr><td>${nameOf(d.tensor, 64)}</td><td>${nameOf(d.layer, 64)}</td>${[d.differing, d.count].map((n) => countCell(n))}${d.firstIndex < 0 ? html`<td colspan="3">the shapes differ</td>` : [d.firstIndex, d.reference, d.candidate].map((n) => countCell(n))}</tr>`,
         ),
       ),
   )}`;

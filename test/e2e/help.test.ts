@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { describe, expect, it, test } from "vitest";
 import { bin, documentIn, halfscope, tooWide } from "./run-cli.js";
 
-const commands = ["inspect", "compare", "sweep", "recommend", "apply", "verify", "report", "debug", "export", "extract", "doctor"];
+const commands = ["inspect", "compare", "sweep", "recommend", "apply", "verify", "report", "debug", "fix", "export", "extract", "doctor"];
 const withoutAddon = { env: { HALFSCOPE_ADDON: "/nowhere/halfscope.node", HALFSCOPE_ORT_LIBRARY: "/nowhere/libonnxruntime.so" } };
 
 it("--help names every command, and the exit codes", async () => {

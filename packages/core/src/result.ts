@@ -1,6 +1,6 @@
 import type { ErrorStats } from "./error-stats.js";
 import type { Hazard, Layer } from "./layer.js";
-import type { ConstantPolicy, Overrides, SiteKind } from "./plan.js";
+import type { ConstantPolicy, HalfType, Overrides, SiteKind } from "./plan.js";
 
 /** How a tensor fared in a measurement. Every tensor of the model is in exactly one of these. */
 export type TensorStatus = "compared" | "not-float" | "constant" | "not-executed" | "not-supported"; // with a reason
@@ -197,10 +197,12 @@ export interface Verdict {
   maxAbs: number;
   outputs: Readonly<Record<string, ErrorStats>>;
   samples: number;
-  /** Sites on in the file, and the FP16 initializers. */
+  /** What the file computes in where it is not in FP32, when that is not FP16 alone. */
+  types?: readonly HalfType[];
+  /** Sites on in the file, and the initializers in FP16 or bfloat16. */
   sitesOn: number;
   halfWeights: number;
-  /** Casts in the file between FP32 and FP16. */
+  /** Casts in the file between FP32 and FP16 or bfloat16. */
   casts: number;
   mappedTensors: number;
   unmappedTensors: number;
@@ -218,6 +220,25 @@ export interface LayerLoss {
   /** The converted model's name of the tensor. */
   converted: string;
   accumulated: ErrorSummary;
+}
+
+/** What better fixes than pins bring: edits of the graph, proved by a comparison in FP32. */
+export interface FixReport {
+  outcome: "fixed" | "nothing-to-fix" | "changes-too-much";
+  fixes: readonly { id: string; kind: string; title: string; layers: readonly string[] }[];
+  /** Fixes that would change FP32 results beyond the tolerance. */
+  leftOut: readonly { id: string; title: string; fp32Change: number }[];
+  /** Hazards that a fix would answer, and why there is none. */
+  none: readonly { layer: string; kind: string; reason: string }[];
+  tolerance: number;
+  /** Largest relative L2 of a final output, fixed against original, both in FP32. */
+  fp32Change: number;
+  /** Relative L2 of the final outputs with every layer in FP16; Infinity when not finite. */
+  allHalfBefore?: number;
+  allHalfAfter?: number;
+  /** The fixed model with those of the recommended pins that no fix answers. */
+  withPins?: { pins: readonly string[]; error: number };
+  path?: string;
 }
 
 export interface FeedSummary {
@@ -255,6 +276,8 @@ export interface ResultDocument {
     like: string;
     granularity: "node";
     accumulation: "float32";
+    /** What the candidate computes in; FP16 when absent. */
+    precision?: HalfType;
     tolerance: number;
     seed: number;
     threads: number;
@@ -275,6 +298,8 @@ export interface ResultDocument {
   /** What `verify` said of the mixed model, and of the same model with every layer in FP16. */
   verdict?: Verdict;
   verdictAllHalf?: Verdict;
+  /** Where fixes apply. */
+  fixes?: FixReport;
   /** Seconds per step. */
   timings: Readonly<Record<string, number>>;
   warnings: readonly string[];

@@ -5,6 +5,7 @@ export * from "./pipeline/describe.js";
 export * from "./pipeline/export.js";
 export * from "./pipeline/extract.js";
 export type { ExtractedOutput } from "./pipeline/extract-errors.js";
+export * from "./pipeline/fix.js";
 export * from "./pipeline/half-model.js";
 export * from "./pipeline/results-folder.js";
 export * from "./pipeline/segments.js";

@@ -15,11 +15,12 @@ const mostNodes = 1_000_000;
  * one flat graph (`viewGraph`). Computes exactly what the model does; returns the model itself when there is nothing to unfold. The digest stays that of the
  * file. Functions of another operator set than the model's stay as they are (`whyFunctionsStay`).
  */
-export function unfoldModel(model: Model): Model {
+export function unfoldModel(model: Model, { expand = true }: { expand?: boolean } = {}): Model {
   const inliner = new Inliner(model);
   const inlined = model.functions.length === 0 ? undefined : inliner.run();
   const unique = uniqueNames(model, inlined ?? model.graph.nodes);
-  const { nodes, expansions } = expandNodes(model, unique ?? inlined ?? model.graph.nodes);
+  const plain = unique ?? inlined ?? model.graph.nodes;
+  const { nodes, expansions } = expand ? expandNodes(model, plain) : { nodes: plain, expansions: [] };
   if (unique === undefined && inlined === undefined && expansions.length === 0) return model;
   const graph = withNodes(model.graph, nodes, model.folder);
   const left = inliner.callsLeft ? model.functions : [];

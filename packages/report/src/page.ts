@@ -7,6 +7,7 @@ import { html, type Markup, trusted } from "./markup.js";
 import { shortName } from "./names.js";
 import { arisesSection } from "./sections/arises.js";
 import { costSection } from "./sections/cost.js";
+import { fixesSection } from "./sections/fixes.js";
 import { growsSection } from "./sections/grows.js";
 import { hazardsSection } from "./sections/hazards.js";
 import { layersSection } from "./sections/layers.js";
@@ -27,6 +28,7 @@ const sections: readonly ((v: View) => Section)[] = [
   growsSection,
   costSection,
   pinsSection,
+  fixesSection,
   rulesSection,
   hazardsSection,
   methodSection,

@@ -54,6 +54,16 @@ export function renderTerminalSummary(result: ResultDocument): string {
       "",
       `Usual advice that does nothing here: ${useless.map((s) => `${s.rule} (${plural(s.layers.length, "layer")})`).join(", ")}.`,
     );
+  const { fixes } = result;
+  if (fixes !== undefined && fixes.fixes.length > 0) {
+    const error = (x: number | undefined) => (x !== undefined && Number.isFinite(x) ? number(x) : "not finite");
+    const more = fixes.withPins === undefined ? "" : `, ${error(fixes.withPins.error)} with ${plural(fixes.withPins.pins.length, "pin")}`;
+    list(
+      `Better than a pin (\`halfscope fix\` writes it; FP32 changes by ${number(fixes.fp32Change)}; every layer in FP16: ${error(fixes.allHalfAfter)}${more}):`,
+      fixes.fixes.slice(0, shown).map((f) => sentence(f.title)),
+      fixes.fixes.length,
+    );
+  }
   if (answer.next !== undefined) lines.push("", `Next: ${answer.next}`);
   return lines.join("\n");
 }

@@ -9,6 +9,7 @@ import { debugCommand } from "./commands/debug.js";
 import { doctorCommand } from "./commands/doctor.js";
 import { exportCommand } from "./commands/export.js";
 import { extractCommand } from "./commands/extract.js";
+import { fixCommand } from "./commands/fix.js";
 import { inspectCommand } from "./commands/inspect.js";
 import { recommendCommand } from "./commands/recommend.js";
 import { reportCommand } from "./commands/report.js";
@@ -79,6 +80,7 @@ register(reportCommand);
 register(debugCommand);
 register(exportCommand);
 register(extractCommand);
+register(fixCommand);
 register(doctorCommand);
 
 if (typed.length === 0) {

@@ -55,7 +55,8 @@ export async function applyPlan(subject: Subject, plan: PrecisionPlan, out: stri
   return { path, externalPath, sizeBytes: total, casts, halfWeights, fullWeights };
 }
 
-function refuseOverwriting(path: string, model: Model): void {
+/** Throws ERR_OPTION when a file to be written is the model or holds its weights. */
+export function refuseOverwriting(path: string, model: Model): void {
   let real = path;
   try {
     real = realpathSync(path);

@@ -1,11 +1,12 @@
 import { join } from "node:path";
-import type { ResultDocument } from "@halfscope/core";
-import { formatOverrides } from "@halfscope/precision";
+import type { FixReport, Overrides, ResultDocument } from "@halfscope/core";
+import { formatOverrides, planFixes } from "@halfscope/precision";
 import { renderHtml } from "@halfscope/report";
 import { applyPlan } from "./apply.js";
 import { newResult } from "./describe.js";
+import { defaultFixTolerance, tryFixes } from "./fix.js";
 import { openResultsFolder, resultFiles, saveResult, writeTextFile } from "./results-folder.js";
-import { compareStep, recommendStep, sweepStep, withCompared } from "./steps.js";
+import { type Compared, compareStep, recommendStep, sweepStep, withCompared } from "./steps.js";
 import { verifyAllHalf, verifyStep } from "./verify.js";
 import { Workbench, type WorkbenchOptions } from "./workbench.js";
 
@@ -15,6 +16,17 @@ export interface DebugOptions extends WorkbenchOptions {
   /** Relative L2 of the worst final output that must be met. */
   tolerance: number;
   fresh?: boolean;
+}
+
+/**
+ * What better fixes would bring beside the pins; undefined where none applies. Constants alone are not tried: `apply` keeps them finite, and so does every candidate
+ * that was measured.
+ */
+async function fixesBeside(bench: Workbench, compared: Compared, overrides: Overrides, folder: string): Promise<FixReport | undefined> {
+  if (bench.half !== undefined) return undefined;
+  const plan = planFixes({ ...(await bench.subject()), hazards: compared.hazards });
+  if (!plan.fixes.some((f) => f.kind === "fuse-norm" || f.kind === "raise-epsilon")) return undefined;
+  return tryFixes(bench, plan, { tolerance: defaultFixTolerance, pins: overrides.pins.map((p) => p.layer), scratch: folder });
 }
 
 /** The main job: measure, sweep, recommend, apply, verify, report. Every step is saved when it is done. */
@@ -52,6 +64,8 @@ export async function debugModel(path: string, o: DebugOptions): Promise<ResultD
   const verdict = await timed("verify", () => verifyStep(bench, mixed, o.tolerance));
   const verdictAllHalf = await verifyAllHalf(bench, o.tolerance);
   await keep({ verdict, verdictAllHalf });
+  const fixes = await timed("fixes", () => fixesBeside(bench, compared, overrides, o.folder));
+  if (fixes !== undefined) await keep({ fixes });
   await writeTextFile(join(o.folder, resultFiles.report), renderHtml(result));
   return result;
 }

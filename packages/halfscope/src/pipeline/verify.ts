@@ -1,5 +1,5 @@
 import { verdictFrom } from "@halfscope/analysis";
-import { type ErrorStats, InputError, type Verdict } from "@halfscope/core";
+import { type ErrorStats, InputError, type PrecisionPlan, type Verdict } from "@halfscope/core";
 import { type Feed, inferTypes, OutputEngine, shapesOfFeed } from "@halfscope/engine";
 import { checkExternalData, type Node, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
 import { allHalf, mapNames, movedInputs, restoreSites, switchesFromPlan } from "@halfscope/precision";
@@ -51,10 +51,14 @@ export async function verifyStep(
   return { ...verdict, layers, origins };
 }
 
-/** The same model with every layer in FP16 and finite constants, for comparison. */
-export async function verifyAllHalf(bench: Workbench, tolerance: number): Promise<Verdict> {
+/** The same model with every layer in FP16 and finite constants, for comparison; `change` may add pins. */
+export async function verifyAllHalf(
+  bench: Workbench,
+  tolerance: number,
+  change: (plan: PrecisionPlan) => PrecisionPlan = (plan) => plan,
+): Promise<Verdict> {
   const { roundings } = await bench.subject();
-  const switches = switchesFromPlan(allHalf(bench.model.digest, "finite"), roundings);
+  const switches = switchesFromPlan(change(allHalf(bench.model.digest, "finite")), roundings);
   const samples: ReadonlyMap<string, ErrorStats>[] = [];
   for (const feed of bench.feeds) samples.push(await bench.outputStats(feed as Feed, switches));
   const sites = {
@@ -64,6 +68,7 @@ export async function verifyAllHalf(bench: Workbench, tolerance: number): Promis
     casts: 0,
     halfWeights: roundings.sites.filter((s) => s.kind === "weight").length,
     fullWeights: 0,
+    types: ["float16" as const],
   };
   return verdictFrom(samples, tolerance, sites, { mapped: 0, unmapped: 0 });
 }

@@ -28,6 +28,8 @@ export interface WorkbenchOptions {
   seed?: number;
   /** Defaults to the number of cores, at most 8. */
   threads?: number;
+  /** Write out nodes that hide roundings (Attention). Defaults to true. */
+  expandNodes?: boolean;
   progress?: Progress;
   signal?: AbortSignal;
 }
@@ -50,7 +52,7 @@ export class Workbench implements Disposable {
   ) {}
 
   static async open(path: string, options: WorkbenchOptions = {}): Promise<Workbench> {
-    const file = unfoldModel(await readModel(path));
+    const file = unfoldModel(await readModel(path), { expand: options.expandNodes ?? true });
     const half = await restoreHalfModel(file, viewGraph(file.graph), { signal: options.signal });
     try {
       const model = half?.model ?? file;

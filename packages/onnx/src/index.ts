@@ -13,7 +13,7 @@ export * from "./layers/softmax-parts.js";
 export { attributeFromBytes, mayHoldSubgraph, subgraphsOf } from "./node.js";
 export * from "./read-model.js";
 export * from "./region.js";
-export { mapGraphsIn, sparseNamed, tensorNamed } from "./rename.js";
+export { mapGraphsIn, retypedValue, sparseNamed, tensorNamed } from "./rename.js";
 export * from "./rewrite.js";
 export * from "./rope.js";
 export * from "./types.js";

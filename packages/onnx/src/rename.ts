@@ -1,7 +1,7 @@
 import { graphField } from "./graph.js";
 import { attributeField, nodeField } from "./node.js";
 import { varint } from "./rope.js";
-import type { Field } from "./types.js";
+import type { Field, ValueInfo } from "./types.js";
 import { bytesOf, fieldsOf, textOf } from "./wire.js";
 
 /** How names change in a node and in all that it holds. */
@@ -135,6 +135,19 @@ export const tensorNamed = (tensor: Uint8Array, name: string): Uint8Array => {
 
 /** SparseTensorProto bytes under another name, which is that of its values. */
 export const sparseNamed = (sparse: Uint8Array, name: string): Uint8Array => mapField(sparse, 1, (values) => tensorNamed(values, name));
+
+/** ValueInfoProto bytes with another element type; shape, denotations, documentation and unknown fields stay. */
+export const retypedValue = (value: ValueInfo, elementType: number): Uint8Array =>
+  mapField(bytesOf(value.field), 2, (type) =>
+    mapField(type, 1, (tensor) =>
+      Buffer.concat([
+        Uint8Array.from([8, ...varint(elementType)]),
+        ...fieldsOf(tensor, "a tensor type")
+          .filter((f) => f.number !== 1)
+          .flatMap((f) => [f.header, bytesOf(f)]),
+      ]),
+    ),
+  );
 
 const renameText = (bytes: Uint8Array, number: number, name: (old: string) => string): Uint8Array =>
   mapField(bytes, number, (text) => renamed(new TextDecoder("utf-8", { ignoreBOM: true }).decode(text), name));

@@ -8,7 +8,7 @@ import type { Field, FunctionInfo, Model, Node } from "./types.js";
 import { bytesOf, fieldsOf, intOf, textOf } from "./wire.js";
 
 /** Nodes that inlining may make; beyond it functions stay closed. */
-const mostNodes = 1_000_000;
+const mostNodes = 200_000;
 
 /**
  * The model that is measured and rewritten: calls of local functions replaced by the functions' nodes, `Attention` written out, and names made unique over all bodies, so that the whole is

@@ -19,6 +19,7 @@ import {
   type Node,
   type Piece,
   type Rope,
+  retypedValue,
   rewriteGraph,
   rewriteModel,
   statedValues,
@@ -212,13 +213,7 @@ class Realiser {
 
   private typed(value: ValueInfo, precision: Precision): readonly Uint8Array[] | undefined {
     if (precision === "full" || !this.isFull(value.name)) return undefined;
-    return [
-      encodeValueInfo(
-        value.name,
-        this.halfNumber,
-        value.dims?.map((d) => d.size ?? d.symbol),
-      ),
-    ];
+    return [retypedValue(value, this.halfNumber)];
   }
 
   private graphInput(value: ValueInfo): readonly Uint8Array[] | undefined {

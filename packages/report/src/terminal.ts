@@ -57,7 +57,10 @@ export function renderTerminalSummary(result: ResultDocument): string {
   const { fixes } = result;
   if (fixes !== undefined && fixes.fixes.length > 0) {
     const error = (x: number | undefined) => (x !== undefined && Number.isFinite(x) ? number(x) : "not finite");
-    const more = fixes.withPins === undefined ? "" : `, ${error(fixes.withPins.error)} with ${plural(fixes.withPins.pins.length, "pin")}`;
+    const more =
+      fixes.withPins === undefined || fixes.withPins.pins.length === 0
+        ? ""
+        : `, ${error(fixes.withPins.error)} with ${plural(fixes.withPins.pins.length, "pin")}`;
     list(
       `Better than a pin (\`halfscope fix\` writes it; FP32 changes by ${number(fixes.fp32Change)}; every layer in FP16: ${error(fixes.allHalfAfter)}${more}):`,
       fixes.fixes.slice(0, shown).map((f) => sentence(f.title)),

@@ -10,11 +10,11 @@ import { seeded } from "./model-file.js";
 export const openBench = (path: string, options: WorkbenchOptions = {}): Promise<Workbench> =>
   Workbench.open(path, { samples: 1, threads: 2, ...options });
 
-/** All FP16, with about this share of the layers pinned. */
+/** All in the candidate's type, with about this share of the layers pinned. */
 export function randomPlan(bench: Workbench, share: number, constants: ConstantPolicy, seed: number): PrecisionPlan {
   const random = seeded(seed);
   return withPins(
-    allHalf(bench.model.digest, constants),
+    allHalf(bench.model.digest, constants, bench.precision),
     bench.layers.map((l) => l.id).filter(() => random() < share),
   );
 }
@@ -43,7 +43,7 @@ export async function realiseAndRun(bench: Workbench, plan: PrecisionPlan, path:
   const model = unfoldModel(await readModel(path));
   const view = viewGraph(model.graph);
   const types = await inferTypes(model, view, shapesOfFeed(bench.feeds[0]));
-  const isMover = (node: Parameters<typeof movedInputs>[0]) => movedInputs(node) !== undefined;
+  const isMover = (...of: Parameters<typeof movedInputs>) => movedInputs(...of) !== undefined;
   using engine = await OutputEngine.restored(
     { model, view, types, feedShapes: shapesOfFeed(bench.feeds[0]), isMover },
     { threads: bench.threads },

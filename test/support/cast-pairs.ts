@@ -1,4 +1,4 @@
-import type { PrecisionPlan } from "@halfscope/core";
+import { numberFromDtype, type PrecisionPlan } from "@halfscope/core";
 import { buildPairGraph, floatOutputs, OrtSession } from "@halfscope/engine";
 import { switchesFromPlan } from "@halfscope/precision";
 import type { Workbench } from "halfscope";
@@ -8,7 +8,7 @@ import type { Outputs } from "./bench.js";
 const { onnx } = proto;
 
 /**
- * Runs the pair's graph with every rounding written as Cast to FP16 and Cast back, which ONNX Runtime computes by itself: no operator of ours is left.
+ * Runs the pair's graph with every rounding written as Cast to FP16 (or what the plan speaks of) and Cast back, which ONNX Runtime computes by itself: no operator of ours is left.
  * Gives the candidate's outputs, and how many roundings were replaced.
  */
 export async function runWithCastPairs(bench: Workbench, plan: PrecisionPlan): Promise<{ outputs: Outputs; rounds: number }> {
@@ -37,7 +37,7 @@ export async function runWithCastPairs(bench: Workbench, plan: PrecisionPlan): P
     rounds++;
     const [from] = node.input!;
     const [to] = node.output!;
-    return [cast(from!, `${to}#half`, 10), cast(`${to}#half`, to!, 1)];
+    return [cast(from!, `${to}#half`, numberFromDtype(bench.precision)), cast(`${to}#half`, to!, 1)];
   });
   const names = floatOutputs(bench.view, subject.types);
   using session = await OrtSession.create({

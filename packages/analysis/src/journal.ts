@@ -1,5 +1,5 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { decodeJson, encodeJson, UsageError } from "@halfscope/core";
+import { decodeJson, encodeJson, type HalfType, UsageError } from "@halfscope/core";
 
 /** What a sweep's numbers depend on. Two journals with equal heads hold the same experiment. */
 export interface JournalHead {
@@ -8,6 +8,8 @@ export interface JournalHead {
   feedDigest: string;
   like: string;
   constants: string;
+  /** What candidates compute in; FP16 when absent, as in journals of earlier versions. */
+  precision?: HalfType;
   basePins: readonly string[];
   onnxruntime: string;
   instructionSet: string;
@@ -72,9 +74,9 @@ export class Journal<T> {
   }
 
   private requireSameHead(found: unknown): void {
-    const different = Object.entries(this.head).filter(
-      ([k, v]) => encodeJson((found as Record<string, unknown> | null)?.[k] ?? null) !== encodeJson(v),
-    );
+    const known: Record<string, unknown> = { precision: "float16", ...(found as Record<string, unknown> | null) };
+    const wanted: JournalHead = { precision: "float16", ...this.head };
+    const different = Object.entries(wanted).filter(([k, v]) => encodeJson(known[k] ?? null) !== encodeJson(v));
     if (different.length === 0) return;
     const names = different.map(([k]) => k).join(", ");
     throw new UsageError("ERR_JOURNAL", `${this.path} belongs to another sweep: ${names} differ.`, {

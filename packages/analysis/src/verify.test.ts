@@ -11,6 +11,7 @@ const sites = {
   casts: 3,
   halfWeights: 4,
   fullWeights: 5,
+  types: ["float16"] as const,
 };
 const verdict = (tolerance: number, ...samples: Record<string, ErrorStats>[]) =>
   verdictFrom(

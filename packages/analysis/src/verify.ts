@@ -25,6 +25,7 @@ export function verdictFrom(
     maxAbs: errors.reduce((m, e) => Math.max(m, e.maxAbs), 0),
     outputs: Object.fromEntries(outputs),
     samples: samples.length,
+    ...(sites.types.includes("bfloat16") && { types: sites.types }),
     sitesOn: sites.tensors.size,
     halfWeights: sites.halfWeights,
     casts: sites.casts,

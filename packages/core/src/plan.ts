@@ -7,13 +7,21 @@ export interface Pin {
   evidence?: Readonly<Record<string, number | string>>;
 }
 
-/** What FP16 conversion does to a finite weight or constant beyond 65504: `overflow` writes Infinity as a plain cast does, `finite` writes +-65504. */
+/** Type that a candidate computes in where it is not in FP32. */
+export type HalfType = "float16" | "bfloat16";
+/** What people call it. */
+export const halfWords: Readonly<Record<HalfType, "FP16" | "BF16">> = { float16: "FP16", bfloat16: "BF16" };
+
+/**
+ * What conversion does to a finite weight or constant beyond the type's range (65504 for FP16, 3.39e38 for bfloat16): `overflow` writes Infinity as a
+ * plain cast does, `finite` the largest number of the type.
+ */
 export type ConstantPolicy = "overflow" | "finite";
 
 /** A default precision plus pins, for one model. */
 export interface PrecisionPlan {
   modelDigest: string;
-  defaultPrecision: "float16" | "float32";
+  defaultPrecision: HalfType | "float32";
   constants: ConstantPolicy;
   pins: readonly Pin[];
 }

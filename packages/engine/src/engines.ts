@@ -1,4 +1,4 @@
-import { type ErrorStats, isTensorValue, type Placement, type TensorTypes, type TensorValue } from "@halfscope/core";
+import { type ErrorStats, type HalfType, isTensorValue, type Placement, type TensorTypes, type TensorValue } from "@halfscope/core";
 import type { GraphView, Model, Node } from "@halfscope/onnx";
 import { OrtSession, type RunResult } from "./addon.js";
 import { buildCandidateGraph } from "./candidate-graph.js";
@@ -27,7 +27,8 @@ export const shapesOfFeed = (feed: Feed): ReadonlyMap<string, readonly number[]>
 
 /** Float outputs of the model: what is judged. */
 export const floatOutputs = (view: GraphView, types: TensorTypes): string[] =>
-  view.graph.outputs.map((v) => v.name).filter((name) => types.get(name)?.dtype === "float32" || types.get(name)?.dtype === "float16");
+  view.graph.outputs.map((v) => v.name).filter((name) => judged.has(types.get(name)?.dtype));
+const judged: ReadonlySet<string | undefined> = new Set(["float32", "float16", "bfloat16"]);
 
 const session = (
   model: Model,
@@ -141,13 +142,16 @@ export class OutputEngine implements Disposable {
     return new OutputEngine(built, undefined, floatOutputs(o.view, o.types));
   }
 
-  /** An FP16 or mixed file, emulated in FP32. */
+  /** An FP16, bfloat16 or mixed file, emulated in FP32. */
   static async restored(
-    o: EngineInput & { isMover: (node: Node) => boolean },
+    o: EngineInput & { isMover: (node: Node, type: HalfType) => boolean },
     options: EngineOptions,
     extraOutputs: readonly string[] = [],
   ): Promise<OutputEngine> {
-    const built = await session(o.model, buildRestoredGraph({ ...o, extraOutputs }), options, { switchCount: 1, slotCount: 0 });
+    const built = await session(o.model, buildRestoredGraph({ ...o, extraOutputs }), options, {
+      switchCount: restoredSwitches.length,
+      slotCount: 0,
+    });
     return new OutputEngine(built, restoredSwitches, floatOutputs(o.view, o.types));
   }
 

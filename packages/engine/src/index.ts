@@ -1,4 +1,5 @@
 export * from "./addon.js";
+export { mentions } from "./bfloat-stand-in.js";
 export * from "./cuts.js";
 export * from "./engines.js";
 export * from "./explain-load-failure.js";

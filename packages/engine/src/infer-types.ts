@@ -1,6 +1,7 @@
 import { type DType, EngineError, InputError, isFloat, type TensorType, type TensorTypes } from "@halfscope/core";
 import { type Body, editNode, encodeTensor, type GraphView, type Model, stateCount } from "@halfscope/onnx";
 import { OrtSession } from "./addon.js";
+import { bfloatStandIn } from "./bfloat-stand-in.js";
 import { explained } from "./explain-load-failure.js";
 import { feedInput, feedInputs, GraphBuilder } from "./graph-builder.js";
 
@@ -35,6 +36,7 @@ async function inferFlat(
   withBodies: boolean,
 ): Promise<TensorTypes> {
   const builder = new GraphBuilder(model);
+  const standIn = bfloatStandIn(view);
   const types = new Map<string, TensorType>();
   const local = new Set<string>();
   for (const body of [...view.bodies.values()].flat()) {
@@ -45,12 +47,13 @@ async function inferFlat(
   const name = (tensor: string) => (local.has(tensor) ? laidOut + tensor : tensor);
   for (const init of [...view.initializers.values(), ...view.sparse.values()]) {
     types.set(init.name, { dtype: init.dtype, dims: init.dims });
-    if (withBodies || !local.has(init.name)) builder.initializer(init, name(init.name));
+    if (withBodies || !local.has(init.name))
+      builder.initializer("values" in init ? init : (standIn?.initializer(init) ?? init), name(init.name));
   }
   for (const v of feedInputs(view)) {
     const dims = feedShapes.get(v.name) ?? v.dims?.map((d) => d.size);
     types.set(v.name, { dtype: v.dtype, dims });
-    feedInput(builder, v, dims);
+    feedInput(builder, standIn?.value(v) ?? v, dims);
   }
   if (withBodies) for (const [holder, bodies] of view.bodies) for (const body of bodies) layOutInputs(holder.inputs, body, builder, name);
   // Nodes of different bodies may share a name, nodes of one graph may not.
@@ -61,8 +64,14 @@ async function inferFlat(
     nodeNames.add(node.name);
     builder.node(
       inBody
-        ? editNode(node, { input: name, output: name, outer: name, ...(repeated && { name: `${laidOut}${node.index}` }) })
-        : node.bytes,
+        ? editNode(node, {
+            input: name,
+            output: name,
+            outer: name,
+            ...(repeated && { name: `${laidOut}${node.index}` }),
+            ...(standIn && { attributes: standIn.attributes(node) }),
+          })
+        : (standIn?.node(node, builder) ?? node.bytes),
     );
     for (const output of node.outputs) if (output !== "") builder.output(name(output));
   }
@@ -82,7 +91,8 @@ async function inferFlat(
       const inBody = o.name.startsWith(laidOut);
       // ONNX Runtime reports rank 0 for a scalar and for a shape that it cannot infer: only what is certain is kept.
       const dims = o.dims.length === 0 ? undefined : o.dims.map((d) => (typeof d === "number" && d >= 0 ? d : undefined));
-      types.set(inBody ? o.name.slice(laidOut.length) : o.name, { dtype: o.dtype, dims });
+      const tensor = inBody ? o.name.slice(laidOut.length) : o.name;
+      types.set(tensor, { dtype: standIn?.own(tensor, o.dtype) ?? o.dtype, dims });
     }
   } finally {
     session.dispose();

@@ -1,8 +1,10 @@
-import { InputError, type TensorTypes } from "@halfscope/core";
+import { type HalfType, halfWords, InputError, switchRound, switchRoundBfloat16, type TensorTypes } from "@halfscope/core";
 import {
   type Body,
   castTarget,
   editNode,
+  encodeAttribute,
+  encodeTensor,
   encodeValueInfo,
   type Graph,
   type GraphView,
@@ -18,24 +20,27 @@ export interface RestoredGraphOptions {
   view: GraphView;
   types: TensorTypes;
   feedShapes: ReadonlyMap<string, readonly number[]>;
-  /** Operators that hand values on unchanged: what they get rounded, they give rounded. */
-  isMover: (node: Node) => boolean;
+  /** Operators that hand values on unchanged: what they get rounded to a type, they give rounded to it. */
+  isMover: (node: Node, type: HalfType) => boolean;
   /** Tensors of the main graph to give out beside the model's outputs, as FP32. */
   extraOutputs?: readonly string[];
 }
 
-/** The switch that every rounding of a restored graph listens to; it must be on. */
-export const restoredSwitches = Uint8Array.of(1);
+/** The switches that the roundings of a restored graph listen to: 0 those to FP16, 1 those to bfloat16. They must be on. */
+export const restoredSwitches = Uint8Array.of(switchRound, switchRoundBfloat16);
+const switchOf: Readonly<Record<HalfType, number>> = { float16: 0, bfloat16: 1 };
 
 /**
- * Turns an FP16 or mixed-precision file into an FP32 graph that computes what FP16 hardware would: a rounding behind every node with FP16 results, FP16
- * weights widened. ONNX Runtime's own CPU kernels would compute such a file in FP32 and drop Casts, which hides the loss. Bodies are restored like the
+ * Turns an FP16, bfloat16 or mixed-precision file into an FP32 graph that computes what hardware with those types would: a rounding behind every node with
+ * results in them, weights widened. ONNX Runtime's own CPU kernels would compute an FP16 file in FP32 and drop Casts, which hides the loss, and it has none for bfloat16. Bodies are restored like the
  * graph around them: what crosses their borders was rounded where it was made.
- * Throws ERR_MODEL_UNSUPPORTED for FP16 inside subgraphs that are not opened and functions that are not inlined.
+ * Throws ERR_MODEL_UNSUPPORTED for FP16 or bfloat16 inside subgraphs that are not opened and functions that are not inlined.
  */
 export function buildRestoredGraph(o: RestoredGraphOptions): Uint8Array {
   return new RestoredBuilder(o).build();
 }
+
+const asHalf = (dtype: string | undefined): HalfType | undefined => (dtype === "float16" || dtype === "bfloat16" ? dtype : undefined);
 
 class RestoredBuilder {
   private readonly renamed = new Map<string, string>();
@@ -52,7 +57,7 @@ class RestoredBuilder {
       const half = this.isHalf(v.name);
       feedInput(builder, half ? { ...v, dtype: "float32" } : v, feedShapes.get(v.name));
       if (!half) continue;
-      this.round(builder, v.name, `${v.name}#c`);
+      this.round(builder, v.name, `${v.name}#c`, v.name);
       this.renamed.set(v.name, `${v.name}#c`);
     }
     this.weights(builder, model.graph);
@@ -62,13 +67,16 @@ class RestoredBuilder {
     return builder.finish();
   }
 
+  private halfType(tensor: string): HalfType | undefined {
+    return asHalf(this.o.types.get(tensor)?.dtype);
+  }
   private isHalf(tensor: string): boolean {
-    return this.o.types.get(tensor)?.dtype === "float16";
+    return this.halfType(tensor) !== undefined;
   }
 
   private weights(builder: LevelBuilder, graph: Graph): void {
-    for (const init of graph.initializers) {
-      if (init.dtype !== "float16") builder.initializer(init);
+    for (const init of [...graph.initializers, ...graph.sparseInitializers]) {
+      if (asHalf(init.dtype) === undefined) builder.initializer(init);
       else {
         builder.initializer(init, `${init.name}#f16`);
         this.widen(builder, `${init.name}#f16`, init.name, "first");
@@ -79,7 +87,7 @@ class RestoredBuilder {
   private body(around: LevelBuilder, { graph, order }: Body): LevelBuilder {
     const level = around.body();
     const declare = (side: "input" | "output", v: ValueInfo) =>
-      level.declared(side, v.name, v.dtype === "float16" ? encodeValueInfo(v.name, 0) : (v.field.payload as Uint8Array));
+      level.declared(side, v.name, asHalf(v.dtype) !== undefined ? encodeValueInfo(v.name, 0) : (v.field.payload as Uint8Array));
     for (const v of graph.inputs) declare("input", v);
     this.weights(level, graph);
     for (const node of order) this.node(level, node);
@@ -112,11 +120,12 @@ class RestoredBuilder {
     } else if (cast && this.isHalf(to) && (this.isHalf(from) || types.get(from)?.dtype === "float32")) {
       this.round(builder, name(from), to);
     } else if (halfOutputs.length > 0 && !halfInputs) {
+      if (this.madeInFull(builder, node, halfOutputs)) return;
       // Constants and conversions: the operator itself makes FP16 values; widening keeps them.
       builder.node(editNode(node, { input: name, outer: name, output: (t) => (this.isHalf(t) ? `${t}#f16` : t) }));
       for (const t of halfOutputs) this.widen(builder, `${t}#f16`, t, "middle");
     } else {
-      const rounds = halfOutputs.length > 0 && !this.o.isMover(node);
+      const rounds = halfOutputs.length > 0 && !halfOutputs.every((t) => this.o.isMover(node, this.halfType(t) as HalfType));
       builder.node(editNode(node, { input: name, outer: name, output: (t) => (rounds && this.isHalf(t) ? `${t}#raw` : t) }));
       if (rounds) for (const t of halfOutputs) this.round(builder, `${t}#raw`, t);
     }
@@ -127,14 +136,30 @@ class RestoredBuilder {
     if (!holds) return;
     throw new InputError(
       "ERR_MODEL_UNSUPPORTED",
-      `Node ${node.name || node.outputs[0]} (${node.opType}) uses FP16 inside a subgraph or function that halfscope cannot look into: ${whyClosed(node) ?? "its function was not inlined"}.`,
+      `Node ${node.name || node.outputs[0]} (${node.opType}) uses ${this.wordOf(node)} inside a subgraph or function that halfscope cannot look into: ${whyClosed(node) ?? "its function was not inlined"}.`,
       {
         hint: "Keep it in FP32 when converting the model.",
       },
     );
   }
 
-  private round(builder: LevelBuilder, from: string, to: string): void {
+  /** ONNX Runtime fills no bfloat16 tensor: the same in FP32. Says whether that was the case. */
+  private madeInFull(builder: LevelBuilder, node: Node, outputs: readonly string[]): boolean {
+    const value = node.attributes.get("value")?.tensor;
+    if (node.opType !== "ConstantOfShape" || value?.dtype !== "bfloat16" || value.data.kind !== "bytes") return false;
+    const [low = 0, high = 0] = value.data.bytes;
+    const attribute = encodeAttribute("value", { tensor: encodeTensor("", 1, value.dims, Uint8Array.of(0, 0, low, high)) });
+    builder.node(editNode(node, { attributes: new Map([["value", attribute]]) }));
+    return outputs.length > 0;
+  }
+
+  private wordOf(node: Node): string {
+    const tensors = [...node.outputs, ...node.inputs, ...(this.o.view.outer.get(node) ?? [])];
+    return halfWords[tensors.map((t) => this.halfType(t)).find((t) => t !== undefined) ?? "float16"];
+  }
+
+  /** `like`: the tensor of the file that names the type. */
+  private round(builder: LevelBuilder, from: string, to: string, like = to): void {
     const scalar = this.o.types.get(to)?.dims?.length === 0 ? 1 : 0;
     builder.node({
       name: `${to}/round`,
@@ -142,7 +167,7 @@ class RestoredBuilder {
       domain: operatorDomain,
       inputs: [from],
       outputs: [to],
-      attributes: { switch: 0, scalar },
+      attributes: { switch: switchOf[this.halfType(like) ?? "float16"], scalar },
     });
   }
 

@@ -74,7 +74,8 @@ function moversInFull(plan: PrecisionPlan, roundings: Roundings, half: HalfNodes
     const unrounded = carried.some((r) => !isRootRounded(r, half));
     const keepsTable =
       pinned.has(floats.layerOf.get(node.index) ?? "") && moved.some((i) => floats.roots.get(node.inputs[i] ?? "")?.kind === "weight");
-    if (plan.defaultPrecision === "float32" || (need && unrounded) || keepsTable) full.add(node.index);
+    const asked = plan.defaultPrecision === "float32" || (need && unrounded) || keepsTable;
+    if (asked || floats.fullMovers.has(node.index)) full.add(node.index);
   }
   return full;
 }

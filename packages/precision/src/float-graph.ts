@@ -1,4 +1,4 @@
-import type { Layer, TensorTypes } from "@halfscope/core";
+import type { HalfType, Layer, TensorTypes } from "@halfscope/core";
 import { type GraphView, type Model, mayHoldSubgraph, type Node, subgraphsOf, whyClosed, whyFunctionsStay } from "@halfscope/onnx";
 import { isFixedInput, isFixedOutput, movedInputs, mustStayFull, readsShapeOnly } from "./operators.js";
 
@@ -40,16 +40,27 @@ export interface FloatGraph {
   readonly movers: ReadonlyMap<number, readonly number[]>;
   /** Nodes that stay in FP32 although they touch floats, with the reason. */
   readonly fixedNodes: ReadonlyMap<number, string>;
+  /** Movers that have no form in the candidate's type and hand values on in FP32, rounded or not. */
+  readonly fullMovers: ReadonlySet<number>;
   readonly layerOf: ReadonlyMap<number, string>;
   readonly view: GraphView;
+  /** What the candidate computes in: it decides which nodes can. */
+  readonly type: HalfType;
 }
 
 /** `layers` must cover every node of the view; `types` must hold every tensor of it. */
-export function buildFloatGraph(model: Model, view: GraphView, types: TensorTypes, layers: readonly Layer[]): FloatGraph {
+export function buildFloatGraph(
+  model: Model,
+  view: GraphView,
+  types: TensorTypes,
+  layers: readonly Layer[],
+  type: HalfType = "float16",
+): FloatGraph {
   const roots = new Map<string, Root>();
   const edges: Edge[] = [];
   const movers = new Map<number, readonly number[]>();
   const fixedNodes = new Map<number, string>();
+  const fullMovers = new Set<number>();
   const functions = whyFunctionsStay(model);
   const functionNames = new Set(functions.keys());
   const isFull = (tensor: string) => tensor !== "" && types.get(tensor)?.dtype === "float32";
@@ -57,8 +68,10 @@ export function buildFloatGraph(model: Model, view: GraphView, types: TensorType
     roots.set(tensor, { tensor, kind, producer, fixed, edges: [], reachesOutput: false, carriers: [tensor] });
   };
   for (const i of view.initializers.values()) if (i.dtype === "float32") addRoot(i.name, "weight", undefined, false);
+  // A sparse initializer travels verbatim: what is rounded is what comes out of it, as with an input.
+  for (const i of view.sparse.values()) if (i.dtype === "float32") addRoot(i.name, "input", undefined, false);
   for (const v of view.graph.inputs)
-    if (v.dtype === "float32" && !view.initializers.has(v.name)) addRoot(v.name, "input", undefined, false);
+    if (v.dtype === "float32" && !view.initializers.has(v.name) && !view.sparse.has(v.name)) addRoot(v.name, "input", undefined, false);
 
   /** Nothing inside bodies is changed where their types are not known. */
   const unknownInside = (node: Node) => view.bodyOf.has(node.index) && node.outputs.some((t) => t !== "" && !types.has(t));
@@ -67,9 +80,11 @@ export function buildFloatGraph(model: Model, view: GraphView, types: TensorType
     if (view.bodies.has(node)) continue;
     // A Cast from FP32 to FP32, as exporters leave them, moves too.
     const cast = node.domain === "" && node.opType === "Cast" && isFull(node.outputs[0] ?? "") ? [0] : undefined;
-    const moved = (unknownInside(node) ? undefined : (movedInputs(node) ?? cast))?.filter((i) => isFull(node.inputs[i] ?? ""));
+    const moved = (unknownInside(node) ? undefined : (movedInputs(node, type) ?? cast))?.filter((i) => isFull(node.inputs[i] ?? ""));
     if (moved !== undefined && moved.length > 0) {
       movers.set(node.index, moved);
+      const fixed = isFixedOutput(node, 0, model.opsets, type) || moved.some((i) => isFixedInput(node, i, model.opsets, type));
+      if (fixed) fullMovers.add(node.index);
       continue;
     }
     const touchesFloat = [...node.inputs, ...node.outputs, ...(view.outer.get(node) ?? [])].some(isFull);
@@ -79,10 +94,10 @@ export function buildFloatGraph(model: Model, view: GraphView, types: TensorType
       ? undefined
       : ((unknownInside(node) ? "the types inside its branch or loop could not be inferred" : undefined) ??
         functions.get(`${node.domain}:${node.opType}`) ??
-        (holdsGraph(node) ? (whyClosed(node) ?? "names in its bodies collide") : mustStayFull(node, functionNames, model.opsets)));
+        (holdsGraph(node) ? (whyClosed(node) ?? "names in its bodies collide") : mustStayFull(node, functionNames, model.opsets, type)));
     if (reason !== undefined) fixedNodes.set(node.index, reason);
     node.outputs.forEach((output, i) => {
-      const fixed = reason !== undefined || isFixedOutput(node, i, model.opsets);
+      const fixed = reason !== undefined || isFixedOutput(node, i, model.opsets, type);
       if (isFull(output)) addRoot(output, constant ? "weight" : "activation", node, fixed);
     });
     computing.push({ node, reason });
@@ -91,14 +106,14 @@ export function buildFloatGraph(model: Model, view: GraphView, types: TensorType
   for (const { node, reason } of computing) {
     if (!readsShapeOnly(node))
       node.inputs.forEach((tensor, input) => {
-        addEdge(node, tensor, input, reason !== undefined || isFixedInput(node, input, model.opsets));
+        addEdge(node, tensor, input, reason !== undefined || isFixedInput(node, input, model.opsets, type));
       });
     for (const tensor of view.outer.get(node) ?? []) addEdge(node, tensor, -1, true);
   }
   for (const output of view.graphOutputs) for (const root of rootsOf.get(output) ?? []) root.reachesOutput = true;
   for (const root of roots.values()) if (root.kind === "weight") root.carriers = carriersOf(root, view);
   const layerOf = new Map(layers.flatMap((l) => l.nodes.map((n) => [n, l.id] as const)));
-  return { roots, edges, rootsOf, movers, fixedNodes, layerOf, view };
+  return { roots, edges, rootsOf, movers, fixedNodes, fullMovers, layerOf, view, type };
 
   function addEdge(node: Node, tensor: string, input: number, fixed: boolean): void {
     if (!isFull(tensor)) return;

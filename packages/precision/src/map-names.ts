@@ -19,9 +19,9 @@ export interface NameMap {
 
 /** What converters append to a tensor's name: halfscope; AutoCast and ONNX Runtime; AutoCast and its kin in front of a Cast. */
 const suffixes = [
-  /(\/fp16|\/fp32)_*$/,
+  /(\/fp16|\/bf16|\/fp32)_*$/,
   /(_subgraph)?_cast_to_(fp16|fp32|bf16|float16|float32)(_\d+)?$/,
-  /_(pre_cast|casted|fp16|fp32|half)$/,
+  /_(pre_cast|casted|fp16|bf16|fp32|half)$/,
 ];
 
 /**

@@ -90,7 +90,7 @@ export function mustStayFull(
   if (!isKnownDomain(node.domain)) return "it is an operator of a custom domain";
   const form = halfForm(node, opsets, target);
   if (form === undefined) return unknownOperator(node, opsets);
-  return semanticReason(node, form.types, opsets) ?? typeReason(node, form, target);
+  return semanticReason(node, form.types, opsets, target) ?? typeReason(node, form, target);
 }
 
 function unknownOperator(node: Node, opsets: Opsets): string {
@@ -101,8 +101,8 @@ function unknownOperator(node: Node, opsets: Opsets): string {
 }
 
 /** Reasons that lie in what an operator means. */
-function semanticReason(node: Node, types: OperatorTypes, opsets: Opsets): string | undefined {
-  if (nonDeterministic(node, opsets)) return "it draws random numbers, and would draw others in FP16";
+function semanticReason(node: Node, types: OperatorTypes, opsets: Opsets, target: HalfType): string | undefined {
+  if (nonDeterministic(node, opsets)) return `it draws random numbers, and would draw others in ${shortNames[target]}`;
   // ONNX Runtime 1.30 has no kernel for it and puts no Cast behind it either: the file would not load.
   if (node.domain === "" && node.opType === "EyeLike") return "runtimes make its zeros and ones in FP32, which loses nothing";
   if (node.opType === "BitCast") return "it reads the bits of FP32 numbers";
@@ -110,7 +110,8 @@ function semanticReason(node: Node, types: OperatorTypes, opsets: Opsets): strin
   // Its types allow FP16, but strict shape inference unfolds the body and refuses an FP16 file (onnx 1.23).
   if (node.domain === "" && node.opType === "MeanVarianceNormalization")
     return "the function body that ONNX gives for it holds FP32 constants";
-  if (types.quantised && !quantisers.has(node.opType)) return "it works on quantised or packed numbers, whose rounding is not that of FP16";
+  if (types.quantised && !quantisers.has(node.opType))
+    return `it works on quantised or packed numbers, whose rounding is not that of ${shortNames[target]}`;
   const nested = node.inputs.some((t, i) => t !== "" && inputTypes(types, i)?.nested);
   if (nested || node.outputs.some((t, i) => t !== "" && outputTypes(types, i)?.nested))
     return "its sequence, optional, map or sparse tensor holds FP32 numbers";

@@ -1,5 +1,6 @@
+import type { HalfType } from "@halfscope/core";
 import type { Node } from "@halfscope/onnx";
-import { roundToHalf } from "./half.js";
+import { formats } from "./number-format.js";
 
 /**
  * Movers: operators that give out values they were given, unchanged, so that rounding before or behind them is the same
@@ -61,29 +62,29 @@ export const moverOperators: readonly string[] = Object.entries(movers).flatMap(
   Object.keys(names).map((name) => `${domain}:${name}`),
 );
 
-/** Positions of the inputs whose values a mover hands on; undefined when the node computes. */
-export function movedInputs(node: Node): readonly number[] | undefined {
+/** Positions of the inputs whose values a mover hands on; undefined when the node computes. `type` is what its values are rounded to. */
+export function movedInputs(node: Node, type: HalfType = "float16"): readonly number[] | undefined {
   const names = Object.hasOwn(movers, node.domain) ? movers[node.domain] : undefined;
   const data = names !== undefined && Object.hasOwn(names, node.opType) ? names[node.opType] : undefined;
-  if (data === undefined || !movesAsItStands(node)) return undefined;
+  if (data === undefined || !movesAsItStands(node, type)) return undefined;
   return data === "all" ? node.inputs.map((_, i) => i) : data.filter((i) => node.inputs[i]);
 }
 
 /** Whether attributes and optional inputs and outputs leave it a mover. */
-function movesAsItStands(node: Node): boolean {
+function movesAsItStands(node: Node, type: HalfType): boolean {
   const text = (name: string, otherwise: string) => node.attributes.get(name)?.string ?? otherwise;
   switch (node.opType) {
     case "ScatterElements":
     case "ScatterND":
       return text("reduction", "none") === "none";
     case "Clip":
-      return attributesAreHalf(node, ["min", "max"]);
+      return attributesAreHalf(node, type, ["min", "max"]);
     case "Pad":
-      return attributesAreHalf(node, ["value"]);
+      return attributesAreHalf(node, type, ["value"]);
     case "Resize":
     case "Upsample":
       if (text("mode", "nearest") !== "nearest") return false;
-      return text("coordinate_transformation_mode", "") !== "tf_crop_and_resize" || attributesAreHalf(node, ["extrapolation_value"]);
+      return text("coordinate_transformation_mode", "") !== "tf_crop_and_resize" || attributesAreHalf(node, type, ["extrapolation_value"]);
     case "Dropout":
       // Training mode draws random numbers, and the mask of opset 7 is made of floats.
       return !node.inputs[2] && !node.outputs[1];
@@ -95,13 +96,13 @@ function movesAsItStands(node: Node): boolean {
 }
 
 /**
- * Limits and fill values of older opsets are attributes. One that is no FP16 number changes when the operator runs in FP16. A finite limit beyond
- * the range is one of these: it turns an infinity into a number that FP16 does not have, where FP16 keeps the infinity.
+ * Limits and fill values of older opsets are attributes. One that is no number of the type changes when the operator runs in it. A finite limit beyond
+ * the range is one of these: it turns an infinity into a number that the type does not have, where it keeps the infinity.
  */
-const attributesAreHalf = (node: Node, names: readonly string[]): boolean =>
+const attributesAreHalf = (node: Node, type: HalfType, names: readonly string[]): boolean =>
   names.every((name) => {
     const value = node.attributes.get(name)?.float;
-    return value === undefined || roundToHalf(value) === value;
+    return value === undefined || formats[type].round(value) === value;
   });
 
 const shapeReaders = new Set(["Shape", "Size", "EyeLike", "RandomNormalLike", "RandomUniformLike"]);

@@ -1,8 +1,8 @@
+import type { HalfType } from "@halfscope/core";
 import { operatorTable } from "./operators-table.js";
 
 export type FloatType = "float32" | "float16" | "bfloat16" | "float64";
-/** Type that a candidate computes in. */
-export type HalfType = "float16" | "bfloat16";
+export type { HalfType };
 
 /** What a schema allows for one input or output. */
 export interface ParameterTypes {

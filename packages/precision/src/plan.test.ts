@@ -47,7 +47,7 @@ describe("overrides", () => {
     ["nothing", "null", /holds no JSON object/],
     ["another schema", { ...head, schema: "halfscope/overrides/2" }, /"halfscope\/overrides\/2", expected/],
     ["no schema", { modelDigest: model.digest }, /schema undefined/],
-    ["an unknown precision", { ...head, defaultPrecision: "bfloat16" }, /"bfloat16"/],
+    ["an unknown precision", { ...head, defaultPrecision: "float8" }, /"bfloat16"/],
     ["an unknown policy", { ...head, constants: "clip" }, /"clip"/],
     ["pins that are no list", { ...head, pins: { layer: "first" } }, /no list/],
     ["a pin without a layer", { ...head, pins: ["first", { reason: "x" }] }, /pin 1/],

@@ -1,9 +1,18 @@
-import { decodeJson, encodeJson, type Layer, type Overrides, type Pin, type PrecisionPlan, UsageError } from "@halfscope/core";
+import {
+  decodeJson,
+  encodeJson,
+  type HalfType,
+  type Layer,
+  type Overrides,
+  type Pin,
+  type PrecisionPlan,
+  UsageError,
+} from "@halfscope/core";
 
-/** A plan with every layer in FP16. */
-export const allHalf = (modelDigest: string, constants: PrecisionPlan["constants"]): PrecisionPlan => ({
+/** A plan with every layer in FP16, or bfloat16. */
+export const allHalf = (modelDigest: string, constants: PrecisionPlan["constants"], type: HalfType = "float16"): PrecisionPlan => ({
   modelDigest,
-  defaultPrecision: "float16",
+  defaultPrecision: type,
   constants,
   pins: [],
 });
@@ -19,6 +28,15 @@ export const overridesFromPlan = (plan: PrecisionPlan, about: { model?: string; 
 });
 /** The editable file's text: two spaces, a line per field. */
 export const formatOverrides = (overrides: Overrides): string => `${encodeJson(overrides, 2)}\n`;
+
+/** Type that an overrides file speaks of, FP16 where it does not say: needed before a model's sites are known. Malformed files are `planFromOverrides`'s to refuse. */
+export function typeOfOverrides(text: string): HalfType {
+  try {
+    return (decodeJson(text) as Partial<Overrides> | null)?.defaultPrecision === "bfloat16" ? "bfloat16" : "float16";
+  } catch {
+    return "float16";
+  }
+}
 
 /**
  * Reads an overrides file that a person may have edited. A pin may be a bare layer id. Throws ERR_OVERRIDES for anything malformed,
@@ -42,8 +60,8 @@ export function planFromOverrides(
   if (typeof document !== "object" || document === null || Array.isArray(document)) throw bad("holds no JSON object");
   const { schema, modelDigest, defaultPrecision = "float16", constants = "finite", pins = [] } = document as Record<string, unknown>;
   if (schema !== "halfscope/overrides/1") throw bad(`has the schema ${JSON.stringify(schema)}, expected "halfscope/overrides/1"`);
-  if (defaultPrecision !== "float16" && defaultPrecision !== "float32")
-    throw bad(`has the default precision ${JSON.stringify(defaultPrecision)}, expected "float16" or "float32"`);
+  if (defaultPrecision !== "float16" && defaultPrecision !== "bfloat16" && defaultPrecision !== "float32")
+    throw bad(`has the default precision ${JSON.stringify(defaultPrecision)}, expected "float16", "bfloat16" or "float32"`);
   if (constants !== "finite" && constants !== "overflow")
     throw bad(`has "constants": ${JSON.stringify(constants)}, expected "finite" or "overflow"`);
   if (!Array.isArray(pins)) throw bad('has "pins" that are no list');

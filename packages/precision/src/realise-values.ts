@@ -1,15 +1,15 @@
-import type { ConstantPolicy } from "@halfscope/core";
+import type { ConstantPolicy, HalfType } from "@halfscope/core";
 import { type Initializer, type Node, type Rope, readSpanSync, ropeLength } from "@halfscope/onnx";
-import { halfBits } from "./half.js";
+import { formats } from "./number-format.js";
 
 /** A body's bytes: small enough to hold, as bodies are nodes, and nodes are held. */
-export const inMemory = (rope: Rope, constants: ConstantPolicy): Uint8Array =>
+export const inMemory = (rope: Rope, constants: ConstantPolicy, type: HalfType): Uint8Array =>
   Buffer.concat(
     rope.map((piece) => {
       if (piece instanceof Uint8Array) return piece;
       if (!("convert" in piece)) return readSpanSync(piece);
       const full = piece.source instanceof Uint8Array ? piece.source : readSpanSync(piece.source);
-      return halfBytesOf(float32sOf(full), constants);
+      return halfBytesOf(float32sOf(full), constants, type);
     }),
   );
 
@@ -20,12 +20,12 @@ export const dataLength = (init: Initializer): number =>
       ? init.field.payload.length
       : ropeLength([init.field.payload]);
 
-/** FP16 bytes of values in memory. */
-export function halfBytesOf(numbers: readonly number[], constants: ConstantPolicy): Uint8Array {
+/** FP16 or bfloat16 bytes of values in memory. */
+export function halfBytesOf(numbers: readonly number[], constants: ConstantPolicy, type: HalfType): Uint8Array {
   const out = new Uint8Array(numbers.length * 2);
   const view = new DataView(out.buffer);
   numbers.forEach((x, i) => {
-    view.setUint16(2 * i, halfBits(x, constants === "finite"), true);
+    view.setUint16(2 * i, formats[type].bits(x, constants === "finite"), true);
   });
   return out;
 }

@@ -26,6 +26,7 @@ import {
   type ValueInfo,
 } from "@halfscope/onnx";
 import { type Assignment, assignPrecisions, type Precision } from "./assign.js";
+import { isFixedOutput } from "./operators.js";
 import { constantValues, dataLength, halfBytesOf, inMemory } from "./realise-values.js";
 import type { Roundings } from "./sites.js";
 
@@ -312,6 +313,10 @@ class Realiser {
           hint: "Pin the layers that read it, or export the model with constants as initializers.",
         },
       );
+    if (isFixedOutput(node, 0, this.o.model.opsets, this.half)) {
+      const versions = this.filled(node, values.numbers);
+      return wanted.has("full") ? [node.bytes, ...versions] : versions;
+    }
     const attribute = encodeAttribute("value", {
       tensor: encodeTensor("", this.halfNumber, values.dims, halfBytesOf(values.numbers, this.o.plan.constants, this.half)),
     });
@@ -323,6 +328,30 @@ class Realiser {
         : editNode(node, { output: () => output, attributes: new Map([["value", attribute]]) });
     const withValue = dropped.length > 0 ? Buffer.concat([half, ...delimitedField(5, [attribute]).map((p) => p as Uint8Array)]) : half;
     return wanted.has("full") ? [node.bytes, withValue] : [withValue];
+  }
+
+  /** A ConstantOfShape that has no form in the type: a number of that type, spread out. */
+  private filled(node: Node, numbers: readonly number[]): readonly Uint8Array[] {
+    const tensor = node.outputs[0] ?? "";
+    const output = this.nameOf(tensor, "half");
+    let number = `${tensor}${halfSuffixes[this.half]}`;
+    while (number === output || this.names.has(number)) number += "_";
+    const value = { tensor: encodeTensor("", this.halfNumber, [], halfBytesOf(numbers, this.o.plan.constants, this.half)) };
+    return [
+      encodeNode({
+        name: this.freshNodeName(`${number}/Constant`),
+        opType: "Constant",
+        inputs: [],
+        outputs: [number],
+        attributes: { value },
+      }),
+      encodeNode({
+        name: this.freshNodeName(`${output}/Expand`),
+        opType: "Expand",
+        inputs: [number, node.inputs[0] ?? ""],
+        outputs: [output],
+      }),
+    ];
   }
 
   private initializer(init: Initializer): readonly Rope[] | undefined {

@@ -1,4 +1,4 @@
-import { elementCount, numberFromDtype, type TensorTypes } from "@halfscope/core";
+import { elementCount, type HalfType, numberFromDtype, type TensorTypes } from "@halfscope/core";
 import {
   type Body,
   type Conversion,
@@ -23,12 +23,12 @@ import {
   rewriteModel,
   type ValueInfo,
 } from "@halfscope/onnx";
-import { numberFromHalf } from "./half.js";
+import { formats, isHalfType } from "./number-format.js";
 import { dataLength } from "./realise-values.js";
 import { isPrecisionCast } from "./restore.js";
 
 const fullType = numberFromDtype("float32");
-const halfNumber = numberFromDtype("float16");
+const halfNumbers: readonly number[] = [numberFromDtype("float16"), numberFromDtype("bfloat16")];
 /** Attributes that name the type of a result or of the arithmetic. */
 const typeAttributes = ["dtype", "output_dtype", "precision", "softmax_precision", "stash_type"];
 
@@ -37,8 +37,8 @@ export interface RestoreModelOptions {
   model: Model;
   view: GraphView;
   types: TensorTypes;
-  /** FP16 little-endian bytes to FP32 ones, exactly. */
-  fromHalf: (bytes: Uint8Array) => Promise<Uint8Array>;
+  /** FP16 or bfloat16 little-endian bytes to FP32 ones, exactly. */
+  fromHalf: (bytes: Uint8Array, type: HalfType) => Promise<Uint8Array>;
   /** Weights beyond this many bytes in all go to an external file. Defaults to 1.8e9 (protobuf stops at 2 GiB). */
   embedLimitBytes?: number;
   /** Name of that file, relative to the model's folder. */
@@ -53,8 +53,8 @@ export interface RestoredModel {
 }
 
 /**
- * The FP32 model that an FP16 or mixed-precision file would be without its rounding: FP16 tensors, weights and constants become FP32 (values converted up,
- * which is exact), Casts between the two become Identity. Nodes keep their places and tensors their names, so that node i of one file is node i of the other.
+ * The FP32 model that an FP16, bfloat16 or mixed-precision file would be without its rounding: tensors, weights and constants become FP32 (values converted up,
+ * which is exact), Casts between them become Identity. Nodes keep their places and tensors their names, so that node i of one file is node i of the other.
  * What rounding the weights once cost is not undone: only the original knows.
  */
 export function restoreModel(options: RestoreModelOptions): RestoredModel {
@@ -67,14 +67,14 @@ class ModelRestorer {
   private readonly useExternal: boolean;
 
   constructor(private readonly o: RestoreModelOptions) {
-    const bytes = o.view.graph.initializers.reduce((n, i) => n + dataLength(i) * (i.dtype === "float16" ? 2 : 1), 0);
+    const bytes = o.view.graph.initializers.reduce((n, i) => n + dataLength(i) * (isHalfType(i.dtype) ? 2 : 1), 0);
     this.useExternal = bytes > (o.embedLimitBytes ?? 1.8e9);
   }
 
   run(): RestoredModel {
     const rope = rewriteModel(this.o.model, {
       ...this.edits,
-      initializer: (init) => (init.dtype === "float16" ? [this.widened(init)] : this.relocated(init)),
+      initializer: (init) => (isHalfType(init.dtype) ? [this.widened(init, init.dtype)] : this.relocated(init)),
     });
     return { rope, external: this.external.length > 0 ? this.external : undefined };
   }
@@ -107,7 +107,7 @@ class ModelRestorer {
       const rope = rewriteGraph(graph, {
         ...this.edits,
         initializer: (init) =>
-          init.dtype === "float16" ? [[encodeTensor(init.name, fullType, init.dims, widen(bytesOf(init)))]] : undefined,
+          isHalfType(init.dtype) ? [[encodeTensor(init.name, fullType, init.dims, widen(bytesOf(init), init.dtype))]] : undefined,
       });
       const bytes = Buffer.concat(rope.map((piece) => (piece instanceof Uint8Array ? piece : readSpanSync(piece as FileSpan))));
       attributes.set(attribute, encodeAttribute(attribute, { graph: bytes }));
@@ -118,22 +118,25 @@ class ModelRestorer {
   private fullAttributes(node: Node): ReadonlyMap<string, Uint8Array> {
     const changed = new Map<string, Uint8Array>();
     for (const a of node.attributes.values()) {
-      if (a.tensor?.dtype === "float16")
+      if (isHalfType(a.tensor?.dtype) && a.tensor !== undefined)
         changed.set(
           a.name,
-          encodeAttribute(a.name, { tensor: encodeTensor(a.tensor.name, fullType, a.tensor.dims, widen(bytesOf(a.tensor))) }),
+          encodeAttribute(a.name, {
+            tensor: encodeTensor(a.tensor.name, fullType, a.tensor.dims, widen(bytesOf(a.tensor), a.tensor.dtype as HalfType)),
+          }),
         );
-      else if (a.int === halfNumber && node.domain === "" && typeAttributes.includes(a.name))
+      else if (halfNumbers.includes(a.int ?? 0) && node.domain === "" && typeAttributes.includes(a.name))
         changed.set(a.name, encodeAttribute(a.name, fullType));
     }
     const to = node.opType === "Cast" && node.domain === "" ? node.attributes.get("to") : undefined;
-    if (to?.int === halfNumber || to?.string === "FLOAT16") changed.set("to", encodeAttribute("to", castTarget("float32", this.opset)));
+    if (halfNumbers.includes(to?.int ?? 0) || to?.string === "FLOAT16" || to?.string === "BFLOAT16")
+      changed.set("to", encodeAttribute("to", castTarget("float32", this.opset)));
     return changed;
   }
 
-  private widened(init: Initializer): Rope {
+  private widened(init: Initializer, type: HalfType): Rope {
     const source = init.data.kind === "file" ? init.data.span : bytesOf(init);
-    const values: Conversion = { source, length: elementCount(init.dims) * 4, convert: this.o.fromHalf };
+    const values: Conversion = { source, length: elementCount(init.dims) * 4, convert: (bytes) => this.o.fromHalf(bytes, type) };
     return this.tensor(init.name, fullType, init.dims, values);
   }
 
@@ -155,7 +158,7 @@ class ModelRestorer {
 }
 
 function typed(value: ValueInfo): readonly Uint8Array[] | undefined {
-  if (value.dtype !== "float16") return undefined;
+  if (!isHalfType(value.dtype)) return undefined;
   const dims = value.dims?.map((d) => d.size ?? d.symbol);
   return [encodeValueInfo(value.name, fullType, dims)];
 }
@@ -165,11 +168,11 @@ function bytesOf(init: Initializer): Uint8Array {
   return init.data.kind === "file" ? readSpanSync(init.data.span) : new Uint8Array(0);
 }
 
-/** FP16 bytes to FP32 ones. Meant for constants: weights are converted in chunks by the caller's function. */
-function widen(half: Uint8Array): Uint8Array {
+/** FP16 or bfloat16 bytes to FP32 ones. Meant for constants: weights are converted in chunks by the caller's function. */
+function widen(half: Uint8Array, type: HalfType): Uint8Array {
   const from = new DataView(half.buffer, half.byteOffset, half.byteLength);
   const full = new Uint8Array(half.byteLength * 2);
   const to = new DataView(full.buffer);
-  for (let at = 0; at + 2 <= half.byteLength; at += 2) to.setFloat32(2 * at, numberFromHalf(from.getUint16(at, true)), true);
+  for (let at = 0; at + 2 <= half.byteLength; at += 2) to.setFloat32(2 * at, formats[type].fromBits(from.getUint16(at, true)), true);
   return full;
 }

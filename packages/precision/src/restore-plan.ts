@@ -1,9 +1,10 @@
-import { type Pin, switchOff, switchRound, type TensorTypes } from "@halfscope/core";
+import { type Pin, switchOff, type TensorTypes } from "@halfscope/core";
 import type { GraphView, Node } from "@halfscope/onnx";
 import type { Edge, Root } from "./float-graph.js";
+import { isHalfType } from "./number-format.js";
 import { allHalf } from "./plan.js";
 import { type RestoredSites, restoreSites } from "./restore.js";
-import { type Roundings, roundedUses, siteId } from "./sites.js";
+import { type Roundings, roundedUses, roundSwitches, siteId } from "./sites.js";
 
 /** A file that is in FP16 already: what it rounds, in terms of its FP32 restoration. */
 export interface RestoredPlan {
@@ -20,11 +21,16 @@ export interface RestoredPlan {
 export const restoredPinReason = "it is in FP32 in the file";
 
 /**
- * Reads from an FP16 or mixed-precision file what its restoration (`restoreModel`) must round to be the file again. `view` and `types` are the file's,
+ * Reads from an FP16, bfloat16 or mixed-precision file what its restoration (`restoreModel`) must round to be the file again. `view` and `types` are the file's,
  * `roundings` the restoration's; their nodes have the same indices and their tensors the same names.
  */
 export function restorePlan(file: { view: GraphView; types: TensorTypes }, roundings: Roundings): RestoredPlan {
   const { floats } = roundings;
+  const typeIn = (tensor: string | undefined) => file.types.get(tensor ?? "")?.dtype;
+  const switchFor = (tensor: string | undefined): number => {
+    const type = typeIn(tensor);
+    return roundSwitches[isHalfType(type) ? type : floats.type][0];
+  };
   const found = restoreSites(file.view, file.types, (t) => t);
   const rounded = (root: Root, edge: Edge) => found.uses.has(useOf(root, edge));
   const whole = new Set([...floats.roots.values()].filter((r) => isWhole(r, rounded, found)));
@@ -37,17 +43,17 @@ export function restorePlan(file: { view: GraphView; types: TensorTypes }, round
       const root = bySite.get(p.site);
       if (root === undefined || !whole.has(root)) return switchOff;
       placed.add(root);
-      return switchRound;
+      return switchFor(p.tensor);
     }
     const edge = edges.get(`${p.consumer?.node}:${p.consumer?.input}`);
     if (edge === undefined || !edge.roots.some((r) => !whole.has(r) && rounded(r, edge))) return switchOff;
     edgeOn.add(edge);
-    return switchRound;
+    return switchFor(file.view.nodes[edge.node.index]?.inputs[edge.input]);
   });
   const emulated = new Set<string>();
   for (const edge of floats.edges) for (const root of edge.roots) if (placed.has(root) || edgeOn.has(edge)) emulated.add(useOf(root, edge));
   const pins = pinsOf(file, roundings);
-  const planned = roundedUses({ ...allHalf("", "overflow"), pins }, roundings);
+  const planned = roundedUses({ ...allHalf("", "overflow", floats.type), pins }, roundings);
   const changes = (others: ReadonlySet<string>) => differenceOf(found.uses, others).filter((use) => !isWeight(use, floats.roots));
   return { switches, differences: changes(emulated), pins, planDifferences: changes(planned) };
 }
@@ -85,5 +91,5 @@ function pinsOf(file: { view: GraphView; types: TensorTypes }, { floats }: Round
 function precisionOf(node: Node | undefined, types: TensorTypes): "half" | "full" | undefined {
   if (node === undefined || (node.domain === "" && (node.opType === "Constant" || node.opType === "ConstantOfShape"))) return undefined;
   const found = [...node.outputs, ...node.inputs].map((t) => types.get(t)?.dtype);
-  return found.includes("float16") ? "half" : found.includes("float32") ? "full" : undefined;
+  return found.some(isHalfType) ? "half" : found.includes("float32") ? "full" : undefined;
 }

@@ -1,8 +1,9 @@
-import type { TensorTypes } from "@halfscope/core";
+import type { HalfType, TensorTypes } from "@halfscope/core";
 import type { GraphView, Node } from "@halfscope/onnx";
+import { isHalfType } from "./number-format.js";
 import { movedInputs, readsShapeOnly } from "./operators.js";
 
-/** What an FP16 or mixed-precision file rounds, read from its types and Casts. */
+/** What an FP16, bfloat16 or mixed-precision file rounds, read from its types and Casts. */
 export interface RestoredSites {
   /** As `roundedUses` of a plan: `TENSOR > READER#INPUT`, with the names of the FP32 original. */
   uses: ReadonlySet<string>;
@@ -11,15 +12,18 @@ export interface RestoredSites {
   /** Tensors whose rounded values reach an output of the graph through movers and Casts, as `TENSOR > OUTPUT`. */
   outputs: ReadonlySet<string>;
   casts: number;
+  /** Initializers in FP16 or bfloat16. */
   halfWeights: number;
   fullWeights: number;
+  /** Which of the two the file's tensors are in; empty for a file in FP32. */
+  types: readonly HalfType[];
 }
 
 /** Name that a tensor had before `realisePlan` made versions of it. */
-export const originalName = (tensor: string): string => tensor.replace(/(\/fp16|\/fp32)_*$/, "");
+export const originalName = (tensor: string): string => tensor.replace(/(\/fp16|\/bf16|\/fp32)_*$/, "");
 
-const isFloat = (types: TensorTypes, t: string) => types.get(t)?.dtype === "float32" || types.get(t)?.dtype === "float16";
-/** A Cast between FP32 and FP16: it is no operation of the model but a border of precision. */
+const isFloat = (types: TensorTypes, t: string) => types.get(t)?.dtype === "float32" || isHalfType(types.get(t)?.dtype);
+/** A Cast between FP32, FP16 and bfloat16: it is no operation of the model but a border of precision. */
 export const isPrecisionCast = (node: Node, types: TensorTypes): boolean =>
   node.domain === "" && node.opType === "Cast" && isFloat(types, node.inputs[0] ?? "") && isFloat(types, node.outputs[0] ?? "");
 
@@ -31,12 +35,14 @@ type Carried = ReadonlyMap<string, boolean>;
  * of a tensor; by default the name without halfscope's endings, which misreads an original's tensor that ends so itself (`mapNames` knows the original).
  */
 export function restoreSites(view: GraphView, types: TensorTypes, nameOf: (tensor: string) => string = originalName): RestoredSites {
-  const carried = carriedRoots(view, types, nameOf);
+  const found = (["float16", "bfloat16"] as const).filter((type) => [...types.values()].some((t) => t.dtype === type));
+  const passedInputs = (node: Node) => passedIn(node, types, found[0]);
+  const carried = carriedRoots(view, types, nameOf, passedInputs);
   const uses = new Set<string>();
   let casts = 0;
   for (const node of view.order) {
     if (isPrecisionCast(node, types)) casts++;
-    if (view.bodies.has(node) || readsShapeOnly(node) || passedInputs(node, types).length > 0) continue;
+    if (view.bodies.has(node) || readsShapeOnly(node) || passedInputs(node).length > 0) continue;
     const reader = nameOf(node.outputs.find((t) => t !== "") ?? "");
     node.inputs.forEach((t, i) => {
       for (const [root, rounded] of carried.get(t) ?? []) if (rounded) uses.add(`${root} > ${reader}#${i}`);
@@ -51,27 +57,39 @@ export function restoreSites(view: GraphView, types: TensorTypes, nameOf: (tenso
     outputs: new Set(outputs),
     tensors: new Set([...uses].map((u) => u.slice(0, u.lastIndexOf(" > ")))),
     casts,
-    halfWeights: weights.filter((w) => w.dtype === "float16").length,
+    halfWeights: weights.filter((w) => isHalfType(w.dtype)).length,
     fullWeights: weights.filter((w) => w.dtype === "float32").length,
+    types: found,
   };
 }
 
 /** Inputs whose values a node hands on; empty for nodes that compute. */
-const passedInputs = (node: Node, types: TensorTypes): readonly number[] =>
-  isPrecisionCast(node, types) ? [0] : (movedInputs(node) ?? []).filter((i) => isFloat(types, node.inputs[i] ?? ""));
+const passedIn = (node: Node, types: TensorTypes, type: HalfType | undefined): readonly number[] =>
+  isPrecisionCast(node, types)
+    ? [0]
+    : (movedInputs(node, halfTypeOf(node, types) ?? type) ?? []).filter((i) => isFloat(types, node.inputs[i] ?? ""));
+
+/** The type that a node of the file works in, when it is not FP32. */
+const halfTypeOf = (node: Node, types: TensorTypes): HalfType | undefined =>
+  [...node.outputs, ...node.inputs].map((t) => types.get(t)?.dtype).find(isHalfType);
 
 /** Follows values through movers and Casts and over the borders of bodies, until nothing new is found. */
-function carriedRoots(view: GraphView, types: TensorTypes, nameOf: (tensor: string) => string): ReadonlyMap<string, Carried> {
-  const isHalf = (t: string) => types.get(t)?.dtype === "float16";
+function carriedRoots(
+  view: GraphView,
+  types: TensorTypes,
+  nameOf: (tensor: string) => string,
+  passedInputs: (node: Node) => readonly number[],
+): ReadonlyMap<string, Carried> {
+  const isHalf = (t: string) => isHalfType(types.get(t)?.dtype);
   const carried = new Map<string, Map<string, boolean>>();
   const flows: { to: string; from: readonly string[] }[] = view.links.filter((l) => isFloat(types, l.to));
   const addRoot = (t: string) => {
     if (isFloat(types, t) && !carried.has(t)) carried.set(t, new Map([[nameOf(t), isHalf(t)]]));
   };
-  for (const name of [...view.initializers.keys(), ...view.graphInputs]) addRoot(name);
+  for (const name of [...view.initializers.keys(), ...view.sparse.keys(), ...view.graphInputs]) addRoot(name);
   for (const node of view.order) {
     if (view.bodies.has(node)) continue;
-    const from = passedInputs(node, types).map((i) => node.inputs[i] ?? "");
+    const from = passedInputs(node).map((i) => node.inputs[i] ?? "");
     for (const to of node.outputs)
       if (from.length === 0) addRoot(to);
       else if (isFloat(types, to)) flows.push({ to, from });

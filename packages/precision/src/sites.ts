@@ -1,4 +1,14 @@
-import { type Placement, type PrecisionPlan, type Site, switchOff, switchRound, switchRoundFinite } from "@halfscope/core";
+import {
+  InternalError,
+  type Placement,
+  type PrecisionPlan,
+  type Site,
+  switchOff,
+  switchRound,
+  switchRoundBfloat16,
+  switchRoundBfloat16Finite,
+  switchRoundFinite,
+} from "@halfscope/core";
 import { type Edge, type FloatGraph, isShared, type Root } from "./float-graph.js";
 
 /** Every site of a model and every place where a rounding may have to sit. The same for all plans: a plan only sets switches. */
@@ -47,15 +57,18 @@ function siteOf(root: Root, floats: FloatGraph): Site | undefined {
 /** Whether a plan lets a node compute in FP16. */
 export type HalfNodes = (node: number) => boolean;
 
-/** Nodes in FP16 under a plan: all but those of pinned layers and those that must stay in FP32. */
+/**
+ * Nodes in FP16 (or bfloat16) under a plan: all but those of pinned layers and those that must stay in FP32. The plan's type must be the one that the sites were
+ * listed for.
+ */
 export function halfNodes(plan: Pick<PrecisionPlan, "defaultPrecision" | "pins">, floats: FloatGraph): HalfNodes {
+  const { defaultPrecision } = plan;
+  if (defaultPrecision !== "float32" && defaultPrecision !== floats.type)
+    throw new InternalError(`A plan for ${defaultPrecision} was given to sites of ${floats.type}.`);
   const pinned = new Set(plan.pins.map((p) => p.layer));
   const holders = new Set([...floats.view.bodies.keys()].map((n) => n.index));
   return (node) =>
-    plan.defaultPrecision === "float16" &&
-    !floats.fixedNodes.has(node) &&
-    !holders.has(node) &&
-    !pinned.has(floats.layerOf.get(node) ?? "");
+    defaultPrecision !== "float32" && !floats.fixedNodes.has(node) && !holders.has(node) && !pinned.has(floats.layerOf.get(node) ?? "");
 }
 
 export const isHalfEdge = (edge: Edge, half: HalfNodes): boolean => !edge.fixed && half(edge.node.index);
@@ -74,6 +87,12 @@ export function isRootRounded(root: Root, half: HalfNodes): boolean {
   );
 }
 
+/** Switch values of each type: as a cast does it, and with finite values kept finite. */
+export const roundSwitches = {
+  float16: [switchRound, switchRoundFinite],
+  bfloat16: [switchRoundBfloat16, switchRoundBfloat16Finite],
+} as const;
+
 /** Values of all switches under a plan. */
 export function switchesFromPlan(plan: PrecisionPlan, roundings: Roundings): Uint8Array {
   const { floats, placements } = roundings;
@@ -86,7 +105,8 @@ export function switchesFromPlan(plan: PrecisionPlan, roundings: Roundings): Uin
     const edge = edges.get(`${p.consumer?.node}:${p.consumer?.input}`);
     return edge !== undefined && isHalfEdge(edge, half) && edge.roots.some((r) => !roundedRoots.has(r));
   };
-  const value = (p: Placement) => (p.site.startsWith("weight:") && plan.constants === "finite" ? switchRoundFinite : switchRound);
+  const [round, roundFinite] = roundSwitches[floats.type];
+  const value = (p: Placement) => (p.site.startsWith("weight:") && plan.constants === "finite" ? roundFinite : round);
   return Uint8Array.from(placements, (p) => (on(p) ? value(p) : switchOff));
 }
 

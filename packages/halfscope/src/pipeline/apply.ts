@@ -3,14 +3,14 @@ import { rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Subject } from "@halfscope/analysis";
 import { type PrecisionPlan, type Progress, UsageError } from "@halfscope/core";
-import { convertToHalf } from "@halfscope/engine";
+import { convertToBfloat16, convertToHalf } from "@halfscope/engine";
 import { type Model, ropeLength, writeRope } from "@halfscope/onnx";
 import { realisePlan } from "@halfscope/precision";
 
 export interface ApplyOptions {
   progress: Progress;
   signal?: AbortSignal | undefined;
-  /** keep (default): graph inputs and outputs stay FP32. convert: they become FP16 where the plan is. */
+  /** keep (default): graph inputs and outputs stay FP32. convert: they become FP16 or bfloat16 where the plan is. */
   io?: "keep" | "convert";
 }
 export interface Applied {
@@ -32,7 +32,8 @@ export async function applyPlan(subject: Subject, plan: PrecisionPlan, out: stri
     types: subject.types,
     roundings: subject.roundings,
     plan,
-    toHalf: async (bytes, finite) => (await convertToHalf(bytes, finite)).half,
+    toHalf: async (bytes, finite) =>
+      plan.defaultPrecision === "bfloat16" ? (await convertToBfloat16(bytes, finite)).bfloat16 : (await convertToHalf(bytes, finite)).half,
     io: o.io ?? "keep",
     externalName,
   });

@@ -3,6 +3,7 @@ import {
   CancelledError,
   type ErrorStats,
   elementCount,
+  type HalfType,
   type Layer,
   type LayerLoss,
   type Measurement,
@@ -13,7 +14,7 @@ import {
 } from "@halfscope/core";
 import { compareTensors, type EngineInput, type Feed, floatOutputs, OutputEngine } from "@halfscope/engine";
 import type { Node } from "@halfscope/onnx";
-import type { NameMap } from "@halfscope/precision";
+import { isHalfType, type NameMap } from "@halfscope/precision";
 import type { Workbench } from "./workbench.js";
 
 /** Values of the tensors of one group are held at once, twice: of the original and of the converted model. */
@@ -35,7 +36,7 @@ export interface TensorComparison {
 export async function compareMappedTensors(
   bench: Workbench,
   feed: Feed,
-  converted: EngineInput & { isMover: (node: Node) => boolean },
+  converted: EngineInput & { isMover: (node: Node, type: HalfType) => boolean },
   names: NameMap,
 ): Promise<TensorComparison> {
   const subject = await bench.subject(feed);
@@ -91,7 +92,7 @@ function pairsOf(own: EngineInput, converted: EngineInput, names: NameMap): Pair
       const original = names.original.get(t);
       const dtype = converted.types.get(t)?.dtype;
       if (original === undefined || first.has(original) || !main.has(original) || own.types.get(original)?.dtype !== "float32") continue;
-      if (dtype !== "float16" && dtype !== "float32") continue;
+      if (!isHalfType(dtype) && dtype !== "float32") continue;
       first.set(original, t);
     }
   return [...first].map(([original, name]) => ({ original, converted: name }));

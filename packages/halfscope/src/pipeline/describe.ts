@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
-import { bytesOfValue, elementCount, isTensorValue, type ResultDocument } from "@halfscope/core";
+import { bytesOfValue, elementCount, halfWords, isTensorValue, type ResultDocument } from "@halfscope/core";
 import { addonInfo, describeFeeds, type Feed } from "@halfscope/engine";
 import type { Model } from "@halfscope/onnx";
 import { version } from "../version.js";
@@ -19,13 +19,14 @@ export const describeModel = (model: Model): ResultDocument["model"] => ({
 /** A result with everything that is known before a measurement. */
 export function newResult(bench: Workbench, tolerance: number): ResultDocument {
   const info = addonInfo();
+  const word = halfWords[bench.precision];
   return {
     schema: "halfscope/result/1",
     model: { ...describeModel(bench.model), ...(bench.half && { restored: true }) },
     environment: {
       halfscope: version,
       onnxruntime: info.onnxruntimeVersion,
-      provider: "cpu (FP16 emulated: every FP16 value rounded, sums in FP32)",
+      provider: `cpu (${word} emulated: every ${word} value rounded, sums in FP32)`,
       instructionSet: info.instructionSet,
       cores: availableParallelism(),
       node: process.version,
@@ -35,6 +36,7 @@ export function newResult(bench: Workbench, tolerance: number): ResultDocument {
       like: "pytorch",
       granularity: "node",
       accumulation: "float32",
+      ...(bench.precision !== "float16" && { precision: bench.precision }),
       tolerance,
       seed: bench.options.seed ?? 1,
       threads: bench.threads,

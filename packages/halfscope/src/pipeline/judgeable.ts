@@ -1,5 +1,5 @@
 import type { Subject } from "@halfscope/analysis";
-import { type DType, InputError } from "@halfscope/core";
+import { type DType, halfWords, InputError } from "@halfscope/core";
 import { subgraphsOf } from "@halfscope/onnx";
 import type { RestoredPlan } from "@halfscope/precision";
 
@@ -9,11 +9,14 @@ export function requireComparable({ model, view, types, roundings }: Subject): v
   if (computed.includes("float32") && roundings.sites.length > 0) return;
   const [fixed] = roundings.floats.fixedNodes;
   const nested = [...view.order].some((n) => subgraphsOf(n).length > 0) || model.functions.length > 0;
+  const word = halfWords[roundings.floats.type];
   const hint = computed.includes("float16")
     ? "It is in FP16 already: give the FP32 original as the model, and this file to `halfscope verify` as its candidate."
     : nested
       ? "Subgraphs and local functions stay in FP32 in this version: inline them (onnx.inliner, or a new export) and try again."
-      : "FP16 changes nothing in this model.";
+      : roundings.floats.type === "bfloat16" && (model.opsets.get("") ?? 13) < 13
+        ? "ONNX has bfloat16 from opset 13 on: convert the model with onnx.version_converter, or export it anew."
+        : `${word} changes nothing in this model.`;
   if (!computed.includes("float32")) {
     const found = [...new Set(computed)].map((d) => `${computed.filter((c) => c === d).length} ${d}`).join(", ");
     throw new InputError("ERR_MODEL_NO_FLOAT", `${model.path} computes no float32 tensor to compare, only ${found || "none at all"}.`, {
@@ -21,7 +24,7 @@ export function requireComparable({ model, view, types, roundings }: Subject): v
     });
   }
   const why = fixed === undefined ? "" : `; ${view.nodes[fixed[0]]?.opType ?? "a node"}, for one, cannot: ${fixed[1]}`;
-  throw new InputError("ERR_MODEL_UNSUPPORTED", `No node in the main graph of ${model.path} can run in FP16${why}.`, { hint });
+  throw new InputError("ERR_MODEL_UNSUPPORTED", `No node in the main graph of ${model.path} can run in ${word}${why}.`, { hint });
 }
 
 /** What a person must know before relying on a measurement: parts of the model that stayed in FP32 in it. */
@@ -35,11 +38,11 @@ export function warningsOf({ view, roundings }: Subject): string[] {
   });
 }
 
-/** What a comparison of a file that is in FP16 already says, and what it cannot say. */
-export function restorationWarnings(path: string, { differences, pins, planDifferences }: RestoredPlan): string[] {
+/** What a comparison of a file that is in FP16 or bfloat16 already says, and what it cannot say. */
+export function restorationWarnings(path: string, { differences, pins, planDifferences }: RestoredPlan, word = "FP16"): string[] {
   const some = (uses: readonly string[]) => `${uses.slice(0, 2).join(", ")}${uses.length > 2 ? ", ..." : ""}`;
   const warnings = [
-    `${path} is in FP16 already: it is emulated as it is and compared with its FP32 restoration. What rounding its weights once cost only a comparison with the FP32 original shows: halfscope verify ORIGINAL ${path}.`,
+    `${path} is in ${word} already: it is emulated as it is and compared with its FP32 restoration. What rounding its weights once cost only a comparison with the FP32 original shows: halfscope verify ORIGINAL ${path}.`,
   ];
   if (differences.length > 0)
     warnings.push(`${differences.length} uses of tensors are rounded otherwise than in the file (${some(differences)}).`);

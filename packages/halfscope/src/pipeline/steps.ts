@@ -11,7 +11,17 @@ import {
   sweepSites,
   workByLayer,
 } from "@halfscope/analysis";
-import type { Hazard, Measurements, Origin, Overrides, PrecisionPlan, Recommendation, ResultDocument, Sensitivity } from "@halfscope/core";
+import {
+  type Hazard,
+  halfWords,
+  type Measurements,
+  type Origin,
+  type Overrides,
+  type PrecisionPlan,
+  type Recommendation,
+  type ResultDocument,
+  type Sensitivity,
+} from "@halfscope/core";
 import { addonInfo } from "@halfscope/engine";
 import { allHalf, rangeOf, withPins } from "@halfscope/precision";
 import { pinOverflows } from "./base-pins.js";
@@ -42,11 +52,11 @@ export async function compareStep(bench: Workbench, o: { observe?: ((tensor: str
   const subject = await bench.subject();
   requireComparable(subject);
   const own = await bench.ownPlan();
-  const warnings = [...(own ? restorationWarnings(bench.model.path, own) : []), ...warningsOf(subject)];
+  const warnings = [...(own ? restorationWarnings(bench.model.path, own, halfWords[bench.precision]) : []), ...warningsOf(subject)];
   for (const w of warnings) bench.progress.note(`Warning: ${w}`);
   const feed = bench.feeds[0];
   const given = { pins: own?.pins ?? [] };
-  const plan = { ...allHalf(bench.model.digest, "overflow"), ...given };
+  const plan = { ...allHalf(bench.model.digest, "overflow", bench.precision), ...given };
   // Final outputs are always compared: they are what is judged.
   const observe = o.observe && ((tensor: string) => bench.view.graphOutputs.has(tensor) || o.observe?.(tensor) === true);
   // A file that is in FP16 already is measured as it is, not as a plan of pins would have it.
@@ -62,7 +72,7 @@ export async function compareStep(bench: Workbench, o: { observe?: ((tensor: str
   const basePins: { layer: string; reason: string }[] = [...given.pins];
   let repaired: Measurements | undefined;
   if (origins.length > 0) {
-    const behind = await pinOverflows(bench, { ...allHalf(bench.model.digest, "finite"), ...given });
+    const behind = await pinOverflows(bench, { ...allHalf(bench.model.digest, "finite", bench.precision), ...given });
     for (const o of behind.origins) if (!origins.some((known) => known.tensor === o.tensor)) origins.push(o);
     basePins.push(...behind.pins);
     repaired = behind.repaired;
@@ -93,7 +103,7 @@ export interface SweepStepOptions {
 export async function sweepStep(bench: Workbench, basePins: Compared["basePins"], o: SweepStepOptions = {}): Promise<Sensitivity> {
   const { roundings } = await bench.subject();
   const base = withPins(
-    allHalf(bench.model.digest, "finite"),
+    allHalf(bench.model.digest, "finite", bench.precision),
     basePins.map((p) => p.layer),
     "overflow origin",
   );
@@ -106,6 +116,7 @@ export async function sweepStep(bench: Workbench, basePins: Compared["basePins"]
       feedDigest: digestOfFeed(bench.feeds[0]),
       like: "pytorch",
       constants: base.constants,
+      ...(bench.precision !== "float16" && { precision: bench.precision }),
       basePins: base.pins.map((p) => p.layer),
       onnxruntime: info.onnxruntimeVersion,
       instructionSet: info.instructionSet,
@@ -137,7 +148,7 @@ export async function recommendStep(
 ): Promise<{ recommendation: Recommendation; overrides: Overrides }> {
   const { roundings, types } = await bench.subject();
   const heldBack = bench.feeds[1];
-  const plan: PrecisionPlan = allHalf(bench.model.digest, "finite");
+  const plan: PrecisionPlan = allHalf(bench.model.digest, "finite", bench.precision);
   const found = await recommendPins({
     roundings,
     layers: bench.layers,

@@ -1,14 +1,14 @@
 import { verdictFrom } from "@halfscope/analysis";
-import { type ErrorStats, InputError, type PrecisionPlan, type Verdict } from "@halfscope/core";
+import { type ErrorStats, type HalfType, InputError, type PrecisionPlan, type Verdict } from "@halfscope/core";
 import { type Feed, inferTypes, OutputEngine, shapesOfFeed } from "@halfscope/engine";
 import { checkExternalData, type Node, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
-import { allHalf, mapNames, movedInputs, restoreSites, switchesFromPlan } from "@halfscope/precision";
+import { allHalf, isHalfType, mapNames, movedInputs, restoreSites, switchesFromPlan } from "@halfscope/precision";
 import { compareMappedTensors } from "./compare-tensors.js";
 import type { Workbench } from "./workbench.js";
 
 /**
  * The measured verdict on any FP16 or mixed-precision file made from the bench's model, by halfscope or another tool: its final outputs on every
- * sample, with each FP16 tensor emulated, against the FP32 original. With `tensors`, its inner tensors too, on the first sample.
+ * sample, with each tensor in those types emulated, against the FP32 original. With `tensors`, its inner tensors too, on the first sample.
  */
 export async function verifyStep(
   bench: Workbench,
@@ -26,7 +26,7 @@ export async function verifyStep(
     candidatePath,
   );
   const types = await inferTypes(model, view, shapesOfFeed(bench.feeds[0]));
-  const isMover = (node: Node) => movedInputs(node) !== undefined;
+  const isMover = (node: Node, type: HalfType) => movedInputs(node, type) !== undefined;
   const samples: ReadonlyMap<string, ErrorStats>[] = [];
   const step = bench.progress.step(`Verifying ${candidatePath}`, bench.feeds.length);
   for (const feed of bench.feeds) {
@@ -40,7 +40,7 @@ export async function verifyStep(
   step.end();
   const subject = await bench.subject();
   const names = mapNames(subject, { view, types });
-  const computed = [...view.producer.keys()].filter((t) => types.get(t)?.dtype === "float16" || types.get(t)?.dtype === "float32");
+  const computed = [...view.producer.keys()].filter((t) => isHalfType(types.get(t)?.dtype) || types.get(t)?.dtype === "float32");
   const sites = restoreSites(view, types, (t) => names.original.get(t) ?? t);
   const counts = { mapped: computed.length - names.unmapped.length, unmapped: names.unmapped.length };
   const verdict: Verdict = { ...verdictFrom(samples, tolerance, sites, counts), unmapped: names.unmapped };
@@ -58,7 +58,7 @@ export async function verifyAllHalf(
   change: (plan: PrecisionPlan) => PrecisionPlan = (plan) => plan,
 ): Promise<Verdict> {
   const { roundings } = await bench.subject();
-  const switches = switchesFromPlan(change(allHalf(bench.model.digest, "finite")), roundings);
+  const switches = switchesFromPlan(change(allHalf(bench.model.digest, "finite", bench.precision)), roundings);
   const samples: ReadonlyMap<string, ErrorStats>[] = [];
   for (const feed of bench.feeds) samples.push(await bench.outputStats(feed as Feed, switches));
   const sites = {
@@ -68,7 +68,7 @@ export async function verifyAllHalf(
     casts: 0,
     halfWeights: roundings.sites.filter((s) => s.kind === "weight").length,
     fullWeights: 0,
-    types: ["float16" as const],
+    types: [bench.precision],
   };
   return verdictFrom(samples, tolerance, sites, { mapped: 0, unmapped: 0 });
 }

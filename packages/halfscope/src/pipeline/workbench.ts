@@ -3,6 +3,7 @@ import { type Evaluate, outputErrorFrom, prepareSubject, type Subject } from "@h
 import {
   type ErrorStats,
   HalfscopeError,
+  type HalfType,
   type Hazard,
   InputError,
   type Layer,
@@ -12,7 +13,7 @@ import {
 } from "@halfscope/core";
 import { type Feed, feedSignature, floatOutputs, inferTypes, loadFeeds, makeFeeds, OutputEngine, shapesOfFeed } from "@halfscope/engine";
 import { type FileSpan, type GraphView, listLayers, type Model, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
-import { findHazards, type HalfLoss, nonDeterministic, type Range, type RestoredPlan, restorePlan } from "@halfscope/precision";
+import { findHazards, type HalfLoss, isHalfType, nonDeterministic, type Range, type RestoredPlan, restorePlan } from "@halfscope/precision";
 import { type HalfModel, restoreHalfModel } from "./half-model.js";
 import { scanWeight } from "./weight-scan.js";
 
@@ -28,6 +29,8 @@ export interface WorkbenchOptions {
   seed?: number;
   /** Defaults to the number of cores, at most 8. */
   threads?: number;
+  /** What candidates compute in. Defaults to FP16; a file that is in one of the two already is measured in that. */
+  precision?: HalfType | undefined;
   /** Write out nodes that hide roundings (Attention). Defaults to true. */
   expandNodes?: boolean;
   progress?: Progress;
@@ -47,7 +50,7 @@ export class Workbench implements Disposable {
     readonly layers: readonly Layer[],
     readonly feeds: readonly [Feed, ...Feed[]],
     readonly options: WorkbenchOptions,
-    /** The file itself, when it is in FP16 already: `model` is then its FP32 restoration. */
+    /** The file itself, when it is in FP16 or bfloat16 already: `model` is then its FP32 restoration. */
     readonly half: HalfModel | undefined,
   ) {}
 
@@ -84,13 +87,21 @@ export class Workbench implements Disposable {
     return this.options.threads ?? Math.min(8, availableParallelism());
   }
 
+  /** What candidates compute in. */
+  get precision(): HalfType {
+    return this.half?.type ?? this.options.precision ?? "float16";
+  }
+
   async subject(feed: Feed = this.feeds[0]): Promise<Subject> {
     const key = shapeKey(feed);
     const known = this.subjects.get(key);
     if (known !== undefined) return known;
-    const subject = await prepareSubject(this.model, feed, { threads: this.threads }, { view: this.view, layers: this.layers }).catch(
-      (error: unknown) => this.blameFeed(error, feed),
-    );
+    const subject = await prepareSubject(
+      this.model,
+      feed,
+      { threads: this.threads },
+      { view: this.view, layers: this.layers, type: this.precision },
+    ).catch((error: unknown) => this.blameFeed(error, feed));
     this.subjects.set(key, subject);
     return subject;
   }
@@ -108,10 +119,10 @@ export class Workbench implements Disposable {
     });
   }
 
-  /** The file takes or gives FP16 tensors itself, and what is made from it should too. */
+  /** The file takes or gives FP16 or bfloat16 tensors itself, and what is made from it should too. */
   get halfFace(): boolean {
     const { graph } = this.half?.file.view ?? this.view;
-    return [...graph.inputs, ...graph.outputs].some((v) => v.dtype === "float16");
+    return [...graph.inputs, ...graph.outputs].some((v) => isHalfType(v.dtype));
   }
 
   /** What a file that is in FP16 already keeps in FP32, as a plan for its restoration; undefined for FP32 models. */

@@ -25,6 +25,8 @@ export {
  * `error`: will or did fail; `warning`: it is near; `info`: worth knowing. What has one cause is told once, by the family that knows the cause.
  */
 export async function findHazards(o: HazardOptions): Promise<Hazard[]> {
+  // The others are about FP16's range and its distances between numbers; bfloat16 has FP32's range.
+  if (o.floats.type === "bfloat16") return [...innerStates(o), ...fullForms(o)];
   const norms = o.layers.flatMap((layer) => normHazards(o, layer));
   const softmaxes = handSoftmaxHazards(o);
   const masks = findMasks(o);

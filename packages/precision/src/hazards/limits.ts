@@ -1,4 +1,4 @@
-import type { Hazard } from "@halfscope/core";
+import { type Hazard, halfWords } from "@halfscope/core";
 import type { Node } from "@halfscope/onnx";
 import { stateInside } from "../operators.js";
 import { countOf, type HazardOptions, layerOf, staysFull } from "./context.js";
@@ -40,7 +40,7 @@ export function innerStates(o: HazardOptions): Hazard[] {
     severity: "info",
     layer: layerOf(o, nodes[0]),
     tensor: nodes[0]?.outputs.find((t) => t !== "") ?? "",
-    evidence: `${countOf(nodes.length, "node")}, ${sentence} A runtime that keeps it in FP16 may lose more than the measurement shows${isRecurrent(sentence) ? ", the more the longer the sequence" : ""}.`,
+    evidence: `${countOf(nodes.length, "node")}, ${sentence} A runtime that keeps it in ${halfWords[o.floats.type]} may lose more than the measurement shows${isRecurrent(sentence) ? ", the more the longer the sequence" : ""}.`,
     fix: `${isRecurrent(sentence) ? "Measure with sequences as long as they come; pin" : "Pin"} these layers if the runtime's own outputs are worse than measured.`,
     values: { nodes: nodes.length },
   }));

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { outputErrorFrom } from "@halfscope/analysis";
 import { readModel } from "@halfscope/onnx";
 import { allHalf, originalName, planFromOverrides, roundedUses, switchesFromPlan, typeOfOverrides, withPins } from "@halfscope/precision";
+import { renderHtml, renderMarkdown, renderTerminalSummary } from "@halfscope/report";
 import { applyPlan, compareStep, debugModel, verifyStep } from "halfscope";
 import { describe, expect, it } from "vitest";
 import { makeBert } from "../../scripts/make-bert/make-bert.js";
@@ -178,6 +179,11 @@ it("a debugged model's overrides, journal and result say bfloat16, and no hazard
   expect(typeOfOverrides(text)).toBe("bfloat16");
   expect(planFromOverrides(text, { digest: result.model.digest, layers: result.layers }).defaultPrecision).toBe("bfloat16");
   expect(result.verdict).toMatchObject({ types: ["bfloat16"] });
+  for (const summary of [renderMarkdown(result), renderTerminalSummary(result)]) {
+    expect(summary).toContain("BF16");
+    expect(summary).not.toMatch(/FP16|65504/);
+  }
+  expect(renderHtml(result)).not.toMatch(/in FP16|FP16 works|65504/);
   await expect(debugModel(path, { folder: out, tolerance: 1e-2, samples: 1, threads: 2 })).rejects.toMatchObject({
     code: "ERR_JOURNAL",
     message: expect.stringContaining("precision"),

@@ -117,7 +117,7 @@ function refuseBrokenReference(outputs: Measurements["outputs"], tensors: readon
     "ERR_REFERENCE_NOT_FINITE",
     `The reference itself is not finite: output "${broken[0]}" has ${broken[1].nanReference} NaN and ${broken[1].infReference} Inf in FP32.`,
     {
-      hint: `Nothing can be said about FP16 until that is mended. It starts at tensor "${first?.tensor ?? broken[0]}"; check the feeds (a fully masked row?) and the weights.`,
+      hint: `Nothing can be said about another precision until that is mended. It starts at tensor "${first?.tensor ?? broken[0]}"; check the feeds (a fully masked row?) and the weights.`,
       context: { output: broken[0], firstTensor: first?.tensor },
     },
   );

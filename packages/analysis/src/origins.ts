@@ -1,6 +1,21 @@
-import { type ErrorStats, exponentBias, type Measurement, type Measurements, type Origin, relativeL2 } from "@halfscope/core";
+import {
+  type ErrorStats,
+  exponentBias,
+  type HalfType,
+  halfWords,
+  type Measurement,
+  type Measurements,
+  type Origin,
+  relativeL2,
+} from "@halfscope/core";
 import type { GraphView, Node } from "@halfscope/onnx";
-import { maxHalf, overflowThreshold } from "@halfscope/precision";
+import { maxBfloat, maxHalf, overflowThreshold } from "@halfscope/precision";
+
+/** Where a type's numbers end: the largest, the magnitude that rounds to Infinity, and the sentence. */
+const ends = {
+  float16: { largest: maxHalf, overflows: overflowThreshold, words: "FP16 ends at 65504" },
+  bfloat16: { largest: maxBfloat, overflows: (2 - 2 ** -8) * 2 ** 127, words: "BF16 ends at 3.39e38" },
+} as const;
 
 /** Finite outputs behind an overflow that are off by less than this are taken for unharmed. */
 const harmThreshold = 0.03;
@@ -17,9 +32,14 @@ const belowRange = (s: ErrorStats): number => s.exponents.slice(0, exponentBias 
 /**
  * First origins: tensors where the candidate overflows or turns to NaN although every activation that went in was still fine, with what became
  * of it. `overflowingConstants` are weights and constants beyond the FP16 range; a node that reads one is charged to the constant.
- * In graph order.
+ * In graph order. `type` is what the candidate computes in; nothing is lost below bfloat16's range that FP32 keeps in its normal numbers.
  */
-export function findOrigins(accumulated: Measurements, view: GraphView, overflowingConstants: ReadonlySet<string>): Origin[] {
+export function findOrigins(
+  accumulated: Measurements,
+  view: GraphView,
+  overflowingConstants: ReadonlySet<string>,
+  type: HalfType = "float16",
+): Origin[] {
   const byTensor = new Map(accumulated.tensors.map((t) => [t.tensor, t]));
   const broken = (tensor: string): boolean => {
     const found = byTensor.get(tensor);
@@ -31,7 +51,7 @@ export function findOrigins(accumulated: Measurements, view: GraphView, overflow
     const node = view.nodes[t.node];
     if (node === undefined) continue;
     const inputs = sourcesOf(node, t.tensor, view);
-    if (isLost(t.stats) && inputs.every((i) => relativeL2Of(byTensor.get(i)) < harmThreshold)) {
+    if (type === "float16" && isLost(t.stats) && inputs.every((i) => relativeL2Of(byTensor.get(i)) < harmThreshold)) {
       const underflow = underflowOrigin(t, view, byTensor);
       if (underflow !== undefined) origins.push(underflow);
     }
@@ -47,7 +67,7 @@ export function findOrigins(accumulated: Measurements, view: GraphView, overflow
           ? "silent-overflow"
           : "overflow";
     // Where the reference itself is small, an infinity comes from a zero that went in: a logarithm or a division.
-    const cause = largest(t.stats) < maxHalf ? node.inputs.find((i) => (byTensor.get(i)?.stats.flushed ?? 0) > 0) : undefined;
+    const cause = largest(t.stats) < ends[type].largest ? node.inputs.find((i) => (byTensor.get(i)?.stats.flushed ?? 0) > 0) : undefined;
     origins.push({
       kind,
       tensor: constant ?? t.tensor,
@@ -56,7 +76,7 @@ export function findOrigins(accumulated: Measurements, view: GraphView, overflow
       count: t.stats.count,
       maxReference: largest(t.stats),
       ...(cause !== undefined && { cause }),
-      evidence: evidenceOf(kind, t, elements, constant ?? cause, harm),
+      evidence: evidenceOf(kind, t, elements, constant ?? cause, harm, type),
     });
   }
   return origins;
@@ -129,7 +149,7 @@ function underflowOrigin(t: Measurement, view: GraphView, byTensor: ReadonlyMap<
 const largest = (s: ErrorStats): number => Math.max(Math.abs(s.minReference), Math.abs(s.maxReferenceValue));
 
 /** `cause`: a constant that overflows, or an input that was flushed to zero. */
-function evidenceOf(kind: Origin["kind"], t: Measurement, elements: number, cause: string | undefined, harm: Harm): string {
+function evidenceOf(kind: Origin["kind"], t: Measurement, elements: number, cause: string | undefined, harm: Harm, type: HalfType): string {
   const round =
     t.rounds === undefined || t.rounds.firstBroken < 0 ? "" : `, first in round ${t.rounds.firstBroken + 1} of ${t.rounds.count},`;
   const where = `${elements} of ${t.stats.count} elements${round}`;
@@ -138,9 +158,9 @@ function evidenceOf(kind: Origin["kind"], t: Measurement, elements: number, caus
   const maxReference = largest(t.stats);
   const reached =
     cause !== undefined
-      ? `values of "${cause}" are too small for FP16 and became 0`
-      : maxReference >= overflowThreshold
-        ? `the reference reaches ${maxReference.toPrecision(4)}, FP16 ends at 65504`
+      ? `values of "${cause}" are too small for ${halfWords[type]} and became 0`
+      : maxReference >= ends[type].overflows
+        ? `the reference reaches ${maxReference.toPrecision(4)}, ${ends[type].words}`
         : "what went in was rounded to where the result is no longer finite";
   if (kind === "harmless-overflow")
     return `${where} overflow (${reached}), but what follows is not harmed${harm.tensor === undefined ? "" : ` (worst: relative error ${harm.error.toPrecision(2)} at "${harm.tensor}")`}.`;

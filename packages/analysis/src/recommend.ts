@@ -1,5 +1,6 @@
 import {
   CancelledError,
+  halfWords,
   type Layer,
   type Overrides,
   type PrecisionPlan,
@@ -42,15 +43,17 @@ class Search {
   private readonly trials: Trial[] = [];
   private readonly known = new Map<string, OutputError>();
   private readonly base: readonly string[];
+  private readonly plainPurpose: string;
 
   constructor(private readonly o: RecommendOptions) {
     this.base = o.basePins.map((p) => p.layer);
+    this.plainPurpose = `all ${halfWords[o.roundings.floats.type]}`;
   }
 
   async run(): Promise<{ recommendation: Recommendation; overrides: Overrides }> {
     const { o } = this;
     const suggestions = await this.suggest();
-    const plain = await this.try([], "all FP16");
+    const plain = await this.try([], this.plainPurpose);
     let pins: string[] = [];
     let outcome: Recommendation["outcome"] = "no-pins-needed";
     if (!this.meets(plain) || !this.meetsHeldBack(await this.heldBack([]))) {
@@ -69,9 +72,10 @@ class Search {
       trials: this.trials,
       suggestions,
     };
+    const word = halfWords[o.roundings.floats.type];
     const note =
       outcome === "no-pins-needed"
-        ? "FP16 meets the tolerance without pins."
+        ? `${word} meets the tolerance without pins.`
         : `Measured: ${chosen.error.toPrecision(3)} relative L2 at a tolerance of ${o.tolerance}.`;
     return { recommendation, overrides: overridesFromPlan({ ...o.allHalf, pins: withEvidence }, { note }) };
   }
@@ -152,7 +156,7 @@ class Search {
   }
 
   private async suggest(): Promise<Suggestion[]> {
-    const without = await this.try(this.base, this.base.length > 0 ? "overflow origins" : "all FP16");
+    const without = await this.try(this.base, this.base.length > 0 ? "overflow origins" : this.plainPurpose);
     const suggestions: Suggestion[] = [];
     const rules = ruleSuggestions(this.o.layers, this.o.roundings);
     const step = this.o.progress.step("Measuring the usual advice", rules.length);

@@ -1,5 +1,5 @@
 import { count, number, percent, plural, timesSmaller } from "./format.js";
-import { allHalfOf, type CandidateError, meets, type View } from "./view.js";
+import { allHalfOf, type CandidateError, meets, rangeEnd, type View } from "./view.js";
 
 /** The verdict in words, for every form of the report. */
 export interface Answer {
@@ -29,7 +29,7 @@ function judge(v: View): Omit<Answer, "alarm"> {
     return {
       kind: "unknown",
       headline: "Not measured yet.",
-      detail: `The model was read: ${plural(v.result.layers.length, "layer")}. No run compared FP16 with FP32.`,
+      detail: `The model was read: ${plural(v.result.layers.length, "layer")}. No run compared ${v.word} with FP32.`,
       notes,
       next: v.commands.debug,
     };
@@ -37,15 +37,15 @@ function judge(v: View): Omit<Answer, "alarm"> {
   if (half !== undefined && meets(half, v.tolerance))
     return {
       kind: "yes",
-      headline: "Yes: FP16 works here.",
-      detail: `With every layer in FP16, ${errorPhrase(half, v.tolerance)}.`,
+      headline: `Yes: ${v.word} works here.`,
+      detail: `With every layer in ${v.word}, ${errorPhrase(half, v.tolerance)}.`,
       notes,
       next: v.commands.debug,
     };
   return {
     kind: "no",
-    headline: "Not with every layer in FP16.",
-    detail: `With every layer in FP16${v.finite === undefined ? " (converted by a plain cast)" : ""}, ${half === undefined ? "nothing was measured" : errorPhrase(half, v.tolerance)}. Which layers to pin is not known yet.`,
+    headline: `Not with every layer in ${v.word}.`,
+    detail: `With every layer in ${v.word}${v.finite === undefined ? " (converted by a plain cast)" : ""}, ${half === undefined ? "nothing was measured" : errorPhrase(half, v.tolerance)}. Which layers to pin is not known yet.`,
     notes,
     next: v.result.sensitivity === undefined ? v.commands.debug : v.commands.recommend,
   };
@@ -55,11 +55,11 @@ function withMixed(v: View, half: CandidateError | undefined, mixed: CandidateEr
   const pins = v.pins.size;
   const measured = v.result.verdict !== undefined ? "the written file" : "the recommended plan";
   const next = v.result.verdict === undefined ? v.commands.debug : undefined;
-  const before = half === undefined ? "" : `With every layer in FP16, ${errorPhrase(half, v.tolerance)}. `;
+  const before = half === undefined ? "" : `With every layer in ${v.word}, ${errorPhrase(half, v.tolerance)}. `;
   if (!meets(mixed, v.tolerance))
     return {
       kind: "no",
-      headline: pins === 0 ? "No: FP16 does not meet the tolerance." : "No: the pins that were found are not enough.",
+      headline: pins === 0 ? `No: ${v.word} does not meet the tolerance.` : "No: the pins that were found are not enough.",
       detail: `${before}With ${plural(pins, "layer")} pinned to FP32, ${errorPhrase(mixed, v.tolerance)} (${measured}).`,
       notes,
       next,
@@ -67,8 +67,8 @@ function withMixed(v: View, half: CandidateError | undefined, mixed: CandidateEr
   if (pins === 0)
     return {
       kind: "yes",
-      headline: "Yes: FP16 works here, no pins needed.",
-      detail: `With every layer in FP16, ${errorPhrase(mixed, v.tolerance)} (${measured}).`,
+      headline: `Yes: ${v.word} works here, no pins needed.`,
+      detail: `With every layer in ${v.word}, ${errorPhrase(mixed, v.tolerance)} (${measured}).`,
       notes,
       next,
     };
@@ -92,14 +92,14 @@ function errorPhrase(c: CandidateError, tolerance: number): string {
 function alarmOf(v: View): string | undefined {
   const silent = v.origins.filter((o) => o.kind === "silent-overflow").length;
   if (silent === 0) return undefined;
-  return `${plural(silent, "silent overflow")} in FP16: values become infinite inside, and the final outputs end finite and wrong. Looking for NaN or Inf in the outputs does not show it.`;
+  return `${plural(silent, "silent overflow")} in ${v.word}: values become infinite inside, and the final outputs end finite and wrong. Looking for NaN or Inf in the outputs does not show it.`;
 }
 
 function notesOf(v: View, half: CandidateError | undefined): string[] {
   const notes: string[] = [];
   if (v.plain?.nonFinite && half !== v.plain && half?.nonFinite === false)
     notes.push(
-      "A plain conversion of the file gives outputs that are not finite: it writes constants beyond 65504 as infinite. `halfscope apply` keeps them finite, and that is what the figures above measure.",
+      `A plain conversion of the file gives outputs that are not finite: it writes constants beyond ${rangeEnd[v.word]} as infinite. \`halfscope apply\` keeps them finite, and that is what the figures above measure.`,
     );
   const swept = v.result.recommendation;
   if (swept?.heldBackError !== undefined && v.result.verdict === undefined)

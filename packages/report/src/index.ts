@@ -3,3 +3,4 @@ export { renderMarkdown } from "./markdown.js";
 export { renderHtml } from "./page.js";
 export { renderTerminalSummary } from "./terminal.js";
 export { type ExampleOptions, exampleResult } from "./testing/example-result.js";
+export { wordOf } from "./view.js";

@@ -13,7 +13,7 @@ export function renderMarkdown(result: ResultDocument): string {
   const v = viewOf(result);
   const answer = answerOf(v);
   const lines = [
-    `# FP16 precision of ${code(result.model.path)}`,
+    `# ${v.word} precision of ${code(result.model.path)}`,
     "",
     `**${escapeMarkdown(answer.headline)}** ${escapeMarkdown(answer.detail)}`,
     ...(answer.alarm === undefined ? [] : ["", `**${escapeMarkdown(answer.alarm)}**`]),
@@ -56,7 +56,7 @@ function layers(v: View): string[] {
       return `| ${code(id)} | ${escapeMarkdown(v.layers.get(id)?.kind ?? "")} | ${error(r?.isolated)} | ${error(r?.accumulated)} | ${number(v.sensitivity.get(id)?.outputError)} |`;
     }),
     "",
-    "Relative L2; cost is the change of the final outputs when only this layer is in FP16.",
+    `Relative L2; cost is the change of the final outputs when only this layer is in ${v.word}.`,
   ];
 }
 

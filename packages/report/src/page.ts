@@ -54,13 +54,13 @@ export function renderHtml(result: ResultDocument): string {
 <meta name="referrer" content="no-referrer">
 <meta name="generator" content="halfscope ${shortName(result.environment.halfscope, 40)}">
 <link rel="icon" href="data:,">
-<title>${title}: FP16 precision</title>
+<title>${title}: ${view.word} precision</title>
 <style>${trusted(styleSheet)}</style>
 </head>
 <body>
 <div class="page">
 <header>
-<p class="over">halfscope: FP16 against FP32, layer by layer</p>
+<p class="over">halfscope: ${view.word} against FP32, layer by layer</p>
 <h1>${nameOf(fileName(result.model.path), 80)}</h1>
 <p class="small">${bytes(result.model.sizeBytes)}, ${millions(result.model.parameters)} parameters, ${plural(result.model.nodes, "node")} in ${plural(result.layers.length, "layer")}</p>
 <nav aria-label="Contents"><ol>${parts.map((p) => html`<li><a href="#${p.id}">${p.title}</a></li>`)}</ol></nav>
@@ -68,7 +68,7 @@ export function renderHtml(result: ResultDocument): string {
 <main>
 ${parts.map(renderSection)}
 </main>
-${footer}
+${footer(view.word)}
 </div>
 <script>${trusted(clientScript)}</script>
 </body>
@@ -96,15 +96,15 @@ function fileName(path: string): string {
   return /^(model|graph|network)\.onnx$/i.test(name) && /\w/.test(folder) ? `${folder}/${name}` : name;
 }
 
-const footer = html`<footer><details><summary>Words on this page</summary><dl>
+const footer = (word: View["word"]): Markup => html`<footer><details><summary>Words on this page</summary><dl>
 <dt>reference</dt><dd>the model as it runs in FP32</dd>
-<dt>candidate</dt><dd>the model as it runs in FP16, or mixed</dd>
+<dt>candidate</dt><dd>the model as it runs in ${word}, or mixed</dd>
 <dt>layer</dt><dd>what a person calls a layer: one node, or the nodes of one recognised pattern</dd>
 <dt>relative L2</dt><dd>length of the difference over the length of the reference: 0.01 is one percent</dd>
 <dt>isolated error</dt><dd>what a layer's own roundings add when its inputs are the reference's</dd>
 <dt>accumulated error</dt><dd>what arrived at a layer when the whole candidate ran</dd>
-<dt>sensitivity</dt><dd>change of the final outputs when only this layer's roundings are in FP16</dd>
+<dt>sensitivity</dt><dd>change of the final outputs when only this layer's roundings are in ${word}</dd>
 <dt>pin</dt><dd>keep a layer in FP32</dd>
 <dt>silent overflow</dt><dd>an infinity or a lost value inside that ends in finite, wrong outputs</dd>
-<dt>ulp</dt><dd>distance between neighbouring FP16 numbers at the reference's magnitude; rounding alone costs at most half of one</dd>
+<dt>ulp</dt><dd>distance between neighbouring FP16 numbers at the reference's magnitude; rounding to FP16 alone costs at most half of one</dd>
 </dl></details></footer>`;

@@ -1,6 +1,7 @@
 import {
   type ErrorStats,
   type ErrorSummary,
+  halfWords,
   type Layer,
   type LayerSensitivity,
   type Measurements,
@@ -25,6 +26,8 @@ export interface CandidateError {
 /** A result with its parts looked up by layer: what the sections share. */
 export interface View {
   result: ResultDocument;
+  /** What the candidate computes in, in words. */
+  word: "FP16" | "BF16";
   tolerance: number;
   layers: ReadonlyMap<string, Layer>;
   ranked: ReadonlyMap<string, RankedLayer>;
@@ -43,14 +46,21 @@ export interface View {
   commands: { compare: string; sweep: string; recommend: string; verify: string; debug: string };
 }
 
+/** What a result's candidate computes in, in words. */
+export const wordOf = (result: Pick<ResultDocument, "options">): "FP16" | "BF16" => halfWords[result.options.precision ?? "float16"];
+/** Where the candidate's numbers end: what constants beyond become finite as. BF16 has FP32's range but for its last half of a percent. */
+export const rangeEnd: Readonly<Record<"FP16" | "BF16", string>> = { FP16: "65504", BF16: "3.39e38" };
+
 export function viewOf(result: ResultDocument): View {
   const { recommendation, sensitivity, ranking } = result;
   const model = shellWord(result.model.path);
   const tolerance = recommendation?.tolerance ?? result.verdict?.tolerance ?? result.options.tolerance;
   const option = tolerance === 0.01 ? "" : ` --tolerance ${tolerance}`;
+  const precision = result.options.precision === "bfloat16" ? " --precision bf16" : "";
   const origins = (ranking?.origins ?? []).toSorted((a, b) => loudness[a.kind] - loudness[b.kind]);
   return {
     result,
+    word: wordOf(result),
     tolerance,
     layers: new Map(result.layers.map((l) => [l.id, l])),
     ranked: new Map(ranking?.layers.map((l) => [l.layer, l])),
@@ -63,11 +73,11 @@ export function viewOf(result: ResultDocument): View {
     finite: fromVerdict(result.verdictAllHalf, 0) ?? fromTrial(recommendation?.trials.find((t) => t.pins.length === 0)),
     mixed: mixedOf(result),
     commands: {
-      compare: `halfscope compare ${model} -o results${option}`,
-      sweep: `halfscope sweep ${model} -o results${option}`,
+      compare: `halfscope compare ${model} -o results${option}${precision}`,
+      sweep: `halfscope sweep ${model} -o results${option}${precision}`,
       recommend: `halfscope recommend results${option}`,
       verify: `halfscope verify ${model} mixed.onnx${option}`,
-      debug: `halfscope debug ${model} -o results${option}`,
+      debug: `halfscope debug ${model} -o results${option}${precision}`,
     },
   };
 }

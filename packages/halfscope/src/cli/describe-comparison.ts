@@ -1,5 +1,6 @@
 import { outputErrorFrom } from "@halfscope/analysis";
 import type { ErrorSummary, Measurements, ResultDocument } from "@halfscope/core";
+import { wordOf } from "@halfscope/report";
 import { table } from "./table.js";
 import { clip, given, number, quote, safe, shorten } from "./text.js";
 
@@ -9,7 +10,7 @@ const shown = 25;
 export function describeComparison(result: ResultDocument): string {
   const lines: string[] = [];
   const { ranking, accumulated } = result;
-  const candidate = result.model.restored ? "The file as it is" : "All FP16";
+  const candidate = result.model.restored ? "The file as it is" : `All ${wordOf(result)}`;
   if (accumulated !== undefined && Object.keys(accumulated.outputs).length === 0)
     lines.push("No final output is a float: tensors inside are compared, and nothing is said about the outputs.");
   else if (accumulated !== undefined) {
@@ -20,7 +21,7 @@ export function describeComparison(result: ResultDocument): string {
         : `${candidate}: relative L2 error of the final outputs ${number(error)} (largest difference ${number(maxAbs)}); tolerance ${given(result.options.tolerance)}: ${error <= result.options.tolerance ? "within" : "NOT within"}.`,
     );
   }
-  lines.push(...describeOrigins(result), ...describeDecisions(accumulated));
+  lines.push(...describeOrigins(result), ...describeDecisions(accumulated, wordOf(result)));
   if (ranking !== undefined) {
     const kinds = new Map(result.layers.map((l) => [l.id, l.kind]));
     const cell = (e: ErrorSummary | undefined) =>
@@ -50,16 +51,16 @@ export function describeComparison(result: ResultDocument): string {
 }
 
 /** Decisions that fell otherwise: they explain errors that no rounding does. */
-function describeDecisions(accumulated: Measurements | undefined): string[] {
+function describeDecisions(accumulated: Measurements | undefined, word: string): string[] {
   const { changed = [], compared = 0 } = accumulated?.decisions ?? {};
   if (changed.length === 0) return [];
   return [
-    `DECISIONS CHANGED in ${changed.length} of ${compared} integer and boolean tensors that FP16 reaches:`,
+    `DECISIONS CHANGED in ${changed.length} of ${compared} integer and boolean tensors that ${word} reaches:`,
     ...changed
       .slice(0, 5)
       .map(
         (d) =>
-          `  ${clip(safe(d.tensor))}: ${d.differing} of ${d.count} elements, ${d.firstIndex < 0 ? "in tensors of two shapes" : `first [${d.firstIndex}]: ${d.reference} in FP32, ${d.candidate} in FP16`}`,
+          `  ${clip(safe(d.tensor))}: ${d.differing} of ${d.count} elements, ${d.firstIndex < 0 ? "in tensors of two shapes" : `first [${d.firstIndex}]: ${d.reference} in FP32, ${d.candidate} in ${word}`}`,
       ),
     ...(changed.length > 5 ? [`  ... and ${changed.length - 5} more (see --json)`] : []),
   ];

@@ -1,4 +1,5 @@
-import type { ResultDocument, Verdict } from "@halfscope/core";
+import { halfWords, type ResultDocument, type Verdict } from "@halfscope/core";
+import { wordOf } from "@halfscope/report";
 import { table } from "./table.js";
 import { clip, given, number, percent, safe, wrap } from "./text.js";
 
@@ -8,7 +9,7 @@ export function describeRecommendation(result: ResultDocument): string {
   if (r === undefined) return "No recommendation was made.";
   const head =
     r.outcome === "no-pins-needed"
-      ? `FP16 is fine: ${number(r.measuredError)} relative L2 at a tolerance of ${given(r.tolerance)}. No pins needed.`
+      ? `${wordOf(result)} is fine: ${number(r.measuredError)} relative L2 at a tolerance of ${given(r.tolerance)}. No pins needed.`
       : r.outcome === "pins-found"
         ? `${r.pins.length} layers in FP32 bring the error to ${number(r.measuredError)} relative L2 (tolerance ${given(r.tolerance)}).`
         : `No set of pins met the tolerance of ${given(r.tolerance)}: the best has ${number(r.measuredError)}.`;
@@ -53,7 +54,7 @@ export function describeVerdict(v: Verdict): string {
       ]),
       { numeric: [1, 2, 3, 4, 5] },
     ),
-    `${v.sitesOn} tensors are rounded, ${v.halfWeights} weights are FP16, ${v.casts} Casts.`,
+    `${v.sitesOn} tensors are rounded, ${v.halfWeights} weights are ${(v.types ?? ["float16"]).map((t) => halfWords[t]).join(" or ")}, ${v.casts} Casts.`,
     ...describeMapping(v),
     ...describeLosses(v),
   ].join("\n");

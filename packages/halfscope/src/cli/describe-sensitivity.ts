@@ -1,4 +1,5 @@
 import type { ResultDocument } from "@halfscope/core";
+import { wordOf } from "@halfscope/report";
 import { describeOrigins } from "./describe-comparison.js";
 import { table } from "./table.js";
 import { clip, number, safe } from "./text.js";
@@ -13,7 +14,7 @@ export function describeSensitivity(result: ResultDocument): string {
   return [
     ...describeOrigins(result),
     ...(s.basePins.length > 0 ? [`Swept with ${s.basePins.length} layers pinned: ${clip(safe(s.basePins.join(", ")))}.`] : []),
-    `All sites in FP16: ${number(s.measuredError)} relative L2 measured, ${number(s.predictedError)} predicted from the sites (root of summed squares).`,
+    `All sites in ${wordOf(result)}: ${number(s.measuredError)} relative L2 measured, ${number(s.predictedError)} predicted from the sites (root of summed squares).`,
     "",
     `Layers, by what they cost the final outputs (${Math.min(shown, s.layers.length)} of ${s.layers.length}):`,
     table(

@@ -1,4 +1,4 @@
-import { UsageError } from "@halfscope/core";
+import { type HalfType, UsageError } from "@halfscope/core";
 import type { Argv } from "yargs";
 import type { WorkbenchOptions } from "../pipeline/workbench.js";
 import type { Context } from "./context.js";
@@ -40,8 +40,18 @@ export const runOptions = <T>(y: Argv<T>) =>
       choices: ["pytorch"] as const,
       default: "pytorch" as const,
       group: "Run:",
-      describe: "what the candidate behaves like: every ONNX node rounds to FP16, sums in FP32",
+      describe: "what the candidate behaves like: every ONNX node rounds to FP16 (or BF16), sums in FP32",
     });
+
+/** Of commands that measure anew; others read what was measured from a folder or a file. */
+export const precisionOption = <T>(y: Argv<T>) =>
+  y.option("precision", {
+    choices: ["fp16", "bf16"] as const,
+    default: "fp16" as const,
+    group: "Run:",
+    describe: "what the candidate computes in; a file that is in one of them already is measured in that",
+  });
+export const precisions: Readonly<Record<"fp16" | "bf16", HalfType>> = { fp16: "float16", bf16: "bfloat16" };
 
 export const toleranceOption = <T>(y: Argv<T>) =>
   y.option("tolerance", {
@@ -62,6 +72,7 @@ export interface RunArguments {
   samples: number;
   seed: number;
   threads?: number | undefined;
+  precision?: "fp16" | "bf16" | undefined;
 }
 
 /** What `Workbench.open` needs, from the command line. Throws ERR_OPTION. */
@@ -74,6 +85,7 @@ export function workbenchOptions(args: RunArguments, context: Context): Workbenc
     samples: whole("--samples", args.samples, 1),
     seed: whole("--seed", args.seed, 0),
     ...(threads !== undefined && { threads }),
+    ...(args.precision && { precision: precisions[args.precision] }),
     progress: context.progress,
     signal: context.signal,
   };

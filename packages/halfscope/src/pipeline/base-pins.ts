@@ -31,7 +31,7 @@ export async function pinOverflows(
     last = measured;
     const stats = new Map(measured.tensors.map((t) => [t.tensor, t.stats]));
     const before = pins.size;
-    for (const origin of findOrigins(measured, bench.view, new Set())) {
+    for (const origin of findOrigins(measured, bench.view, new Set(), bench.precision)) {
       if (!origins.has(origin.tensor)) origins.set(origin.tensor, origin);
       if (origin.kind === "harmless-overflow") continue;
       for (const layer of layersToPin(origin.tensor, origin.layer))

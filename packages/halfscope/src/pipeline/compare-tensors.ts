@@ -74,7 +74,9 @@ export async function compareMappedTensors(
     coverage: { compared: tensors.length, "not-float": 0, constant: 0, "not-executed": 0, "not-supported": names.unmapped.length },
     notSupported: names.unmapped.map((tensor) => ({ tensor, reason: "it has no counterpart in the original" })),
   };
-  const origins = findOrigins(measurements, subject.view, new Set());
+  const found16 = [...converted.types.values()].some((t) => t.dtype === "float16");
+  const type: HalfType = !found16 && [...converted.types.values()].some((t) => t.dtype === "bfloat16") ? "bfloat16" : "float16";
+  const origins = findOrigins(measurements, subject.view, new Set(), type);
   return { measurements, origins, layers: lossesOf(measurements, origins, bench.layers, pairs) };
 }
 

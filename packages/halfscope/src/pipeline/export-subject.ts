@@ -36,11 +36,11 @@ export async function openResult(folder: string, modelPath: string | undefined):
   const notes: string[] = half === undefined ? [] : ["The model is in FP16 already: other converters need its FP32 original."];
   const plan = await planOf(folder, result);
   const types = await typesOf(model, view, result, notes);
-  const nodes = nodesOf(view, result, plan ?? allHalf(file.digest, "finite"), types, folder);
+  const nodes = nodesOf(view, result, plan ?? allHalf(file.digest, "finite", result.options.precision), types, folder);
   return {
     subject: {
       result,
-      plan: plan ?? allHalf(file.digest, "finite"),
+      plan: plan ?? allHalf(file.digest, "finite", result.options.precision),
       nodes,
       nameCounts: countNames(file.graph, new Map()),
       modelPath: file.path,

@@ -116,6 +116,7 @@ async function openBench(subject: ExportSubject, o: ExportOptions): Promise<{ be
     shapes: Object.fromEntries(first.map((f) => [f.name, f.dims])),
     seed: result.options.seed,
     samples: Math.max(1, result.options.samples),
+    precision: result.options.precision,
     ...(o.threads !== undefined && { threads: o.threads }),
     progress: o.progress,
     ...(o.signal && { signal: o.signal }),

@@ -68,7 +68,7 @@ export async function compareStep(bench: Workbench, o: { observe?: ((tensor: str
   const ranges = new Map(accumulated.tensors.map((t) => [t.tensor, rangeOf(t.stats)]));
   const hazards = await bench.hazards((t) => ranges.get(t));
   const constants = new Set(hazards.filter((h) => h.code === "weight-overflow" || h.code === "mask-constant").map((h) => h.tensor));
-  const origins = findOrigins(accumulated, bench.view, constants);
+  const origins = findOrigins(accumulated, bench.view, constants, bench.precision);
   const basePins: { layer: string; reason: string }[] = [...given.pins];
   let repaired: Measurements | undefined;
   if (origins.length > 0) {

@@ -17,7 +17,7 @@ export const shapeOf = (t: Trial, chosen: Trial | undefined): TrialShape =>
   t === chosen ? "chosen" : t.pins.length === 0 ? "half" : t.purpose.startsWith("rule") ? "rule" : "searched";
 
 /** What was tried: share of the work that stays in FP32 against the measured error, with the front of what nothing beats on both. */
-export function trialsChart(trials: readonly Trial[], chosen: Trial | undefined, tolerance: number): Markup {
+export function trialsChart(trials: readonly Trial[], chosen: Trial | undefined, tolerance: number, word = "FP16"): Markup {
   const drawable = trials.filter((t) => Number.isFinite(t.fp32Share));
   const shown = drawable.filter((t, i) => i < mostTrials || t === chosen);
   if (shown.length === 0) return nothing;
@@ -48,7 +48,7 @@ export function trialsChart(trials: readonly Trial[], chosen: Trial | undefined,
     frame,
     `${shown.length} measured sets of pins: error against the share of work in FP32`,
     content,
-    html`<span class="key">${legendItem("half", "every layer in FP16")}${legendItem("searched", "tried on the way")}${legendItem("rule", "suggested by rule")}${legendItem("chosen", "recommended")}<span class="key-item"><svg width="16" height="12" aria-hidden="true"><path class="predicted" d="M3,6h10"/></svg> predicted from the sweep</span><span class="key-item"><svg width="16" height="12" aria-hidden="true"><path class="front" d="M1,3h7v6h7"/></svg> best error for a share</span></span>`,
+    html`<span class="key">${legendItem("half", `every layer in ${word}`)}${legendItem("searched", "tried on the way")}${legendItem("rule", "suggested by rule")}${legendItem("chosen", "recommended")}<span class="key-item"><svg width="16" height="12" aria-hidden="true"><path class="predicted" d="M3,6h10"/></svg> predicted from the sweep</span><span class="key-item"><svg width="16" height="12" aria-hidden="true"><path class="front" d="M1,3h7v6h7"/></svg> best error for a share</span></span>`,
   );
 }
 

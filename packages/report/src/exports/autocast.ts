@@ -1,3 +1,4 @@
+import { wordOf } from "../view.js";
 import { commandLines, pythonPattern, scriptHead, shellQuote } from "./shell.js";
 import { addressPins, type ExportedFormat, type ExportSubject } from "./subject.js";
 
@@ -11,7 +12,7 @@ export function exportAutocast(subject: ExportSubject): ExportedFormat {
   const { nodes, lost } = addressPins(subject, (name) => (/[\r\n]/.test(name) ? "its name holds a line feed" : undefined));
   const words = [
     "--low_precision_type",
-    "fp16",
+    wordOf(subject.result) === "FP16" ? "fp16" : "bf16",
     "--keep_io_types",
     "--data_max",
     "inf",

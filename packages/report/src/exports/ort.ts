@@ -1,3 +1,4 @@
+import { wordOf } from "../view.js";
 import { address, addressPins, type ExportedFormat, type ExportSubject } from "./subject.js";
 
 /**
@@ -22,6 +23,11 @@ export function exportOrt(subject: ExportSubject): ExportedFormat {
     casts_to_float: casts.nodes.map((n) => n.name),
   };
   const notes = [
+    ...(wordOf(subject.result) === "FP16"
+      ? []
+      : [
+          "The plan is for BF16, and neither tool converts to it: convert.py makes FP16, which was not measured. Use the model that `halfscope apply` writes.",
+        ]),
     "Both tools keep a list of operator types in FP32 besides (op_block_list), because they lack FP16 kernels.",
     ...(constants.lost.length === 0
       ? []

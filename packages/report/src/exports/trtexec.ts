@@ -1,3 +1,4 @@
+import { wordOf } from "../view.js";
 import { commandLines, scriptHead, shellQuote } from "./shell.js";
 import { addressPins, type ExportedFormat, type ExportFile, type ExportNode, type ExportSubject } from "./subject.js";
 
@@ -44,8 +45,9 @@ export function exportTrtexec(subject: ExportSubject, version: TrtexecVersion, i
     loads.push(`${said(input.name)}:${path}`);
     if (input.dynamic) shapes.push(`${said(input.name)}:${input.dims.length === 0 ? "1" : input.dims.join("x")}`);
   });
+  const bf16 = wordOf(subject.result) === "BF16";
   const words = [
-    "--fp16",
+    version === "10" && bf16 ? "--bf16" : "--fp16",
     "--noTF32",
     ...(layers.length === 0 ? [] : ["--precisionConstraints=obey", `--layerPrecisions=${list(layers)}`]),
     ...(typed.length === 0 ? [] : [`--layerOutputTypes=${list(typed)}`]),
@@ -55,6 +57,8 @@ export function exportTrtexec(subject: ExportSubject, version: TrtexecVersion, i
     "--profilingVerbosity=detailed",
     "--exportLayerInfo=layers.json",
   ];
+  if (bf16 && version === "8.6")
+    notes.push("The plan is for BF16, which TensorRT 8.6 does not have: the flags say FP16, which was not measured.");
   const longest = Math.max(...words.map((w) => new TextEncoder().encode(w).length));
   if (longest >= longestWord)
     notes.push(

@@ -33,7 +33,7 @@ function ranked(v: View, layers: readonly RankedLayer[]): Markup {
     return html`<tr><td>${nameOf(l.layer, 64)}</td><td>${kindWord(v.layers.get(l.layer)?.kind)}</td><td class="bar-cell">${bar(total, largest, [{ kind: "one", value: 1 }])}</td>${isBroken(e) ? html`<td class="n alarm" title="${e.nonFiniteMismatch} of ${e.count} elements">not finite</td>` : numberCell(e.relativeL2)}${[e.maxAbs, e.meanAbs, e.meanUlp].map((x) => numberCell(e.count > e.nonFiniteMismatch ? x : undefined))}</tr>`;
   });
   const exact = layers.filter((l) => l.isolated !== undefined && !isBroken(l.isolated) && l.isolated.maxAbs === 0).length;
-  return html`${table([text("layer"), text("kind"), text("isolated"), numeric("relative L2"), numeric("largest"), numeric("mean"), numeric("mean ulps", "mean error in units of the last place of FP16; rounding alone makes 0.25")], rows)}<p class="small">${plural(layers.length, "layer")} measured, ${plural(exact, "layer")} exact. All of them are in the <a href="#layers">table of layers</a>.</p>`;
+  return html`${table([text("layer"), text("kind"), text("isolated"), numeric("relative L2"), numeric("largest"), numeric("mean"), numeric("mean ulps", `mean error in units of the last place of FP16; rounding alone makes ${v.word === "FP16" ? "0.25" : "2 in BF16"}`)], rows)}<p class="small">${plural(layers.length, "layer")} measured, ${plural(exact, "layer")} exact. All of them are in the <a href="#layers">table of layers</a>.</p>`;
 }
 
 /** Blocks by kinds, the worst isolated error of each; shaded in equal factors. */

@@ -12,8 +12,7 @@ export function costSection(v: View): Section {
   return {
     id: "cost",
     title: "What does each layer cost the final outputs?",
-    intro:
-      "Sensitivity: how much the final outputs change when only this layer's roundings are in FP16 and all others are not. This, not the error inside, decides what is worth pinning.",
+    intro: `Sensitivity: how much the final outputs change when only this layer's roundings are in ${v.word} and all others are not. This, not the error inside, decides what is worth pinning.`,
     body:
       sensitivity === undefined
         ? notMeasured("What each layer costs", v.commands.sweep)

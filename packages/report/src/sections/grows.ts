@@ -19,8 +19,7 @@ export function growsSection(v: View): Section {
   return {
     id: "grows",
     title: "Where does it grow?",
-    intro:
-      "Accumulated error: how far a layer's output is off when the whole candidate ran in FP16, so everything that arose before it has arrived.",
+    intro: `Accumulated error: how far a layer's output is off when the whole candidate ran in ${v.word}, so everything that arose before it has arrived.`,
     body:
       errors.size === 0
         ? notMeasured("The accumulated error", v.commands.compare)

@@ -14,12 +14,14 @@ export function hazardsSection(v: View): Section {
     id: "hazards",
     title: "What could still go wrong?",
     intro:
-      "Hazards: reasons in the graph, its constants and its ranges why FP16 may fail, whether or not it did with these inputs, and how close the values come to the ends of FP16.",
+      v.word === "FP16"
+        ? "Hazards: reasons in the graph, its constants and its ranges why FP16 may fail, whether or not it did with these inputs, and how close the values come to the ends of FP16."
+        : "Hazards: reasons in the graph why BF16 may fail, whether or not it did with these inputs. BF16 has FP32's range, so those that are about FP16's range are left out.",
     body: html`${
       hazards.length === 0
         ? html`<p>${measured === undefined ? html`No hazards are in this result; <code>halfscope inspect</code> looks for those that need no run.` : "No hazards were found."}</p>`
         : hazardTable(hazards)
-    }${measured !== undefined && html`<h3>How close values come to the ends of FP16</h3>${exponentChart(measured)}${headroom(v)}`}`,
+    }${measured !== undefined && v.word === "FP16" && html`<h3>How close values come to the ends of FP16</h3>${exponentChart(measured)}${headroom(v)}`}`,
   };
 }
 

@@ -2,7 +2,7 @@ import type { ErrorSummary, Layer } from "@halfscope/core";
 import { absent, count, nameOf, numberCell } from "../format.js";
 import { html, type Markup } from "../markup.js";
 import { shortName } from "../names.js";
-import { isBroken, type View } from "../view.js";
+import { isBroken, rangeEnd, type View } from "../view.js";
 import { kindWord, numeric, type Section, table, text } from "./section.js";
 
 /** Beyond this the page would no longer open at once; what is left out is the quietest. */
@@ -23,7 +23,7 @@ export function layersSection(v: View): Section {
     numeric("max"),
     numeric("mean"),
     numeric("cost", "relative L2 change of the final outputs"),
-    numeric("reach", "largest magnitude of the reference; FP16 ends at 65504"),
+    numeric("reach", `largest magnitude of the reference; ${v.word} ends at ${rangeEnd[v.word]}`),
     text("notes"),
   ];
   return {

@@ -2,7 +2,7 @@ import type { FeedSummary, Measurements, TensorStatus } from "@halfscope/core";
 import { bytes, count, countCell, millions, nameOf, number, plural, seconds } from "../format.js";
 import { html, type Markup, type Renderable } from "../markup.js";
 import { longName, sentence, shortName } from "../names.js";
-import type { View } from "../view.js";
+import { rangeEnd, type View } from "../view.js";
 import { folded, notMeasured, numeric, quoted, type Section, table, text } from "./section.js";
 
 export function methodSection(v: View): Section {
@@ -94,7 +94,7 @@ function coverage(v: View): Markup {
       html`<tr><td>${m.mode}</td>${statuses.map((s) => countCell(m.coverage[s] ?? 0))}${countCell(statuses.reduce((n, s) => n + (m.coverage[s] ?? 0), 0))}<td>${m.constants === "overflow" ? "become infinite (plain cast)" : "stay finite"}</td></tr>`,
   );
   const unsupported = new Map(measured.flatMap((m) => m.notSupported.map((n) => [n.tensor, n.reason] as const)));
-  return html`<p>Every tensor of the model is in exactly one column.</p>${table([text("mode"), ...statuses.map((s) => numeric(statusWords[s])), numeric("all"), text("constants beyond 65504")], rows)}${
+  return html`<p>Every tensor of the model is in exactly one column.</p>${table([text("mode"), ...statuses.map((s) => numeric(statusWords[s])), numeric("all"), text(`constants beyond ${rangeEnd[v.word]}`)], rows)}${
     unsupported.size > 0 &&
     folded([...unsupported].slice(0, 1000), 10, "Not supported", (part) =>
       table(

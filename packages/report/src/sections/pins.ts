@@ -30,7 +30,7 @@ function summary(v: View, r: Recommendation): Markup {
   const held = r.heldBackError !== undefined && html`, and ${exactly(r.heldBackError)} on samples that they were not chosen on`;
   const file =
     verdict !== undefined &&
-    html` The written file has ${count(verdict.halfWeights)} weights in FP16, ${count(verdict.casts)} Casts and ${count(verdict.sitesOn)} rounded tensors.${verdict.unmappedTensors > 0 && html` ${count(verdict.unmappedTensors)} of its float tensors have no counterpart in the original by name.`}`;
+    html` The written file has ${count(verdict.halfWeights)} weights in ${v.word}, ${count(verdict.casts)} Casts and ${count(verdict.sitesOn)} rounded tensors.${verdict.unmappedTensors > 0 && html` ${count(verdict.unmappedTensors)} of its float tensors have no counterpart in the original by name.`}`;
   if (r.pins.length === 0)
     return html`<p>No layer needs to be pinned: the error is ${exactly(r.measuredError)} at a tolerance of ${exactly(r.tolerance)}${held}.${r.outcome === "not-met" && " The tolerance is not met, and no set of pins was found that meets it."}${file}</p>`;
   return html`<p>${plural(r.pins.length, "pin")}${share !== undefined && html`, ${percent(share)} of the work,`} bring the error${from} to ${exactly(r.measuredError)}${held}; the tolerance is ${exactly(r.tolerance)}${r.outcome === "not-met" && html` and is <strong class="alarm">not met</strong>`}.${file}</p>`;
@@ -74,5 +74,5 @@ function trials(v: View, r: Recommendation): Markup | false {
   const chosen = chosenTrial(v.result);
   const row = (t: Trial) =>
     html`<tr><td>${shortName(t.purpose, 40)}${t === chosen && html` <span class="tag">recommended</span>`}</td>${numberCell(t.pins.length, count(t.pins.length))}${numberCell(t.fp32Share, percent(t.fp32Share))}${numberCell(t.predictedError)}${t.nonFinite ? html`<td class="n alarm">not finite</td>` : numberCell(t.measuredError)}<td>${!t.nonFinite && t.measuredError <= r.tolerance ? "within" : "not within"}</td></tr>`;
-  return html`<h3>Everything that was tried</h3>${trialsChart(r.trials, chosen, r.tolerance)}<details><summary>The ${plural(r.trials.length, "measured set")} of pins as a table</summary>${table([text("tried as"), numeric("pins"), numeric("work in FP32"), numeric("predicted"), numeric("measured"), text(`tolerance ${number(r.tolerance)}`)], r.trials.slice(0, 2000).map(row), { sortable: true })}</details>`;
+  return html`<h3>Everything that was tried</h3>${trialsChart(r.trials, chosen, r.tolerance, v.word)}<details><summary>The ${plural(r.trials.length, "measured set")} of pins as a table</summary>${table([text("tried as"), numeric("pins"), numeric("work in FP32"), numeric("predicted"), numeric("measured"), text(`tolerance ${number(r.tolerance)}`)], r.trials.slice(0, 2000).map(row), { sortable: true })}</details>`;
 }

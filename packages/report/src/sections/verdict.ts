@@ -3,14 +3,14 @@ import { answerOf } from "../answer.js";
 import { type RulerMark, rulerChart } from "../charts/ruler.js";
 import { count, exactly, nameOf, numberCell, percent, plural } from "../format.js";
 import { html, type Markup, nothing } from "../markup.js";
-import { type CandidateError, meets, type View } from "../view.js";
+import { type CandidateError, meets, rangeEnd, type View } from "../view.js";
 import { numeric, quoted, type Section, table, text } from "./section.js";
 
 export function verdictSection(v: View): Section {
   const answer = answerOf(v);
   return {
     id: "verdict",
-    title: "Does FP16 work here?",
+    title: `Does ${v.word} work here?`,
     intro: html`A candidate passes when every final output stays finite and its relative L2 error against FP32 (the length of the difference over the length of the reference; 0.01 is one percent) is at most the tolerance, here ${exactly(v.tolerance)}.`,
     body: html`<div class="answer answer-${answer.kind}"><p class="headline">${answer.headline}</p><p>${answer.detail}</p>${answer.alarm !== undefined && html`<p class="note alarm"><strong>${answer.alarm}</strong></p>`}${answer.notes.map((n) => html`<p class="note">${quoted(n)}</p>`)}${answer.next !== undefined && html`<p class="note">Next: <code>${answer.next}</code></p>`}</div>${candidates(v)}${outputs(v)}`,
   };
@@ -20,14 +20,14 @@ function candidates(v: View): Markup {
   const pins = v.pins.size;
   const list: { label: string; help: string; c: CandidateError | undefined; chosen: boolean }[] = [
     {
-      label: "every layer in FP16, plain cast",
-      help: "Constants beyond 65504 become infinite, as a plain conversion writes them; first sample.",
+      label: `every layer in ${v.word}, plain cast`,
+      help: `Constants beyond ${rangeEnd[v.word]} become infinite, as a plain conversion writes them; first sample.`,
       c: v.plain,
       chosen: false,
     },
     {
-      label: "every layer in FP16, finite constants",
-      help: "Constants beyond 65504 are written as 65504, as halfscope apply does.",
+      label: `every layer in ${v.word}, finite constants`,
+      help: `Constants beyond ${rangeEnd[v.word]} are written as ${rangeEnd[v.word]}, as halfscope apply does.`,
       c: v.finite,
       chosen: false,
     },
@@ -57,7 +57,7 @@ function outputs(v: View): Markup {
   const { verdict, accumulated } = v.result;
   const all = Object.entries(verdict?.outputs ?? accumulated?.outputs ?? {});
   if (all.length === 0) return nothing;
-  const whose = verdict !== undefined ? `the written file, ${plural(verdict.samples, "sample")}` : "every layer in FP16, plain cast";
+  const whose = verdict !== undefined ? `the written file, ${plural(verdict.samples, "sample")}` : `every layer in ${v.word}, plain cast`;
   const rows = all.map(([name, s]) => {
     const range = `${numberText(s.minReference)} … ${numberText(s.maxReferenceValue)}`;
     return html`<tr><td>${nameOf(name)}</td>${ofFinite(finitePairs(s) > 0, relativeL2(s), s.maxAbs, meanAbs(s))}<td class="n">${range}</td>${numberCell(s.nonFiniteMismatch, count(s.nonFiniteMismatch))}${numberCell(s.count, count(s.count))}</tr>`;

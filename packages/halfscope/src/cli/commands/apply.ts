@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { UsageError } from "@halfscope/core";
+import { halfWords, UsageError } from "@halfscope/core";
 import type { Command } from "../command.js";
 import { jsonOption, type RunArguments, runOptions, workbenchOptions } from "../options.js";
 
@@ -25,12 +25,16 @@ export const applyCommand: Command<Arguments> = (context) => ({
       ),
     )
       .option("out", { requiresArg: true, alias: "o", type: "string", demandOption: true, describe: "file to write" })
-      .option("convert-io", { type: "boolean", default: false, describe: "graph inputs and outputs become FP16 too, where the plan is" })
+      .option("convert-io", {
+        type: "boolean",
+        default: false,
+        describe: "graph inputs and outputs become FP16 (or BF16) too, where the plan is",
+      })
       .example("$0 apply bert-large.onnx results/overrides.json -o mixed.onnx", "weights of pinned layers stay as they are"),
   handler: async (args) => {
     const { Workbench } = await import("../../pipeline/workbench.js");
     const { applyPlan } = await import("../../pipeline/apply.js");
-    const { planFromOverrides } = await import("@halfscope/precision");
+    const { planFromOverrides, typeOfOverrides } = await import("@halfscope/precision");
     let text: string;
     try {
       text = await readFile(args.overrides, "utf8");
@@ -40,7 +44,7 @@ export const applyCommand: Command<Arguments> = (context) => ({
         cause,
       });
     }
-    using bench = await Workbench.open(args.model, { ...workbenchOptions(args, context), samples: 1 });
+    using bench = await Workbench.open(args.model, { ...workbenchOptions(args, context), samples: 1, precision: typeOfOverrides(text) });
     const plan = planFromOverrides(text, { digest: bench.model.digest, layers: bench.layers }, args.overrides);
     const applied = await applyPlan(await bench.subject(), plan, args.out, {
       progress: context.progress,
@@ -51,7 +55,7 @@ export const applyCommand: Command<Arguments> = (context) => ({
       args.json,
       () => ({ schema: "halfscope/applied/1", ...applied, pins: plan.pins.length }),
       () =>
-        `${applied.path}: ${(applied.sizeBytes / 1e6).toFixed(1)} MB, ${applied.halfWeights} weights in FP16, ${applied.fullWeights} in FP32, ${applied.casts} Casts, ${plan.pins.length} pinned layers.`,
+        `${applied.path}: ${(applied.sizeBytes / 1e6).toFixed(1)} MB, ${applied.halfWeights} weights in ${halfWords[bench.precision]}, ${applied.fullWeights} in FP32, ${applied.casts} Casts, ${plan.pins.length} pinned layers.`,
     );
   },
 });

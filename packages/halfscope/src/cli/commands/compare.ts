@@ -1,6 +1,14 @@
 import { exitCodes } from "@halfscope/core";
 import type { Command } from "../command.js";
-import { jsonOption, type RunArguments, requireTolerance, runOptions, toleranceOption, workbenchOptions } from "../options.js";
+import {
+  jsonOption,
+  precisionOption,
+  type RunArguments,
+  requireTolerance,
+  runOptions,
+  toleranceOption,
+  workbenchOptions,
+} from "../options.js";
 
 interface Arguments extends RunArguments {
   model: string;
@@ -15,7 +23,11 @@ export const compareCommand: Command<Arguments> = (context) => ({
   command: "compare <model>",
   describe: "one paired run; layers ranked by isolated and accumulated error",
   builder: (y) =>
-    jsonOption(toleranceOption(runOptions(y.positional("model", { type: "string", demandOption: true, describe: "the .onnx file" }))))
+    jsonOption(
+      toleranceOption(
+        precisionOption(runOptions(y.positional("model", { type: "string", demandOption: true, describe: "the .onnx file" }))),
+      ),
+    )
       .option("by", {
         choices: ["relative", "max", "mean"] as const,
         default: "relative" as const,
@@ -29,6 +41,7 @@ export const compareCommand: Command<Arguments> = (context) => ({
       })
       .option("out", { requiresArg: true, alias: "o", type: "string", describe: "folder for result.json" })
       .example("$0 compare bert-large.onnx --dim batch=1 seq=128", "with made-up inputs")
+      .example("$0 compare model.onnx --precision bf16", "bfloat16 instead of FP16")
       .example("$0 compare model.onnx --feed test_data_set_0 --json", "with real ones, for programs"),
   handler: async (args) => {
     const tolerance = requireTolerance(args.tolerance);

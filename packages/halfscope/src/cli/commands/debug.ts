@@ -1,7 +1,15 @@
 import { join } from "node:path";
 import { exitCodes } from "@halfscope/core";
 import type { Command } from "../command.js";
-import { jsonOption, type RunArguments, requireTolerance, runOptions, toleranceOption, workbenchOptions } from "../options.js";
+import {
+  jsonOption,
+  precisionOption,
+  type RunArguments,
+  requireTolerance,
+  runOptions,
+  toleranceOption,
+  workbenchOptions,
+} from "../options.js";
 
 interface Arguments extends RunArguments {
   model: string;
@@ -15,7 +23,11 @@ export const debugCommand: Command<Arguments> = (context) => ({
   command: "debug <model>",
   describe: "the main job: compare, sweep, recommend, apply, verify, report",
   builder: (y) =>
-    jsonOption(toleranceOption(runOptions(y.positional("model", { type: "string", demandOption: true, describe: "the .onnx file" }))))
+    jsonOption(
+      toleranceOption(
+        precisionOption(runOptions(y.positional("model", { type: "string", demandOption: true, describe: "the .onnx file" }))),
+      ),
+    )
       .option("out", {
         requiresArg: true,
         alias: "o",

@@ -34,7 +34,10 @@ export const recommendCommand: Command<Arguments> = (context) => ({
       throw new UsageError("ERR_RESULT", `${args.folder} holds no sweep.`, {
         hint: `Run \`halfscope sweep ${result.model.path} -o ${args.folder}\` first.`,
       });
-    using bench = await Workbench.open(args.model ?? result.model.path, workbenchOptions(args, context));
+    using bench = await Workbench.open(args.model ?? result.model.path, {
+      ...workbenchOptions(args, context),
+      precision: result.options.precision,
+    });
     if (bench.model.digest !== result.model.digest)
       throw new UsageError(
         "ERR_RESULT",

@@ -1,5 +1,13 @@
 import type { Command } from "../command.js";
-import { jsonOption, type RunArguments, requireTolerance, runOptions, toleranceOption, workbenchOptions } from "../options.js";
+import {
+  jsonOption,
+  precisionOption,
+  type RunArguments,
+  requireTolerance,
+  runOptions,
+  toleranceOption,
+  workbenchOptions,
+} from "../options.js";
 
 interface Arguments extends RunArguments {
   model: string;
@@ -14,7 +22,11 @@ export const sweepCommand: Command<Arguments> = (context) => ({
   command: "sweep <model>",
   describe: "what each layer costs the final outputs",
   builder: (y) =>
-    jsonOption(toleranceOption(runOptions(y.positional("model", { type: "string", demandOption: true, describe: "the .onnx file" }))))
+    jsonOption(
+      toleranceOption(
+        precisionOption(runOptions(y.positional("model", { type: "string", demandOption: true, describe: "the .onnx file" }))),
+      ),
+    )
       .option("out", {
         requiresArg: true,
         alias: "o",

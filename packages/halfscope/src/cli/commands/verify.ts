@@ -12,7 +12,7 @@ interface Arguments extends RunArguments {
 
 export const verifyCommand: Command<Arguments> = (context) => ({
   command: "verify <model> <candidate>",
-  describe: "measured verdict on any FP16 or mixed model, ours or another tool's",
+  describe: "measured verdict on any FP16, BF16 or mixed model, ours or another tool's",
   builder: (y) =>
     jsonOption(
       toleranceOption(

@@ -14,7 +14,7 @@ const folder = temporaryFolder();
 let count = 0;
 
 /** A small BERT of nine-node normalizations; the maker writes opset 13, which newer ones read the same. */
-async function bert(opset: number, faults: BertOptions["faults"]): Promise<string> {
+async function bert(opset: number, faults: NonNullable<BertOptions["faults"]>): Promise<string> {
   const path = join(folder, `${count++}.onnx`);
   await makeBert({ path, layers: 2, hidden: 64, heads: 4, vocab: 200, maxPosition: 64, faults });
   if (opset === 13) return path;
@@ -27,7 +27,7 @@ const operators = async (path: string) => (await readModel(path)).graph.nodes.ma
 const common = { samples: 1, threads: 2 };
 
 describe("on a BERT whose squares overflow and whose mask FP16 cannot hold", () => {
-  const faults: BertOptions["faults"] = [{ kind: "mask-constant" }, { kind: "square-overflow", strength: 500, layer: 1 }];
+  const faults: NonNullable<BertOptions["faults"]> = [{ kind: "mask-constant" }, { kind: "square-overflow", strength: 500, layer: 1 }];
 
   it("with opset 17, the fused normalization makes pins needless", async () => {
     const path = await bert(17, faults);

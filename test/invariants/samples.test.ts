@@ -1,7 +1,7 @@
 /** Several samples in one measurement, and sizes that only a run tells. */
 import { join } from "node:path";
 import { measure } from "@halfscope/analysis";
-import { mergeStats, silentProgress } from "@halfscope/core";
+import { type Measurements, mergeStats, silentProgress } from "@halfscope/core";
 import { inferTypes, lacksShapes, OutputEngine, shapesOfFeed } from "@halfscope/engine";
 import { allHalf } from "@halfscope/precision";
 import { describe, expect, it } from "vitest";
@@ -24,7 +24,7 @@ describe.each(["accumulated", "isolated"] as const)("several samples, %s", (mode
     const o = { mode, plan: allHalf(short.model.digest, "finite"), progress: silentProgress };
     const [first, ...others] = samples;
     const together = await measure(first!.subject, first!.feed, o, others);
-    const alone = [];
+    const alone: Measurements[] = [];
     for (const { subject, feed } of samples) alone.push(await measure(subject, feed, o));
     expect(together.coverage).toEqual(alone[0]!.coverage);
     for (const [i, t] of together.tensors.entries())

@@ -65,7 +65,8 @@ export async function debugModel(path: string, o: DebugOptions): Promise<ResultD
   const verdictAllHalf = await verifyAllHalf(bench, o.tolerance);
   await keep({ verdict, verdictAllHalf });
   const fixes = await timed("fixes", () => fixesBeside(bench, compared, overrides, o.folder));
-  if (fixes !== undefined) await keep({ fixes });
+  // Saved in any case: the page shows how long each step took.
+  await keep(fixes === undefined ? {} : { fixes });
   await writeTextFile(join(o.folder, resultFiles.report), renderHtml(result));
   return result;
 }

@@ -18,7 +18,7 @@ const ends = {
 } as const;
 
 /** Finite outputs behind an overflow that are off by less than this are taken for unharmed. */
-const harmThreshold = 0.03;
+export const harmThreshold = 0.03;
 
 /** A tensor whose content is lost by this much because values became zero counts as lost to underflow. */
 const lostThreshold = 0.3;

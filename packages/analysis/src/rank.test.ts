@@ -27,13 +27,15 @@ describe("ranking", () => {
     ]);
   });
 
-  it("of a layer by its worst output; what lies inside counts only when it is not finite", () => {
+  it("of a layer by its worst output; what lies inside counts only when it is not finite and harms what comes out", () => {
     const [layer] = [layerOf("l", { outputs: ["a", "b"] })];
     const summary = (...tensors: Measurement[]) => rankLayers([layer!], { isolated: of(tensors) }, []).layers[0]?.isolated?.tensor;
     const all = [tensor("a", off(0.1), "l"), tensor("b", off(0.2), "l"), tensor("inside", off(0.9), "l")] as const;
     expect(summary(...all)).toBe("b");
     expect(summary(...all, tensor("deep", overflown(1, 1e5), "l"))).toBe("deep");
     expect(summary(tensor("deep", overflown(1, 1e5), "l"), ...all)).toBe("deep");
+    // A mask that overflows in front of a Softmax.
+    expect(summary(tensor("a", off(1e-3), "l"), tensor("deep", overflown(1, 1e5), "l"))).toBe("a");
   });
 
   it("gives kinds and blocks that hold NaN an infinite error, not none", () => {

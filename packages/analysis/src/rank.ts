@@ -1,6 +1,7 @@
 import {
   type ErrorSummary,
   type Layer,
+  type Measurement,
   type Measurements,
   type Origin,
   type RankedLayer,
@@ -8,6 +9,7 @@ import {
   summarise,
   topBlock,
 } from "@halfscope/core";
+import { harmThreshold } from "./origins.js";
 
 export type RankBy = "relative" | "max" | "mean";
 
@@ -70,18 +72,21 @@ function worstByLayer(layers: readonly Layer[], m: Measurements | undefined, by:
   const worst = new Map<string, ErrorSummary>();
   if (m === undefined) return worst;
   const outputs = new Set(layers.flatMap((l) => l.outputs));
-  for (const t of m.tensors) {
-    const broken = t.stats.nonFiniteMismatch > 0;
-    // Tensors inside a layer matter only when something overflows there; what others see are its outputs.
-    if (!outputs.has(t.tensor) && !broken) continue;
+  const take = (t: Measurement) => {
     const summary = summarise(t.tensor, t.stats);
     const before = worst.get(t.layer);
+    const broken = summary.nonFiniteMismatch > 0;
     const worse =
       before === undefined ||
       (broken && before.nonFiniteMismatch === 0) ||
       (broken === before.nonFiniteMismatch > 0 && measures[by](summary) > measures[by](before));
     if (worse) worst.set(t.layer, summary);
-  }
+  };
+  for (const t of m.tensors) if (outputs.has(t.tensor)) take(t);
+  // Tensors inside a layer matter only when something overflows there that harms what others see of it: a mask in front of a Softmax does not.
+  const harmed = new Set([...worst].flatMap(([layer, e]) => (e.nonFiniteMismatch > 0 || e.relativeL2 > harmThreshold ? [layer] : [])));
+  for (const t of m.tensors)
+    if (!outputs.has(t.tensor) && t.stats.nonFiniteMismatch > 0 && (harmed.has(t.layer) || !worst.has(t.layer))) take(t);
   return worst;
 }
 

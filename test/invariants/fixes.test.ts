@@ -50,12 +50,15 @@ describe("on a BERT whose squares overflow and whose mask FP16 cannot hold", () 
     expect(again.outcome).toBe("nothing-to-fix");
   });
 
-  it("with opset 13, the mask is clamped and the rest is refused with what it would take", async () => {
+  it("with opset 13, the normalization is scaled instead, and said to need opset 17 for more", async () => {
     const path = await bert(13, faults);
     const report = await fixModel(path, { ...common });
-    expect(report.fixes.map((f) => f.kind)).toEqual(["clamp-mask"]);
+    expect(report.fixes.map((f) => f.kind)).toEqual(["clamp-mask", "scale-norm"]);
+    expect(report.fixes[0]?.note).toMatch(/masked as a whole/);
     expect(report.none).toEqual([expect.objectContaining({ kind: "fuse-norm", reason: expect.stringMatching(/opset 17.*13/) })]);
     expect(report.fp32Change).toBe(0);
+    expect(report.allHalfBefore).toBeGreaterThan(0.1);
+    expect(report.allHalfAfter).toBeLessThan(0.01);
     expect(report.path).toBeUndefined();
   });
 });

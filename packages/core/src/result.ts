@@ -225,20 +225,37 @@ export interface LayerLoss {
 /** What better fixes than pins bring: edits of the graph, proved by a comparison in FP32. */
 export interface FixReport {
   outcome: "fixed" | "nothing-to-fix" | "changes-too-much";
-  fixes: readonly { id: string; kind: string; title: string; layers: readonly string[] }[];
+  fixes: readonly AppliedFix[];
   /** Fixes that would change FP32 results beyond the tolerance. */
   leftOut: readonly { id: string; title: string; fp32Change: number }[];
   /** Hazards that a fix would answer, and why there is none. */
   none: readonly { layer: string; kind: string; reason: string }[];
   tolerance: number;
-  /** Largest relative L2 of a final output, fixed against original, both in FP32. */
+  /** Largest relative L2 of a final output over all samples, fixed against original, both in FP32. */
   fp32Change: number;
+  /** The same by output, with the largest and the mean difference. */
+  outputs?: Readonly<Record<string, { maxAbs: number; meanAbs: number; relativeL2: number }>>;
   /** Relative L2 of the final outputs with every layer in FP16; Infinity when not finite. */
   allHalfBefore?: number;
   allHalfAfter?: number;
-  /** The fixed model with those of the recommended pins that no fix answers. */
-  withPins?: { pins: readonly string[]; error: number };
+  /**
+   * The fixed model with those of the recommended pins that no fix answers; `replaced` are the others. The error is that of the final outputs, Infinity when not
+   * finite.
+   */
+  withPins?: { pins: readonly string[]; replaced?: readonly string[]; error: number };
   path?: string;
+}
+
+export interface AppliedFix {
+  id: string;
+  kind: string;
+  title: string;
+  /** What the samples may not show. */
+  note?: string;
+  layers: readonly string[];
+  /** Of this fix alone, where each was measured. */
+  fp32Change?: number;
+  allHalfAfter?: number;
 }
 
 export interface FeedSummary {

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import type { FixReport, Overrides, ResultDocument } from "@halfscope/core";
-import { formatOverrides, planFixes } from "@halfscope/precision";
+import { formatOverrides } from "@halfscope/precision";
 import { renderHtml } from "@halfscope/report";
 import { applyPlan } from "./apply.js";
 import { newResult } from "./describe.js";
-import { defaultFixTolerance, tryFixes } from "./fix.js";
+import { defaultFixTolerance, findFixes, tryFixes } from "./fix.js";
 import { openResultsFolder, resultFiles, saveResult, writeTextFile } from "./results-folder.js";
 import { type Compared, compareStep, recommendStep, sweepStep, withCompared } from "./steps.js";
 import { verifyAllHalf, verifyStep } from "./verify.js";
@@ -24,8 +24,8 @@ export interface DebugOptions extends WorkbenchOptions {
  */
 async function fixesBeside(bench: Workbench, compared: Compared, overrides: Overrides, folder: string): Promise<FixReport | undefined> {
   if (bench.half !== undefined) return undefined;
-  const plan = planFixes({ ...(await bench.subject()), hazards: compared.hazards });
-  if (!plan.fixes.some((f) => f.kind === "fuse-norm" || f.kind === "raise-epsilon")) return undefined;
+  const plan = await findFixes(bench, compared);
+  if (!plan.fixes.some((f) => f.kind === "fuse-norm" || f.kind === "scale-norm" || f.kind === "raise-epsilon")) return undefined;
   return tryFixes(bench, plan, { tolerance: defaultFixTolerance, pins: overrides.pins.map((p) => p.layer), scratch: folder });
 }
 

@@ -2,12 +2,22 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
-import { type FixReport, InputError, relativeL2, type TensorValue } from "@halfscope/core";
+import {
+  type AppliedFix,
+  type ErrorStats,
+  type FixReport,
+  InputError,
+  meanAbs,
+  mergeStats,
+  relativeL2,
+  type TensorValue,
+  UsageError,
+} from "@halfscope/core";
 import { compareTensors } from "@halfscope/engine";
 import { writeRope } from "@halfscope/onnx";
-import { applyFixes, type Fix, type FixKind, type FixPlan, planFixes, withPins } from "@halfscope/precision";
+import { applyFixes, type Fix, type FixKind, type FixPlan, planFixes, rangeOf, withPins } from "@halfscope/precision";
 import { refuseOverwriting } from "./apply.js";
-import { compareStep } from "./steps.js";
+import { type Compared, compareStep } from "./steps.js";
 import { verifyAllHalf } from "./verify.js";
 import { Workbench, type WorkbenchOptions } from "./workbench.js";
 
@@ -16,15 +26,22 @@ export interface FixOptions extends WorkbenchOptions {
   out?: string | undefined;
   /** Kinds of fixes; all by default. */
   only?: readonly FixKind[] | undefined;
+  /** Fixes for these layers alone, by id. */
+  layers?: readonly string[] | undefined;
   /** Largest relative L2 by which fixes may change a final output in FP32. Defaults to 1e-4. */
   tolerance?: number;
+  /** Find them, and measure nothing of them. */
+  listOnly?: boolean;
+  /** Measure each fix alone too. */
+  each?: boolean;
 }
 
 export const defaultFixTolerance = 1e-4;
 
 /**
  * Finds better fixes than pins, applies them, and proves them: the fixed model's FP32 outputs against the original's, on every sample. Fixes that change them beyond
- * the tolerance are left out and named. Nothing is written when none is left. Throws ERR_MODEL_UNSUPPORTED for models that are in FP16 already.
+ * the tolerance give way to milder ones, or are left out and named. Nothing is written when none is left. Throws ERR_MODEL_UNSUPPORTED for models that are in FP16
+ * already, ERR_OPTION for layers that the model lacks.
  */
 export async function fixModel(path: string, o: FixOptions): Promise<FixReport> {
   // Attention stays one node: what is written should differ from the file by the fixes alone.
@@ -34,11 +51,31 @@ export async function fixModel(path: string, o: FixOptions): Promise<FixReport> 
       hint: "Fix the FP32 original and convert it again.",
     });
   const out = o.out === undefined ? undefined : resolve(o.out);
-  if (out !== undefined) refuseOverwriting(out, bench.model);
-  const compared = await compareStep(bench);
-  const plan = planFixes({ ...(await bench.subject()), hazards: compared.hazards }, o.only);
-  if (plan.fixes.length === 0) return { ...emptyReport(plan), outcome: "nothing-to-fix" };
-  return tryFixes(bench, plan, { tolerance: o.tolerance ?? defaultFixTolerance, out });
+  if (out !== undefined) {
+    refuseOverwriting(out, bench.model);
+    refuseOverwriting(`${out}.data`, bench.model);
+  }
+  const unknown = o.layers?.find((id) => !bench.layers.some((l) => l.id === id));
+  if (unknown !== undefined)
+    throw new UsageError("ERR_OPTION", `The model has no layer ${JSON.stringify(unknown)}.`, {
+      hint: "`halfscope inspect` lists the layers.",
+    });
+  const tolerance = o.tolerance ?? defaultFixTolerance;
+  const found = await findFixes(bench, await compareStep(bench), o.only);
+  const plan: FixPlan = {
+    fixes: found.fixes.filter((f) => o.layers?.some((l) => f.layers.includes(l)) ?? true),
+    none: found.none.filter((n) => o.layers?.includes(n.layer) ?? true),
+  };
+  if (plan.fixes.length === 0) return { outcome: "nothing-to-fix", fixes: [], leftOut: [], none: plan.none, tolerance, fp32Change: 0 };
+  if (o.listOnly)
+    return { outcome: "fixed", fixes: plan.fixes.map((f) => described(f)), leftOut: [], none: plan.none, tolerance, fp32Change: 0 };
+  return tryFixes(bench, plan, { tolerance, out, each: o.each ?? false });
+}
+
+/** Fixes that answer what a comparison has shown. */
+export async function findFixes(bench: Workbench, compared: Compared, only?: readonly FixKind[]): Promise<FixPlan> {
+  const ranges = new Map(compared.accumulated.tensors.map((t) => [t.tensor, rangeOf(t.stats)]));
+  return planFixes({ ...(await bench.subject()), hazards: compared.hazards, range: (t) => ranges.get(t) }, only);
 }
 
 interface TryOptions {
@@ -48,6 +85,7 @@ interface TryOptions {
   scratch?: string | undefined;
   /** Layers that pins keep in FP32: also measured on the fixed model. */
   pins?: readonly string[] | undefined;
+  each?: boolean;
 }
 
 /** Writes the fixed model beside its place, measures it there, and moves it into place when it holds. */
@@ -56,86 +94,145 @@ export async function tryFixes(bench: Workbench, plan: FixPlan, o: TryOptions): 
   // In the folder that it will lie in: a rename is one step, and the disk is the one that was chosen.
   const folder = await mkdtemp(join(o.out === undefined ? (o.scratch ?? tmpdir()) : dirname(o.out), ".halfscope-fix-"));
   try {
+    const trial: Trial = { bench, folder, name };
     let fixes = plan.fixes;
-    let measured = await measureFixes(bench, fixes, folder, name, o.pins);
+    let written = await writeFixed(trial, fixes);
+    let change = await changeInFull(trial);
     const leftOut: { id: string; title: string; fp32Change: number }[] = [];
-    if (!(measured.fp32Change <= o.tolerance)) {
+    const alone = new Map<string, number>();
+    if (!(change.fp32Change <= o.tolerance)) {
       const kept: Fix[] = [];
-      for (const fix of fixes) {
-        const { fp32Change } = await measureFixes(bench, [fix], folder, name, undefined);
-        if (fp32Change <= o.tolerance) kept.push(fix);
-        else leftOut.push({ id: fix.id, title: fix.title, fp32Change });
+      for (const first of fixes) {
+        const found = await mildEnough(trial, first, o.tolerance);
+        if (found.fp32Change <= o.tolerance) kept.push(found.fix);
+        else leftOut.push({ id: first.id, title: first.title, fp32Change: found.fp32Change });
+        alone.set(first.id, found.fp32Change);
       }
       fixes = kept;
-      if (fixes.length > 0) measured = await measureFixes(bench, fixes, folder, name, o.pins);
+      written = fixes.length > 0 && (await writeFixed(trial, fixes));
+      change = written ? await changeInFull(trial) : change;
     }
+    const measured = written ? await halfErrors(trial, fixes, o.pins) : {};
     const report: FixReport = {
       outcome: "fixed",
-      fixes: fixes.map(({ id, kind, title, layers }) => ({ id, kind, title, layers })),
+      fixes: fixes.map((f) => described(f, alone.get(f.id))),
       leftOut,
       none: plan.none,
       tolerance: o.tolerance,
+      ...change,
       ...measured,
     };
-    if (fixes.length === 0 || !(measured.fp32Change <= o.tolerance)) return { ...report, outcome: "changes-too-much" };
-    if (o.out === undefined) return report;
+    if (fixes.length === 0 || !(change.fp32Change <= o.tolerance)) return { ...report, outcome: "changes-too-much" };
+    const answer = o.each ? { ...report, fixes: await measureEach(bench, fixes, folder) } : report;
+    if (o.out === undefined) return answer;
     const external = `${name}.data`;
     if (existsSync(join(folder, external))) await rename(join(folder, external), join(dirname(o.out), external));
     await rename(join(folder, name), o.out);
-    return { ...report, path: o.out };
+    return { ...answer, path: o.out };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-type Measured = Pick<FixReport, "fp32Change" | "allHalfBefore" | "allHalfAfter" | "withPins">;
+const described = ({ id, kind, title, note, layers }: Fix, fp32Change?: number): AppliedFix => ({
+  id,
+  kind,
+  title,
+  ...(note !== undefined && { note }),
+  layers,
+  ...(fp32Change !== undefined && { fp32Change }),
+});
 
-async function measureFixes(
-  bench: Workbench,
-  fixes: readonly Fix[],
-  folder: string,
-  name: string,
-  pins: readonly string[] | undefined,
-): Promise<Measured> {
-  const { rope, external } = applyFixes(bench.model, fixes, `${name}.data`);
+/** Where a fixed model lies for the time of the measurement. */
+interface Trial {
+  readonly bench: Workbench;
+  readonly folder: string;
+  readonly name: string;
+}
+
+async function writeFixed({ bench, folder, name }: Trial, fixes: readonly Fix[]): Promise<boolean> {
+  const { rope, external } = applyFixes(bench.model, fixes, `${name}.data`, bench.view);
   if (external !== undefined) await writeRope(join(folder, `${name}.data`), external, { signal: bench.signal });
   await writeRope(join(folder, name), rope, { signal: bench.signal });
-  using fixed = await Workbench.open(join(folder, name), bench.options);
+  return true;
+}
+
+/** The fix, or the first milder form of it, that changes FP32 results within the tolerance; the mildest where none does. */
+async function mildEnough(trial: Trial, first: Fix, tolerance: number): Promise<{ fix: Fix; fp32Change: number }> {
+  let fix = first;
+  for (;;) {
+    await writeFixed(trial, [fix]);
+    const { fp32Change } = await changeInFull(trial);
+    if (fp32Change <= tolerance || fix.milder === undefined) return { fix, fp32Change };
+    fix = fix.milder;
+  }
+}
+
+/** Each fix by itself: what it changes in FP32, and what it leaves of the error of FP16. */
+async function measureEach(bench: Workbench, fixes: readonly Fix[], folder: string): Promise<AppliedFix[]> {
+  const measured: AppliedFix[] = [];
+  // Under another name: the file with all of them still lies there.
+  const trial: Trial = { bench, folder, name: "one.onnx" };
+  for (const fix of fixes) {
+    await writeFixed(trial, [fix]);
+    const { fp32Change } = await changeInFull(trial);
+    using fixed = await openFixed(trial);
+    measured.push({ ...described(fix, fp32Change), allHalfAfter: await allHalfError(fixed) });
+  }
+  return measured;
+}
+
+const openFixed = ({ bench, folder, name }: Trial): Promise<Workbench> => Workbench.open(join(folder, name), bench.options);
+
+/** What the written model changes in FP32, over all samples. */
+async function changeInFull(trial: Trial): Promise<Required<Pick<FixReport, "fp32Change" | "outputs">>> {
+  const { bench } = trial;
+  using fixed = await openFixed(trial);
+  const stats = new Map<string, ErrorStats>();
   let fp32Change = 0;
   for (const [i, feed] of bench.feeds.entries()) {
     const own = fixed.feeds[i];
     if (own === undefined) break;
-    fp32Change = Math.max(fp32Change, await largestChange((await bench.reference(feed)).outputs, (await fixed.reference(own)).outputs));
+    const before = (await bench.reference(feed)).outputs;
+    const after = (await fixed.reference(own)).outputs;
+    for (const [name, value] of before) {
+      if (value.dtype !== "float32") continue;
+      const found = await changeOf(value, after.get(name));
+      if (found === undefined) {
+        fp32Change = Number.POSITIVE_INFINITY;
+        continue;
+      }
+      fp32Change = Math.max(fp32Change, found.nonFiniteMismatch > 0 ? Number.POSITIVE_INFINITY : relativeL2(found));
+      const known = stats.get(name);
+      stats.set(name, known === undefined ? found : mergeStats(known, found));
+    }
   }
+  const outputs = [...stats].map(([name, s]) => [name, { maxAbs: s.maxAbs, meanAbs: meanAbs(s), relativeL2: relativeL2(s) }] as const);
+  return { fp32Change, outputs: Object.fromEntries(outputs) };
+}
+
+/** undefined where the two are not comparable. */
+async function changeOf(a: TensorValue, b: TensorValue | undefined): Promise<ErrorStats | undefined> {
+  return b?.dtype === "float32" && b.data.length === a.data.length ? compareTensors(a, b) : undefined;
+}
+
+async function halfErrors(
+  trial: Trial,
+  fixes: readonly Fix[],
+  pins: readonly string[] | undefined,
+): Promise<Pick<FixReport, "allHalfBefore" | "allHalfAfter" | "withPins">> {
+  using fixed = await openFixed(trial);
+  const errors = { allHalfBefore: await allHalfError(trial.bench), allHalfAfter: await allHalfError(fixed) };
+  if (pins === undefined) return errors;
   const known = new Set(fixed.layers.map((l) => l.id));
-  const left = pins?.filter((l) => known.has(l) && !fixes.some((f) => f.layers.includes(l)));
-  const half = async (b: Workbench, pinned: readonly string[] = []) =>
-    verifyAllHalf(b, 1, (p) => withPins(p, pinned)).then((v) => (v.outcome === "not-finite" ? Number.POSITIVE_INFINITY : v.error));
-  return {
-    fp32Change,
-    allHalfBefore: await half(bench),
-    allHalfAfter: await half(fixed),
-    ...(left !== undefined && { withPins: { pins: left, error: await half(fixed, left) } }),
-  };
+  const answered = new Set(fixes.flatMap((f) => f.layers));
+  const left = pins.filter((l) => known.has(l) && !answered.has(l));
+  const replaced = pins.filter((l) => answered.has(l));
+  return { ...errors, withPins: { pins: left, replaced, error: await allHalfError(fixed, left) } };
 }
 
-/** Largest relative L2 of a float output; Infinity where one is not comparable. */
-async function largestChange(a: ReadonlyMap<string, TensorValue>, b: ReadonlyMap<string, TensorValue>): Promise<number> {
-  let worst = 0;
-  for (const [name, value] of a) {
-    const other = b.get(name);
-    if (value.dtype !== "float32") continue;
-    if (other?.dtype !== "float32" || other.data.length !== value.data.length) return Number.POSITIVE_INFINITY;
-    const stats = await compareTensors(value, other);
-    worst = Math.max(worst, stats.nonFiniteMismatch > 0 ? Number.POSITIVE_INFINITY : relativeL2(stats));
-  }
-  return worst;
+/** Relative L2 of the final outputs with every layer in FP16 but the pinned ones; Infinity when they are not finite. */
+async function allHalfError(bench: Workbench, pinned: readonly string[] = []): Promise<number> {
+  const verdict = await verifyAllHalf(bench, 1, (plan) => withPins(plan, pinned));
+  return verdict.outcome === "not-finite" ? Number.POSITIVE_INFINITY : verdict.error;
 }
-
-const emptyReport = (plan: FixPlan): Omit<FixReport, "outcome"> => ({
-  fixes: [],
-  leftOut: [],
-  none: plan.none,
-  tolerance: 0,
-  fp32Change: 0,
-});

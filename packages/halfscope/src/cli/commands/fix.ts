@@ -7,10 +7,13 @@ interface Arguments extends RunArguments {
   out?: string | undefined;
   json: boolean;
   only?: string | undefined;
+  layer?: string[] | undefined;
+  list: boolean;
+  each: boolean;
   tolerance: number;
 }
 
-const kinds = ["clamp-mask", "clamp-weight", "fuse-norm", "raise-epsilon"] as const;
+const kinds = ["clamp-mask", "clamp-weight", "fuse-norm", "scale-norm", "raise-epsilon"] as const;
 
 export const fixCommand: Command<Arguments> = (context) => ({
   command: "fix <model>",
@@ -24,6 +27,9 @@ export const fixCommand: Command<Arguments> = (context) => ({
         describe: "file to write; without it, fixes are measured and listed only",
       })
       .option("only", { requiresArg: true, type: "string", describe: `kinds of fixes, with commas between: ${kinds.join(",")}` })
+      .option("layer", { requiresArg: true, type: "string", array: true, describe: "fixes for this layer alone; repeat for more" })
+      .option("list", { type: "boolean", default: false, describe: "only name what could be fixed: nothing is tried or written" })
+      .option("each", { type: "boolean", default: false, describe: "measure each fix alone too" })
       .option("tolerance", {
         type: "number",
         requiresArg: true,
@@ -32,7 +38,8 @@ export const fixCommand: Command<Arguments> = (context) => ({
         describe: "largest relative L2 by which fixes may change a final output in FP32",
       })
       .example("$0 fix bert.onnx", "what could be fixed, and what it would bring")
-      .example("$0 fix bert.onnx -o fixed.onnx --only clamp-mask,fuse-norm", "two kinds only"),
+      .example("$0 fix bert.onnx -o fixed.onnx --only clamp-mask,fuse-norm", "two kinds only")
+      .example("$0 fix bert.onnx --list", "what could be fixed, without trying it"),
   handler: async (args) => {
     const tolerance = requireTolerance(args.tolerance);
     const only = args.only?.split(",").map(kindOf);
@@ -40,8 +47,11 @@ export const fixCommand: Command<Arguments> = (context) => ({
     const report = await fixModel(args.model, {
       ...workbenchOptions(args, context),
       tolerance,
+      listOnly: args.list,
+      each: args.each,
       ...(only && { only }),
-      ...(args.out && { out: args.out }),
+      ...(args.layer && { layers: args.layer }),
+      ...(args.out && !args.list && { out: args.out }),
     });
     const { describeFixes } = await import("../describe-fixes.js");
     context.answer(

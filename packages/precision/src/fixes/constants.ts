@@ -1,4 +1,4 @@
-import type { Hazard } from "@halfscope/core";
+import type { Hazard, Layer } from "@halfscope/core";
 import { divisorsOf, layerNormParts, type Node, type SoftmaxParts, softmaxParts } from "@halfscope/onnx";
 import { maxHalf, minNormalHalf, minSubnormalHalf } from "../half.js";
 import type { Fix, FixKind, FixPlan, FixSubject, NoFix } from "./fix.js";
@@ -92,7 +92,7 @@ function masks(o: FixSubject): Rule {
       layers: partsOf(tensor).map(({ layer }) => layer.id),
     }),
     changes: (tensor) => {
-      const spread = Math.max(0, ...partsOf(tensor).map(({ found }) => spreadOf(o, found)));
+      const spread = Math.max(0, ...partsOf(tensor).map(({ layer, found }) => spreadOf(o, layer, found)));
       const value = spread > 0.9 * maskValue ? strongMaskValue : maskValue;
       return [(x) => (isBeyond(x) ? Math.sign(x) * value : x)];
     },
@@ -107,10 +107,12 @@ function masks(o: FixSubject): Rule {
 /** Beyond 2^24 times a score of 60, FP32 loses the score that is added. */
 const forgets = 1e9;
 
-/** How far apart measured scores lie; 0 where nothing was measured. */
-function spreadOf({ range }: FixSubject, parts: SoftmaxParts): number {
-  const scores = range?.(parts.input);
-  return scores === undefined || scores.min > scores.max ? 0 : scores.max - scores.min;
+/** How far apart the scores lie that are masked; 0 where nothing was measured. */
+function spreadOf({ view, range }: FixSubject, layer: Layer, parts: SoftmaxParts): number {
+  const nodes = layer.nodes.flatMap((i) => view.nodes[i] ?? []).filter((n) => n.inputs.some((t) => parts.masks.includes(t)));
+  const scores = nodes.flatMap((n) => n.inputs).filter((t) => !parts.masks.includes(t));
+  const ranges = scores.flatMap((t) => range?.(t) ?? []).filter((r) => r.min <= r.max);
+  return Math.max(0, ...ranges.map((r) => r.max - r.min));
 }
 
 const weights = (): Rule => ({

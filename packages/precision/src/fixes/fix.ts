@@ -56,9 +56,10 @@ export interface FixPlan {
   readonly none: readonly NoFix[];
 }
 
-/** A name that no tensor of the model has. */
+/** A name that no tensor and no node of the model has. */
 export function freshName({ view, types }: FixSubject, wanted: string): string {
-  const taken = (name: string) => view.producer.has(name) || view.initializers.has(name) || view.graphInputs.has(name) || types.has(name);
+  const tensors = (name: string) => view.producer.has(name) || view.initializers.has(name) || view.graphInputs.has(name) || types.has(name);
+  const taken = (name: string) => tensors(name) || view.nodes.some((n) => n.name === name);
   let name = wanted;
   for (let i = 2; taken(name); i++) name = `${wanted}_${i}`;
   return name;

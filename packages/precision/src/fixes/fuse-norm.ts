@@ -40,7 +40,7 @@ export function fuseNorm(o: FixSubject, pattern: NormPattern): Fix | string {
   const dropped = droppedNodes(o, pattern, inputs);
   if (typeof dropped === "string") return dropped;
   const node = encodeNode({
-    name: `${producer.name || output}/${operator}`,
+    name: freshName(o, `${producer.name || output}/${operator}`),
     opType: operator,
     inputs,
     outputs: [output],

@@ -1,5 +1,6 @@
 import type { ErrorSummary, ResultDocument } from "@halfscope/core";
 import { answerOf } from "./answer.js";
+import { fixAdvice } from "./fix-advice.js";
 import { number, percent, plural } from "./format.js";
 import { sentence, shortName, visible } from "./names.js";
 import { ruleWords } from "./sections/rules.js";
@@ -22,6 +23,7 @@ export function renderMarkdown(result: ResultDocument): string {
     ...origins(v),
     ...layers(v),
     ...pins(v),
+    ...fixes(v),
     ...rules(v),
   ];
   return `${lines.join("\n")}\n`;
@@ -69,6 +71,20 @@ function pins(v: View): string[] {
     "",
     ...r.pins.slice(0, shown).map((p) => `- ${code(p.layer)}: ${escapeMarkdown(p.reason)}`),
     ...more(r.pins.length),
+  ];
+}
+
+function fixes(v: View): string[] {
+  const found = v.result.fixes?.fixes ?? [];
+  const advice = fixAdvice(v);
+  if (found.length === 0) return [];
+  return [
+    "",
+    "## Better than a pin",
+    "",
+    ...(advice === undefined ? [] : [escapeMarkdown(advice), ""]),
+    ...found.slice(0, shown).map((f) => `- ${escapeMarkdown(f.title)}`),
+    ...more(found.length),
   ];
 }
 

@@ -1,5 +1,6 @@
 import type { ResultDocument } from "@halfscope/core";
 import { answerOf } from "./answer.js";
+import { fixAdvice } from "./fix-advice.js";
 import { number, percent, plural } from "./format.js";
 import { sentence, shortName } from "./names.js";
 import { originWords } from "./sections/section.js";
@@ -56,16 +57,13 @@ export function renderTerminalSummary(result: ResultDocument): string {
     );
   const { fixes } = result;
   if (fixes !== undefined && fixes.fixes.length > 0) {
-    const error = (x: number | undefined) => (x !== undefined && Number.isFinite(x) ? number(x) : "not finite");
-    const more =
-      fixes.withPins === undefined || fixes.withPins.pins.length === 0
-        ? ""
-        : `, ${error(fixes.withPins.error)} with ${plural(fixes.withPins.pins.length, "pin")}`;
     list(
-      `Better than a pin (\`halfscope fix\` writes it; FP32 changes by ${number(fixes.fp32Change)}; every layer in FP16: ${error(fixes.allHalfAfter)}${more}):`,
+      `Better than a pin (\`halfscope fix\` writes it; FP32 results change by ${number(fixes.fp32Change)}):`,
       fixes.fixes.slice(0, shown).map((f) => sentence(f.title)),
       fixes.fixes.length,
     );
+    const advice = fixAdvice(v);
+    if (advice !== undefined) lines.push(advice);
   }
   if (answer.next !== undefined) lines.push("", `Next: ${answer.next}`);
   return lines.join("\n");

@@ -105,7 +105,7 @@ export async function tryFixes(bench: Workbench, plan: FixPlan, o: TryOptions): 
       for (const first of fixes) {
         const found = await mildEnough(trial, first, o.tolerance);
         if (found.fp32Change <= o.tolerance) kept.push(found.fix);
-        else leftOut.push({ id: first.id, title: first.title, fp32Change: found.fp32Change });
+        else leftOut.push({ id: first.id, title: found.fix.title, fp32Change: found.fp32Change });
         alone.set(first.id, found.fp32Change);
       }
       fixes = kept;

@@ -97,8 +97,8 @@ function masks(o: FixSubject): Rule {
       return [(x) => (isBeyond(x) ? Math.sign(x) * value : x)];
     },
     title: (tensor, before, after) => `the mask constant "${tensor}" from ${show(before)} to ${show(after)}`,
-    note: (_, before) =>
-      Math.abs(before) > forgets
+    note: (tensor, before) =>
+      Math.abs(before) > forgets && partsOf(tensor).some(({ layer, found }) => isAdded(o, layer, found))
         ? `added to scores, ${show(before)} makes FP32 forget them, so that a row that is masked as a whole is uniform; with the new value it is the softmax of its scores`
         : undefined,
   };
@@ -107,10 +107,21 @@ function masks(o: FixSubject): Rule {
 /** Beyond 2^24 times a score of 60, FP32 loses the score that is added. */
 const forgets = 1e9;
 
+/** The mask is added; a Where puts it in place of the scores. */
+function isAdded(o: FixSubject, layer: Layer, parts: SoftmaxParts): boolean {
+  const applied = appliers(o, layer, parts);
+  return applied.length === 0 || applied.some((n) => n.opType !== "Where");
+}
+
+const appliers = ({ view }: FixSubject, layer: Layer, parts: SoftmaxParts): Node[] =>
+  layer.nodes.flatMap((i) => view.nodes[i] ?? []).filter((n) => n.inputs.some((t) => parts.masks.includes(t)));
+
 /** How far apart the scores lie that are masked; 0 where nothing was measured. */
-function spreadOf({ view, range }: FixSubject, layer: Layer, parts: SoftmaxParts): number {
-  const nodes = layer.nodes.flatMap((i) => view.nodes[i] ?? []).filter((n) => n.inputs.some((t) => parts.masks.includes(t)));
-  const scores = nodes.flatMap((n) => n.inputs).filter((t) => !parts.masks.includes(t));
+function spreadOf(o: FixSubject, layer: Layer, parts: SoftmaxParts): number {
+  const { range } = o;
+  const scores = appliers(o, layer, parts)
+    .flatMap((n) => n.inputs)
+    .filter((t) => !parts.masks.includes(t));
   const ranges = scores.flatMap((t) => range?.(t) ?? []).filter((r) => r.min <= r.max);
   return Math.max(0, ...ranges.map((r) => r.max - r.min));
 }

@@ -1,9 +1,9 @@
 /** Fixes mend what they answer, keep FP32 results, and touch nothing else. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FixReport } from "@halfscope/core";
 import { readModel } from "@halfscope/onnx";
-import { fixModel } from "halfscope";
+import { debugModel, fixModel } from "halfscope";
 import proto from "onnx-proto";
 import { describe, expect, it } from "vitest";
 import { type BertOptions, makeBert } from "../../scripts/make-bert/make-bert.js";
@@ -61,6 +61,49 @@ describe("on a BERT whose squares overflow and whose mask FP16 cannot hold", () 
     expect(report.allHalfAfter).toBeLessThan(0.01);
     expect(report.path).toBeUndefined();
   });
+});
+
+it("what is written stands by itself: its external data lies beside it, whatever becomes of the original", async () => {
+  const original = join(folder, "original");
+  const elsewhere = join(folder, "elsewhere");
+  for (const f of [original, elsewhere]) mkdirSync(f);
+  const path = join(original, "bert.onnx");
+  await makeBert({
+    path,
+    layers: 1,
+    hidden: 64,
+    heads: 4,
+    vocab: 200,
+    maxPosition: 64,
+    external: true,
+    faults: [{ kind: "mask-constant" }],
+  });
+  const out = join(elsewhere, "fixed.onnx");
+  const weights = (await readModel(path)).graph.initializers.map((i) => i.name);
+  expect((await fixModel(path, { ...common, out })).fp32Change).toBe(0);
+  rmSync(original, { recursive: true });
+  expect(readdirSync(elsewhere).toSorted()).toEqual(["fixed.onnx", "fixed.onnx.data"]);
+  expect((await readModel(out)).graph.initializers.map((i) => i.name)).toEqual(weights);
+  expect(await fixModel(out, common)).toMatchObject({ outcome: "nothing-to-fix" });
+});
+
+it("debug tries fixes beside the pins that it recommends, and says which pins they replace", async () => {
+  const results = join(folder, "results");
+  const result = await debugModel(await bert(13, [{ kind: "square-overflow", strength: 500, layer: 1 }]), {
+    ...common,
+    folder: results,
+    tolerance: 0.01,
+  });
+  const pins = result.recommendation?.pins.map((p) => p.layer);
+  expect(pins).toHaveLength(1);
+  expect(result.fixes).toMatchObject({
+    outcome: "fixed",
+    fixes: [{ kind: "scale-norm", layers: pins }],
+    withPins: { pins: [], replaced: pins },
+  });
+  expect(result.fixes?.allHalfBefore).toBeGreaterThan(0.1);
+  expect(result.fixes?.allHalfAfter).toBeLessThan(0.01);
+  expect(readFileSync(join(results, "report.html"), "utf8")).toContain("Prefer it to the pin");
 });
 
 it("a healthy BERT has nothing to fix, and nothing is written", async () => {

@@ -17,12 +17,12 @@ export function fixAdvice(v: View): string | undefined {
   const within = `within the tolerance of ${number(v.tolerance)}`;
   if (meets(fixes.allHalfAfter))
     return pins > 0
-      ? `Prefer ${they} to the ${plural(pins, "pin")}: with ${they} and no pin at all ${after}, ${within}.`
+      ? `Prefer ${they} to the ${pins === 1 ? "pin" : plural(pins, "pin")}: with ${they} and no pin at all ${after}, ${within}.`
       : `With every layer in ${v.word}, ${before} without ${they} and ${after} with ${they}: no pin is needed either way.`;
   const rest = fixes.withPins;
   const replaced = rest?.replaced?.length ?? 0;
   if (rest !== undefined && replaced > 0 && meets(rest.error))
-    return `Prefer ${they} to ${replaced} of the ${plural(pins, "pin")}: with ${they} and the other ${rest.pins.length} ${error(rest.error)}, ${within}.`;
+    return `Prefer ${they} to ${replaced} of the ${plural(pins, "pin")}: with ${they} and the other ${rest.pins.length}, ${error(rest.error)}, ${within}.`;
   const remain =
     rest !== undefined && rest.pins.length > 0
       ? `; with the ${plural(rest.pins.length, "pin")} that no fix answers ${error(rest.error)}`

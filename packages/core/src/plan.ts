@@ -34,14 +34,14 @@ export interface Overrides extends PrecisionPlan {
   note?: string;
 }
 
-export type SiteKind = "activation" | "weight" | "input";
+export type SiteKind = "activation" | "weight" | "input" | "accumulation";
 
 /** One place where FP16 takes effect. Sites are disjoint: each rounding belongs to exactly one. */
 export interface Site {
-  /** `activation:TENSOR`, `weight:TENSOR` or `input:TENSOR`. */
+  /** `activation:TENSOR`, `weight:TENSOR`, `input:TENSOR` or `accumulation:TENSOR`. */
   id: string;
   kind: SiteKind;
-  /** The tensor that is rounded: the output of a computing node, an initializer, or a graph input. */
+  /** The tensor that is rounded: the output of a computing node, an initializer, or a graph input. For an accumulation, the product's output. */
   tensor: string;
   /** The layer it is charged to: the producer's, for a weight its first consumer's, for a graph input none. */
   layer: string | undefined;
@@ -54,14 +54,15 @@ export interface Site {
  * bfloat16, 4 the same with finite values kept finite. All to nearest even, with subnormals; what is not kept finite overflows to Infinity.
  *
  * `tensor` placements round a tensor once for everyone who reads it (the output of a node, a weight, a graph input); `edge` placements only what
- * one input of one node sees.
+ * one input of one node sees. `product` placements say how one MatMul, Gemm or Conv sums: 0 as ONNX Runtime does in FP32, 5 in FP16 (fast model), 6 in FP16 as
+ * the chip does bit for bit, 7 in FP32 as tensor cores do.
  */
 export interface Placement {
-  readonly at: "tensor" | "edge";
+  readonly at: "tensor" | "edge" | "product";
   /** Site that the rounding belongs to. */
   readonly site: string;
   readonly tensor: string;
-  /** Edges only: the computing node (by index) and its input. */
+  /** Edges: the computing node (by index) and its input. Products: the node, and -1. */
   readonly consumer?: { readonly node: number; readonly input: number };
 }
 export const switchOff = 0;
@@ -69,3 +70,6 @@ export const switchRound = 1;
 export const switchRoundFinite = 2;
 export const switchRoundBfloat16 = 3;
 export const switchRoundBfloat16Finite = 4;
+export const switchHalfSums = 5;
+export const switchHalfSumsExact = 6;
+export const switchTensorCoreSums = 7;

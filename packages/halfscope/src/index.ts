@@ -1,5 +1,6 @@
 export * from "./pipeline/apply.js";
 export * from "./pipeline/base-pins.js";
+export * from "./pipeline/compare-step.js";
 export * from "./pipeline/debug.js";
 export * from "./pipeline/describe.js";
 export * from "./pipeline/export.js";
@@ -7,9 +8,10 @@ export * from "./pipeline/extract.js";
 export type { ExtractedOutput } from "./pipeline/extract-errors.js";
 export * from "./pipeline/fix.js";
 export * from "./pipeline/half-model.js";
+export * from "./pipeline/recommend-step.js";
 export * from "./pipeline/results-folder.js";
 export * from "./pipeline/segments.js";
-export * from "./pipeline/steps.js";
+export * from "./pipeline/sweep-step.js";
 export * from "./pipeline/verify.js";
 export * from "./pipeline/workbench.js";
 export { version } from "./version.js";

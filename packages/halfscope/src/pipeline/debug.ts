@@ -6,7 +6,9 @@ import { applyPlan } from "./apply.js";
 import { newResult } from "./describe.js";
 import { defaultFixTolerance, findFixes, tryFixes } from "./fix.js";
 import { openResultsFolder, resultFiles, saveResult, writeTextFile } from "./results-folder.js";
-import { type Compared, compareStep, recommendStep, sweepStep, withCompared } from "./steps.js";
+import { type Compared, compareStep, withCompared } from "./compare-step.js";
+import { recommendStep } from "./recommend-step.js";
+import { sweepStep } from "./sweep-step.js";
 import { verifyAllHalf, verifyStep } from "./verify.js";
 import { Workbench, type WorkbenchOptions } from "./workbench.js";
 

@@ -17,7 +17,7 @@ import { compareTensors } from "@halfscope/engine";
 import { writeRope } from "@halfscope/onnx";
 import { applyFixes, type Fix, type FixKind, type FixPlan, planFixes, rangeOf, withPins } from "@halfscope/precision";
 import { refuseOverwriting } from "./apply.js";
-import { type Compared, compareStep } from "./steps.js";
+import { type Compared, compareStep } from "./compare-step.js";
 import { verifyAllHalf } from "./verify.js";
 import { Workbench, type WorkbenchOptions } from "./workbench.js";
 

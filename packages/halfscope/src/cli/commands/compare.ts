@@ -46,7 +46,7 @@ export const compareCommand: Command<Arguments> = (context) => ({
   handler: async (args) => {
     const tolerance = requireTolerance(args.tolerance);
     const { Workbench } = await import("../../pipeline/workbench.js");
-    const { compareStep, withCompared } = await import("../../pipeline/steps.js");
+    const { compareStep, withCompared } = await import("../../pipeline/compare-step.js");
     const { newResult } = await import("../../pipeline/describe.js");
     const { openResultsFolder, saveResult } = await import("../../pipeline/results-folder.js");
     const { describeComparison } = await import("../describe-comparison.js");

@@ -24,7 +24,7 @@ export const recommendCommand: Command<Arguments> = (context) => ({
   handler: async (args) => {
     const tolerance = requireTolerance(args.tolerance);
     const { Workbench } = await import("../../pipeline/workbench.js");
-    const { recommendStep } = await import("../../pipeline/steps.js");
+    const { recommendStep } = await import("../../pipeline/recommend-step.js");
     const { loadResult, resultFiles, saveResult, writeTextFile } = await import("../../pipeline/results-folder.js");
     const { describeFeeds } = await import("@halfscope/engine");
     const { formatOverrides } = await import("@halfscope/precision");

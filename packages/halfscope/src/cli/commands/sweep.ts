@@ -44,7 +44,8 @@ export const sweepCommand: Command<Arguments> = (context) => ({
   handler: async (args) => {
     const tolerance = requireTolerance(args.tolerance);
     const { Workbench } = await import("../../pipeline/workbench.js");
-    const { compareStep, sweepStep, withCompared } = await import("../../pipeline/steps.js");
+    const { compareStep, withCompared } = await import("../../pipeline/compare-step.js");
+    const { sweepStep } = await import("../../pipeline/sweep-step.js");
     const { newResult } = await import("../../pipeline/describe.js");
     const { openResultsFolder, saveResult } = await import("../../pipeline/results-folder.js");
     const { describeSensitivity } = await import("../describe-sensitivity.js");

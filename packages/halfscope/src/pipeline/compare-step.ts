@@ -1,34 +1,8 @@
-import { join } from "node:path";
-import {
-  findOrigins,
-  isSiteSensitivity,
-  Journal,
-  measure,
-  type RankBy,
-  rankLayers,
-  recommendPins,
-  type Sample,
-  sweepSites,
-  workByLayer,
-} from "@halfscope/analysis";
-import {
-  type Hazard,
-  halfWords,
-  type Measurements,
-  type Origin,
-  type Overrides,
-  type PrecisionPlan,
-  type Recommendation,
-  type ResultDocument,
-  type Sensitivity,
-} from "@halfscope/core";
-import { addonInfo } from "@halfscope/engine";
-import { allHalf, rangeOf, withPins } from "@halfscope/precision";
+import { findOrigins, measure, type RankBy, rankLayers, type Sample } from "@halfscope/analysis";
+import { type Hazard, halfWords, type Measurements, type Origin, type ResultDocument } from "@halfscope/core";
+import { allHalf, rangeOf } from "@halfscope/precision";
 import { pinOverflows } from "./base-pins.js";
-import { digestOfFeed } from "./describe.js";
 import { requireComparable, restorationWarnings, warningsOf } from "./judgeable.js";
-import { resultFiles } from "./results-folder.js";
-import { openSegments } from "./segments.js";
 import type { Workbench } from "./workbench.js";
 
 /** Overflow origins found so far, and the pins that they need. */
@@ -90,77 +64,3 @@ export const withCompared = (result: ResultDocument, c: Compared, by: RankBy = "
   ...(c.repaired && { accumulatedRepaired: c.repaired }),
   ranking: rankLayers(result.layers, c, c.origins, by),
 });
-
-export interface SweepStepOptions {
-  /** Folder of the journal; none is kept when absent. */
-  folder?: string | undefined;
-  fresh?: boolean | undefined;
-  /** Sweep every site by itself. Defaults to false. */
-  everySite?: boolean | undefined;
-}
-
-/** What each site costs the final outputs, from a base plan without overflow. */
-export async function sweepStep(bench: Workbench, basePins: Compared["basePins"], o: SweepStepOptions = {}): Promise<Sensitivity> {
-  const { roundings } = await bench.subject();
-  const base = withPins(
-    allHalf(bench.model.digest, "finite", bench.precision),
-    basePins.map((p) => p.layer),
-    "overflow origin",
-  );
-  const info = addonInfo();
-  const journal = new Journal(
-    o.folder === undefined ? undefined : join(o.folder, resultFiles.journal),
-    {
-      schema: "halfscope/journal/1",
-      modelDigest: bench.model.digest,
-      feedDigest: digestOfFeed(bench.feeds[0]),
-      like: "pytorch",
-      constants: base.constants,
-      ...(bench.precision !== "float16" && { precision: bench.precision }),
-      basePins: base.pins.map((p) => p.layer),
-      onnxruntime: info.onnxruntimeVersion,
-      instructionSet: info.instructionSet,
-    },
-    isSiteSensitivity,
-    { fresh: o.fresh ?? false },
-  );
-  if (journal.size > 0) bench.progress.note(`Continuing a sweep: ${journal.size} sites are in the journal already.`);
-  const { barePassSeconds } = await bench.reference();
-  const sensitivity = await sweepSites({
-    roundings,
-    base,
-    evaluate: bench.evaluator(),
-    segments: await openSegments(bench),
-    journal,
-    progress: bench.progress,
-    signal: bench.signal,
-    everySite: o.everySite,
-    barePassSeconds,
-  });
-  return { ...sensitivity, basePinReasons: Object.fromEntries(basePins.map((p) => [p.layer, p.reason])) };
-}
-
-export async function recommendStep(
-  bench: Workbench,
-  sensitivity: Sensitivity,
-  basePins: Compared["basePins"],
-  tolerance: number,
-): Promise<{ recommendation: Recommendation; overrides: Overrides }> {
-  const { roundings, types } = await bench.subject();
-  const heldBack = bench.feeds[1];
-  const plan: PrecisionPlan = allHalf(bench.model.digest, "finite", bench.precision);
-  const found = await recommendPins({
-    roundings,
-    layers: bench.layers,
-    allHalf: plan,
-    basePins,
-    sensitivity,
-    work: workByLayer(roundings.floats, types),
-    tolerance,
-    evaluate: bench.evaluator(),
-    evaluateHeldBack: heldBack === undefined ? undefined : bench.evaluator(heldBack),
-    progress: bench.progress,
-    signal: bench.signal,
-  });
-  return { recommendation: found.recommendation, overrides: { ...found.overrides, model: bench.model.path } };
-}

@@ -1,4 +1,5 @@
 export * from "./dtype.js";
+export * from "./engine-like.js";
 export * from "./error-stats.js";
 export * from "./errors.js";
 export * from "./json.js";

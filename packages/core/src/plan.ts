@@ -64,6 +64,23 @@ export interface Placement {
   readonly tensor: string;
   /** Edges: the computing node (by index) and its input. Products: the node, and -1. */
   readonly consumer?: { readonly node: number; readonly input: number };
+  /** Products only. */
+  readonly sums?: ProductSums;
+}
+
+/** Chips whose tensor cores are modelled; each adds other numbers of products at once. */
+export type Chip = "volta" | "ampere" | "hopper" | "blackwell";
+export const chips: readonly Chip[] = ["volta", "ampere", "hopper", "blackwell"];
+
+/** How a product sums where it does not sum as ONNX Runtime's FP32 kernel does. */
+export interface ProductSums {
+  /** Value of its switch when it is on. */
+  readonly position: typeof switchHalfSums | typeof switchHalfSumsExact | typeof switchTensorCoreSums;
+  /** Products along K that are added before the accumulator is rounded. */
+  readonly chunk: number;
+  /** Accumulators that K is split over; their sums are added in FP32. */
+  readonly pieces: number;
+  readonly chip: Chip;
 }
 export const switchOff = 0;
 export const switchRound = 1;

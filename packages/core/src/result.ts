@@ -1,3 +1,4 @@
+import type { ProfileChanges } from "./engine-like.js";
 import type { ErrorStats } from "./error-stats.js";
 import type { Hazard, Layer } from "./layer.js";
 import type { ConstantPolicy, HalfType, Overrides, SiteKind } from "./plan.js";
@@ -162,6 +163,39 @@ export interface Trial {
   nonFinite: boolean;
   /** Share of the work (see `workOf`) that stays in FP32. */
   fp32Share: number;
+  /** Worst of the samples that pins are not chosen on; absent where they were not asked, because the first ones had decided already. */
+  heldBackError?: number;
+  /** Casts at the borders of the pinned regions beyond those without pins, and what they move over the work of all layers. */
+  casts?: number;
+  castShare?: number;
+}
+
+/** A set of pins that somebody asked to see beside the recommended one. */
+export interface LikePins {
+  /** As it was given: patterns or a file. */
+  given: string;
+  layers: readonly string[];
+  error: number;
+  heldBackError?: number;
+  fp32Share: number;
+  castShare?: number;
+  /** Whether it meets the tolerance, and how it stands beside the recommended pins. */
+  verdict: string;
+}
+
+/** A way to meet the tolerance, measured: pins, edits of the graph, or edits and the pins that are still needed. */
+export interface Choice {
+  kind: "pins" | "fixes" | "fixes-and-pins";
+  /** Relative L2 of the worst final output over all samples; Infinity when not finite. */
+  error: number;
+  /** Layers that stay in FP32, and their share of the work. */
+  pins: readonly string[];
+  fp32Share: number;
+  meets: boolean;
+  /** The one to take: within the tolerance at the least work in FP32, else the one with the smallest error. */
+  best: boolean;
+  /** What to do, one sentence with the command. */
+  todo: string;
 }
 
 /** What a rule of thumb would pin, and what that buys, measured. */
@@ -179,13 +213,25 @@ export interface Suggestion {
 export interface Recommendation {
   /** Relative L2 of the final outputs that must be met. */
   tolerance: number;
-  outcome: "no-pins-needed" | "pins-found" | "not-met";
+  /** best-found: no tolerance was aimed at; the pins give the lowest error found within `goal`. */
+  outcome: "no-pins-needed" | "pins-found" | "not-met" | "best-found";
+  /** What was asked instead of the tolerance: at most this share of the work in FP32, or this many pins. */
+  goal?: { kind: "budget"; fp32Share: number } | { kind: "pins"; pins: number };
   pins: readonly { layer: string; reason: string; evidence: Readonly<Record<string, number | string>> }[];
   /** Measured with the recommended pins, on the sample chosen on and the worst of those held back. */
   measuredError: number;
   heldBackError: number | undefined;
   trials: readonly Trial[];
   suggestions: readonly Suggestion[];
+  /** Trials that no other beats on error, work in FP32 and number of pins at once: indices, least work first. */
+  front?: readonly number[];
+  /** Predicted error along the walk from no pins to everything pinned, by share of work. */
+  predictedFront?: readonly { fp32Share: number; pins: number; error: number }[];
+  /** How many of the pins a trial without exactly that pin has shown to be needed. */
+  minimal?: { proved: number; of: number };
+  like?: LikePins;
+  /** What the shares of work are made of. */
+  cost?: { source: string; operations: number; bytes: number; layersOfUnknownSize: number };
 }
 
 export interface Verdict {
@@ -290,15 +336,28 @@ export interface ResultDocument {
     platform: string;
   };
   options: {
+    /** Engine that the candidate behaves like, and what was set otherwise. */
     like: string;
+    likeChanges?: ProfileChanges;
     granularity: "node";
-    accumulation: "float32";
+    /** How products sum: "float32", "float16", "float16-exact" or "tensor-core". */
+    accumulation: string;
+    /** What `like` stands for, each part with its evidence. */
+    profile?: readonly { part: string; value: string; evidence: string }[];
     /** What the candidate computes in; FP16 when absent. */
     precision?: HalfType;
     tolerance: number;
     seed: number;
     threads: number;
     samples: number;
+    /** What the feeds were made from, as it was given, and the folder that relative paths start from. */
+    inputs?: {
+      feeds?: readonly string[];
+      dims?: Readonly<Record<string, number>>;
+      shapes?: Readonly<Record<string, readonly number[]>>;
+      samples: number;
+      folder: string;
+    };
   };
   feeds: readonly (readonly FeedSummary[])[];
   layers: readonly Layer[];
@@ -317,6 +376,8 @@ export interface ResultDocument {
   verdictAllHalf?: Verdict;
   /** Where fixes apply. */
   fixes?: FixReport;
+  /** Pins, fixes, and both, side by side. */
+  choices?: readonly Choice[];
   /** Seconds per step. */
   timings: Readonly<Record<string, number>>;
   warnings: readonly string[];

@@ -6,12 +6,14 @@ import {
   type Initializer,
   type Model,
   type Node,
+  type NodeEdit,
   type SparseInitializer,
   topOf,
 } from "@halfscope/onnx";
 import type { WeightInput } from "./addon.js";
 import type { Cut } from "./cuts.js";
 import { feedInput, feedInputs, GraphBuilder, type LevelBuilder, operatorDomain, withBodies } from "./graph-builder.js";
+import { productNode } from "./product-node.js";
 
 export interface CandidateGraphOptions {
   model: Model;
@@ -40,12 +42,14 @@ export function buildCandidateGraph(o: CandidateGraphOptions): CandidateGraph {
 class CandidateBuilder {
   private readonly atTensor = new Map<string, number>();
   private readonly atEdge = new Map<string, number>();
+  private readonly products = new Map<number, number>();
   /** Names of tensors that are rounded behind a name of their own. */
   private readonly names = new Map<string, string>();
 
   constructor(private readonly o: CandidateGraphOptions) {
     o.placements.forEach((p, i) => {
       if (p.at === "tensor") this.atTensor.set(p.tensor, i);
+      else if (p.at === "product") this.products.set(p.consumer?.node ?? -1, i);
       else this.atEdge.set(`${p.consumer?.node}:${p.consumer?.input}`, i);
     });
   }
@@ -123,13 +127,18 @@ class CandidateBuilder {
       this.round(builder, this.nameOf(t), rounded, edge, t);
       return rounded;
     });
-    builder.node(
-      editNode(node, {
-        input: (_, i) => inputs[i] ?? "",
-        outer: (t) => this.nameOf(t),
-        output: (t) => (this.atTensor.has(t) ? `${t}#raw` : t),
-      }),
-    );
+    const edit: NodeEdit = {
+      input: (_, i) => inputs[i] ?? "",
+      outer: (t) => this.nameOf(t),
+      output: (t) => (this.atTensor.has(t) ? `${t}#raw` : t),
+    };
+    const product = this.products.get(node.index);
+    const sums = product === undefined ? undefined : this.o.placements[product]?.sums;
+    if (product === undefined || sums === undefined) builder.node(editNode(node, edit));
+    else {
+      builder.node(productNode(node, sums, product, this.o.model, edit));
+      for (const t of node.outputs) builder.innerType(this.atTensor.has(t) ? `${t}#raw` : t, this.o.types.get(t));
+    }
     for (const t of node.outputs) {
       const placement = this.atTensor.get(t);
       if (placement !== undefined) this.round(builder, `${t}#raw`, t, placement, t);

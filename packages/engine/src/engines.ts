@@ -1,4 +1,12 @@
-import { type ErrorStats, type HalfType, isTensorValue, type Placement, type TensorTypes, type TensorValue } from "@halfscope/core";
+import {
+  type ErrorStats,
+  type HalfType,
+  isTensorValue,
+  type Placement,
+  type ProductSums,
+  type TensorTypes,
+  type TensorValue,
+} from "@halfscope/core";
 import type { GraphView, Model, Node } from "@halfscope/onnx";
 import { OrtSession, type RunResult } from "./addon.js";
 import { buildCandidateGraph } from "./candidate-graph.js";
@@ -144,7 +152,7 @@ export class OutputEngine implements Disposable {
 
   /** An FP16, bfloat16 or mixed file, emulated in FP32. */
   static async restored(
-    o: EngineInput & { isMover: (node: Node, type: HalfType) => boolean },
+    o: EngineInput & { isMover: (node: Node, type: HalfType) => boolean; sumsOf?: ((node: Node) => ProductSums | undefined) | undefined },
     options: EngineOptions,
     extraOutputs: readonly string[] = [],
   ): Promise<OutputEngine> {

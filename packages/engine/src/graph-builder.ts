@@ -37,6 +37,7 @@ export class LevelBuilder {
   /** A body may give one tensor several times, so these are no map. */
   private readonly outputs: Uint8Array[] = [];
   private readonly outputNames = new Set<string>();
+  private readonly inner = new Map<string, Uint8Array>();
 
   constructor(protected readonly model: Model) {}
 
@@ -86,6 +87,11 @@ export class LevelBuilder {
     this.outputs.push(encodeValueInfo(name, 0));
   }
 
+  /** Says the type of a tensor that ONNX Runtime cannot infer: what our operators give. Sizes that are not known are left to the run. */
+  innerType(name: string, type: TensorType | undefined): void {
+    if (type?.dims?.every((d) => d !== undefined)) this.inner.set(name, encodeValueInfo(name, numberFromDtype(type.dtype), type.dims));
+  }
+
   /** GraphProto bytes. */
   graph(): Uint8Array {
     const messages = (number: number, all: Iterable<Uint8Array>): Rope => [...all].flatMap((m) => delimitedField(number, [m]));
@@ -98,6 +104,7 @@ export class LevelBuilder {
       ...messages(15, this.sparse.values()),
       ...messages(11, this.inputs.values()),
       ...messages(12, this.outputs),
+      ...messages(13, this.inner.values()),
     ];
     return Buffer.concat(rope as Uint8Array[]);
   }

@@ -2,6 +2,7 @@ import { type DType, isFloat, type Placement, switchOff, type TensorTypes } from
 import { type Body, editNode, encodeValueInfo, type Graph, type GraphView, type Model, type Node, stateCount } from "@halfscope/onnx";
 import { bordersOf } from "./borders.js";
 import { feedInput, feedInputs, GraphBuilder, type LevelBuilder, operatorDomain, withBodies } from "./graph-builder.js";
+import { productNode } from "./product-node.js";
 
 export interface PairGraphOptions {
   model: Model;
@@ -58,6 +59,7 @@ const decisionTypes: ReadonlySet<DType> = new Set(["bool", "int8", "int16", "int
 class PairBuilder {
   private readonly atTensor = new Map<string, number>();
   private readonly atEdge = new Map<string, number>();
+  private readonly products = new Map<number, number>();
   /** Candidate's version of a tensor, where it has one of its own. */
   private readonly versions = new Map<string, string>();
   /** Tensors that depend on weights alone: the same in every layer's isolated run. */
@@ -70,6 +72,7 @@ class PairBuilder {
     o.placements.forEach((p, i) => {
       if (o.switches[i] === switchOff) return;
       if (p.at === "tensor") this.atTensor.set(p.tensor, i);
+      else if (p.at === "product") this.products.set(p.consumer?.node ?? -1, i);
       else this.atEdge.set(`${p.consumer?.node}:${p.consumer?.input}`, i);
     });
   }
@@ -160,11 +163,18 @@ class PairBuilder {
     });
     const outer = (t: string) => this.versionFor(t, node);
     const usesOuter = view.outer.get(node)?.some((t) => outer(t) !== t) ?? false;
-    const differs = usesOuter || inputs.some((t, i) => t !== node.inputs[i]);
+    const product = this.products.get(node.index);
+    const sums = product === undefined || !this.ownSite(product, node) ? undefined : this.o.placements[product]?.sums;
+    const differs = usesOuter || sums !== undefined || inputs.some((t, i) => t !== node.inputs[i]);
     const roundedOutputs = node.outputs.filter((t) => this.atTensor.has(t));
     if (differs) {
       const raw = (t: string) => (t === "" ? "" : this.atTensor.has(t) ? `${t}#raw` : `${t}#c`);
-      builder.node(editNode(node, { name: `${node.name || node.outputs[0]}#c`, input: (_, i) => inputs[i] ?? "", outer, output: raw }));
+      const edit = { name: `${node.name || node.outputs[0]}#c`, input: (_: string, i: number) => inputs[i] ?? "", outer, output: raw };
+      if (product === undefined || sums === undefined) builder.node(editNode(node, edit));
+      else {
+        builder.node(productNode(node, sums, product, this.o.model, edit));
+        for (const t of node.outputs) builder.innerType(raw(t), this.o.types.get(t));
+      }
     }
     for (const t of roundedOutputs) this.round(builder, differs ? `${t}#raw` : t, `${t}#c`, this.atTensor.get(t) ?? 0, t);
     for (const t of differs ? node.outputs : roundedOutputs) if (t !== "") this.versions.set(t, `${t}#c`);
@@ -235,6 +245,7 @@ class PairBuilder {
       body.order.some(
         (n) =>
           n.outputs.some((t) => this.atTensor.has(t)) ||
+          this.products.has(n.index) ||
           n.inputs.some((_, i) => this.atEdge.has(`${n.index}:${i}`)) ||
           (view.bodies.get(n) ?? []).some(inside),
       );

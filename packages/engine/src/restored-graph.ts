@@ -1,4 +1,15 @@
-import { type HalfType, halfWords, InputError, switchRound, switchRoundBfloat16, type TensorTypes } from "@halfscope/core";
+import {
+  type HalfType,
+  halfWords,
+  InputError,
+  type ProductSums,
+  switchHalfSums,
+  switchHalfSumsExact,
+  switchRound,
+  switchRoundBfloat16,
+  switchTensorCoreSums,
+  type TensorTypes,
+} from "@halfscope/core";
 import {
   type Body,
   castTarget,
@@ -14,6 +25,7 @@ import {
   whyClosed,
 } from "@halfscope/onnx";
 import { feedInput, feedInputs, GraphBuilder, type LevelBuilder, operatorDomain, withBodies } from "./graph-builder.js";
+import { productNode } from "./product-node.js";
 
 export interface RestoredGraphOptions {
   model: Model;
@@ -22,12 +34,14 @@ export interface RestoredGraphOptions {
   feedShapes: ReadonlyMap<string, readonly number[]>;
   /** Operators that hand values on unchanged: what they get rounded to a type, they give rounded to it. */
   isMover: (node: Node, type: HalfType) => boolean;
+  /** How products in FP16 sum; in FP32 as ONNX Runtime does where it says nothing. */
+  sumsOf?: ((node: Node) => ProductSums | undefined) | undefined;
   /** Tensors of the main graph to give out beside the model's outputs, as FP32. */
   extraOutputs?: readonly string[];
 }
 
-/** The switches that the roundings of a restored graph listen to: 0 those to FP16, 1 those to bfloat16. They must be on. */
-export const restoredSwitches = Uint8Array.of(switchRound, switchRoundBfloat16);
+/** The switches that a restored graph listens to: 0 its roundings to FP16, 1 those to bfloat16, 2 to 4 its products. They must be on. */
+export const restoredSwitches = Uint8Array.of(switchRound, switchRoundBfloat16, switchHalfSums, switchHalfSumsExact, switchTensorCoreSums);
 const switchOf: Readonly<Record<HalfType, number>> = { float16: 0, bfloat16: 1 };
 
 /**
@@ -126,7 +140,14 @@ class RestoredBuilder {
       for (const t of halfOutputs) this.widen(builder, `${t}#f16`, t, "middle");
     } else {
       const rounds = halfOutputs.length > 0 && !halfOutputs.every((t) => this.o.isMover(node, this.halfType(t) as HalfType));
-      builder.node(editNode(node, { input: name, outer: name, output: (t) => (rounds && this.isHalf(t) ? `${t}#raw` : t) }));
+      const raw = (t: string) => (rounds && this.isHalf(t) ? `${t}#raw` : t);
+      const sums = this.halfType(to) === "float16" ? this.o.sumsOf?.(node) : undefined;
+      const edit = { input: name, outer: name, output: raw };
+      if (sums === undefined) builder.node(editNode(node, edit));
+      else {
+        builder.node(productNode(node, sums, restoredSwitches.indexOf(sums.position), this.o.model, edit));
+        builder.innerType(raw(to), { dtype: "float32", dims: types.get(to)?.dims });
+      }
       if (rounds) for (const t of halfOutputs) this.round(builder, `${t}#raw`, t);
     }
   }

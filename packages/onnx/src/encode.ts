@@ -66,6 +66,9 @@ export function encodeAttribute(name: string, value: AttributeValue): Uint8Array
 /** What to change in a node; everything else, also fields that this program does not know, stays byte for byte. */
 export interface NodeEdit {
   name?: string;
+  /** Another operator in its place. */
+  opType?: string;
+  domain?: string;
   /** New name of the tensor at an input. */
   input?: (tensor: string, index: number) => string;
   output?: (tensor: string, index: number) => string;
@@ -96,7 +99,9 @@ export function editNode(node: Node, edit: NodeEdit): Uint8Array {
     else if (field.number === nodeField.name && edit.name !== undefined) {
       put(field.number, utf8(edit.name));
       named = true;
-    } else if (field.number === nodeField.attribute) {
+    } else if (field.number === nodeField.opType && edit.opType !== undefined) put(field.number, utf8(edit.opType));
+    else if (field.number === nodeField.domain && edit.domain !== undefined) continue;
+    else if (field.number === nodeField.attribute) {
       const parts = fieldsOf(bytesOf(field), "an attribute");
       const nameField = parts.find((p) => p.number === attributeField.name);
       const name = nameField === undefined ? "" : textOf(nameField);
@@ -108,6 +113,7 @@ export function editNode(node: Node, edit: NodeEdit): Uint8Array {
     } else pieces.push(field.header, bytesOf(field));
   }
   if (!named && edit.name !== undefined) put(nodeField.name, utf8(edit.name));
+  if (edit.domain !== undefined) put(nodeField.domain, utf8(edit.domain));
   for (const attribute of pending.values()) put(nodeField.attribute, attribute);
   return Buffer.concat(pieces);
 }

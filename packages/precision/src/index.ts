@@ -1,5 +1,6 @@
 export * from "./assign.js";
 export * from "./bfloat.js";
+export * from "./engine-profile.js";
 export * from "./fixes/index.js";
 export * from "./float-graph.js";
 export * from "./half.js";
@@ -8,6 +9,7 @@ export * from "./map-names.js";
 export * from "./number-format.js";
 export * from "./operators.js";
 export * from "./plan.js";
+export * from "./product-sums.js";
 export * from "./realise.js";
 export * from "./restore.js";
 export * from "./restore-model.js";

@@ -45,6 +45,7 @@ export function restorePlan(file: { view: GraphView; types: TensorTypes }, round
       placed.add(root);
       return switchFor(p.tensor);
     }
+    if (p.at === "product") return typeIn(p.tensor) === "float16" ? (p.sums?.position ?? switchOff) : switchOff;
     const edge = edges.get(`${p.consumer?.node}:${p.consumer?.input}`);
     if (edge === undefined || !edge.roots.some((r) => !whole.has(r) && rounded(r, edge))) return switchOff;
     edgeOn.add(edge);

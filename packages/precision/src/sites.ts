@@ -2,6 +2,7 @@ import {
   InternalError,
   type Placement,
   type PrecisionPlan,
+  type ProductSums,
   type Site,
   switchOff,
   switchRound,
@@ -9,6 +10,7 @@ import {
   switchRoundBfloat16Finite,
   switchRoundFinite,
 } from "@halfscope/core";
+import type { Node } from "@halfscope/onnx";
 import { type Edge, type FloatGraph, isShared, type Root } from "./float-graph.js";
 
 /** Every site of a model and every place where a rounding may have to sit. The same for all plans: a plan only sets switches. */
@@ -21,8 +23,11 @@ export interface Roundings {
 
 export const siteId = (root: Root): string => `${root.kind}:${root.tensor}`;
 
-/** Lists sites in graph order: activations by producer, weights and inputs where they are first used. */
-export function listRoundings(floats: FloatGraph): Roundings {
+/**
+ * Lists sites in graph order: activations by producer, weights and inputs where they are first used; then the sums of products that `sumsOf` says are not in
+ * FP32 (none when absent).
+ */
+export function listRoundings(floats: FloatGraph, sumsOf: SumsOf = () => undefined): Roundings {
   const sites: Site[] = [];
   const placements: Placement[] = [];
   for (const root of floats.roots.values()) {
@@ -38,8 +43,21 @@ export function listRoundings(floats: FloatGraph): Roundings {
     if (owner !== undefined)
       placements.push({ at: "edge", site: siteId(owner), tensor: edge.tensor, consumer: { node: edge.node.index, input: edge.input } });
   }
+  for (const node of floats.view.order) {
+    const tensor = node.outputs[0] ?? "";
+    if (floats.fixedNodes.has(node.index) || !floats.roots.has(tensor)) continue;
+    const sums = sumsOf(node);
+    if (sums === undefined) continue;
+    const layer = floats.layerOf.get(node.index);
+    const site = `accumulation:${tensor}`;
+    sites.push({ id: site, kind: "accumulation", tensor, layer, touching: layer === undefined ? [] : [layer] });
+    placements.push({ at: "product", site, tensor, consumer: { node: node.index, input: -1 }, sums });
+  }
   return { sites, placements, floats };
 }
+
+/** How a product sums in the candidate; undefined where it sums in FP32 as ONNX Runtime does, and for other nodes. */
+export type SumsOf = (node: Node) => ProductSums | undefined;
 
 function siteOf(root: Root, floats: FloatGraph): Site | undefined {
   const { layerOf, view } = floats;
@@ -101,12 +119,13 @@ export function switchesFromPlan(plan: PrecisionPlan, roundings: Roundings): Uin
   const bySite = new Map([...floats.roots.values()].map((r) => [siteId(r), r]));
   const edges = new Map(floats.edges.map((e) => [`${e.node.index}:${e.input}`, e]));
   const on = (p: Placement): boolean => {
+    if (p.at === "product") return half(p.consumer?.node ?? -1);
     if (p.at === "tensor") return roundedRoots.has(bySite.get(p.site) as Root);
     const edge = edges.get(`${p.consumer?.node}:${p.consumer?.input}`);
     return edge !== undefined && isHalfEdge(edge, half) && edge.roots.some((r) => !roundedRoots.has(r));
   };
   const [round, roundFinite] = roundSwitches[floats.type];
-  const value = (p: Placement) => (p.site.startsWith("weight:") && plan.constants === "finite" ? roundFinite : round);
+  const value = (p: Placement) => p.sums?.position ?? (p.site.startsWith("weight:") && plan.constants === "finite" ? roundFinite : round);
   return Uint8Array.from(placements, (p) => (on(p) ? value(p) : switchOff));
 }
 

@@ -1,4 +1,15 @@
-import { type HalfType, UsageError } from "@halfscope/core";
+import {
+  type Chip,
+  type ConstantPolicy,
+  chips,
+  type EngineName,
+  engineNames,
+  type HalfType,
+  type ProfileChanges,
+  type SumType,
+  sumTypes,
+  UsageError,
+} from "@halfscope/core";
 import type { Argv } from "yargs";
 import type { WorkbenchOptions } from "../pipeline/workbench.js";
 import type { Context } from "./context.js";
@@ -37,10 +48,27 @@ export const runOptions = <T>(y: Argv<T>) =>
     .option("seed", { type: "number", requiresArg: true, default: 1, group: "Inputs:", describe: "seed of made-up inputs" })
     .option("threads", { type: "number", requiresArg: true, group: "Run:", describe: "threads inside one operator [cores, at most 8]" })
     .option("like", {
-      choices: ["pytorch"] as const,
+      choices: engineNames,
       default: "pytorch" as const,
-      group: "Run:",
-      describe: "what the candidate behaves like: every ONNX node rounds to FP16 (or BF16), sums in FP32",
+      group: "Engine:",
+      describe: "what the candidate behaves like; tensorrt sums products in FP16 and clamps constants",
+    })
+    .option("accumulation", {
+      choices: sumTypes,
+      group: "Engine:",
+      describe: "how products sum, in place of the engine's way: float16-exact is slow, tensor-core is FP32 as tensor cores cut it",
+    })
+    .option("chip", { choices: chips, group: "Engine:", describe: "whose tensor cores [hopper]" })
+    .option("split-k", {
+      type: "string",
+      requiresArg: true,
+      group: "Engine:",
+      describe: "accumulators that a long product in FP16 is split over: a number, or auto",
+    })
+    .option("constants", {
+      choices: ["overflow", "finite"] as const,
+      group: "Engine:",
+      describe: "constants beyond the range in the plain candidate, in place of the engine's way",
     });
 
 /** Of commands that measure anew; others read what was measured from a folder or a file. */
@@ -73,6 +101,11 @@ export interface RunArguments {
   seed: number;
   threads?: number | undefined;
   precision?: "fp16" | "bf16" | undefined;
+  like?: EngineName | undefined;
+  accumulation?: SumType | undefined;
+  chip?: Chip | undefined;
+  splitK?: string | undefined;
+  constants?: ConstantPolicy | undefined;
 }
 
 /** What `Workbench.open` needs, from the command line. Throws ERR_OPTION. */
@@ -86,6 +119,8 @@ export function workbenchOptions(args: RunArguments, context: Context): Workbenc
     seed: whole("--seed", args.seed, 0),
     ...(threads !== undefined && { threads }),
     ...(args.precision && { precision: precisions[args.precision] }),
+    like: args.like,
+    profile: profileChanges(args),
     progress: context.progress,
     signal: context.signal,
   };
@@ -96,6 +131,14 @@ export function requireTolerance(tolerance: number): number {
   throw new UsageError("ERR_OPTION", `--tolerance needs a number of at least 0, found ${tolerance}.`, {
     hint: "For instance --tolerance 1e-2.",
   });
+}
+
+/** Parts of the engine's profile that the command line sets otherwise; undefined when none. */
+function profileChanges({ accumulation, chip, splitK, constants }: RunArguments): ProfileChanges | undefined {
+  const pieces: ProfileChanges["pieces"] =
+    splitK === undefined ? undefined : splitK === "auto" ? "auto" : whole("--split-k", Number(splitK), 1);
+  const changes = { accumulation, chip, pieces, constants };
+  return Object.values(changes).some((v) => v !== undefined) ? changes : undefined;
 }
 
 function whole(option: string, value: number, least: number): number {

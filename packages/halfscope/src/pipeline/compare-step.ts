@@ -19,7 +19,7 @@ export interface Compared {
 }
 
 /**
- * Measures every tensor, isolated and accumulated, of the candidate with every layer in FP16 as a plain conversion makes it, and looks for first
+ * Measures every tensor, isolated and accumulated, of the candidate with every layer in FP16 as the engine's profile makes it, and looks for first
  * origins of overflow: also those that an overflowing constant hides.
  */
 export async function compareStep(bench: Workbench, o: { observe?: ((tensor: string) => boolean) | undefined } = {}): Promise<Compared> {
@@ -30,7 +30,7 @@ export async function compareStep(bench: Workbench, o: { observe?: ((tensor: str
   for (const w of warnings) bench.progress.note(`Warning: ${w}`);
   const feed = bench.feeds[0];
   const given = { pins: own?.pins ?? [] };
-  const plan = { ...allHalf(bench.model.digest, "overflow", bench.precision), ...given };
+  const plan = { ...allHalf(bench.model.digest, bench.profile.constants, bench.precision), ...given };
   // Final outputs are always compared: they are what is judged.
   const observe = o.observe && ((tensor: string) => bench.view.graphOutputs.has(tensor) || o.observe?.(tensor) === true);
   // A file that is in FP16 already is measured as it is, not as a plan of pins would have it.

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
-import { bytesOfValue, elementCount, halfWords, isTensorValue, type ResultDocument } from "@halfscope/core";
+import { bytesOfValue, elementCount, engineNames, halfWords, isTensorValue, type ResultDocument } from "@halfscope/core";
 import { addonInfo, describeFeeds, type Feed } from "@halfscope/engine";
 import type { Model } from "@halfscope/onnx";
+import { type EngineProfile, isPlain } from "@halfscope/precision";
 import { version } from "../version.js";
-import type { Workbench } from "./workbench.js";
+import type { Workbench, WorkbenchOptions } from "./workbench.js";
 
 export const describeModel = (model: Model): ResultDocument["model"] => ({
   path: model.path,
@@ -26,16 +27,18 @@ export function newResult(bench: Workbench, tolerance: number): ResultDocument {
     environment: {
       halfscope: version,
       onnxruntime: info.onnxruntimeVersion,
-      provider: `cpu (${word} emulated: every ${word} value rounded, sums in FP32)`,
+      provider: `cpu (${word} emulated: every ${word} value rounded, products summed in ${sumsInWords(bench.profile)})`,
       instructionSet: info.instructionSet,
       cores: availableParallelism(),
       node: process.version,
       platform: `${process.platform}-${process.arch}`,
     },
     options: {
-      like: "pytorch",
+      like: bench.profile.name,
+      ...(!isPlain(bench.profile) && { likeChanges: bench.options.profile ?? {} }),
       granularity: "node",
-      accumulation: "float32",
+      accumulation: bench.profile.sums.MatMul,
+      profile: bench.profile.entries,
       ...(bench.precision !== "float16" && { precision: bench.precision }),
       tolerance,
       seed: bench.options.seed ?? 1,
@@ -48,6 +51,23 @@ export function newResult(bench: Workbench, tolerance: number): ResultDocument {
     timings: {},
     warnings: [],
   };
+}
+
+/** What a saved result's candidates computed in and behaved like, to open its model again. */
+export const candidateOptions = ({ options }: ResultDocument): Pick<WorkbenchOptions, "like" | "profile" | "precision"> => ({
+  precision: options.precision,
+  like: engineNames.find((name) => name === options.like),
+  profile: options.likeChanges,
+});
+
+function sumsInWords({ sums }: EngineProfile): string {
+  const words = {
+    float32: "FP32",
+    float16: "FP16",
+    "float16-exact": "FP16, exact to the bit",
+    "tensor-core": "FP32 as tensor cores cut it",
+  };
+  return [...new Set(Object.values(sums).map((s) => words[s]))].join(" and ");
 }
 
 /** Names a sample in journals. */

@@ -18,6 +18,7 @@ import {
   polygraphyResults,
   type TrtexecVersion,
 } from "@halfscope/report";
+import { candidateOptions } from "./describe.js";
 import { openResult } from "./export-subject.js";
 import { openResultsFolder } from "./results-folder.js";
 import { Workbench } from "./workbench.js";
@@ -116,7 +117,7 @@ async function openBench(subject: ExportSubject, o: ExportOptions): Promise<{ be
     shapes: Object.fromEntries(first.map((f) => [f.name, f.dims])),
     seed: result.options.seed,
     samples: Math.max(1, result.options.samples),
-    precision: result.options.precision,
+    ...candidateOptions(result),
     ...(o.threads !== undefined && { threads: o.threads }),
     progress: o.progress,
     ...(o.signal && { signal: o.signal }),

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { isSiteSensitivity, Journal, sweepSites } from "@halfscope/analysis";
 import type { Sensitivity } from "@halfscope/core";
 import { addonInfo } from "@halfscope/engine";
-import { allHalf, withPins } from "@halfscope/precision";
+import { allHalf, nameOfProfile, withPins } from "@halfscope/precision";
 import type { Compared } from "./compare-step.js";
 import { digestOfFeed } from "./describe.js";
 import { resultFiles } from "./results-folder.js";
@@ -32,7 +32,7 @@ export async function sweepStep(bench: Workbench, basePins: Compared["basePins"]
       schema: "halfscope/journal/1",
       modelDigest: bench.model.digest,
       feedDigest: digestOfFeed(bench.feeds[0]),
-      like: "pytorch",
+      like: nameOfProfile(bench.profile),
       constants: base.constants,
       ...(bench.precision !== "float16" && { precision: bench.precision }),
       basePins: base.pins.map((p) => p.layer),

@@ -2,7 +2,7 @@ import { verdictFrom } from "@halfscope/analysis";
 import { type ErrorStats, type HalfType, InputError, type PrecisionPlan, type Verdict } from "@halfscope/core";
 import { type Feed, inferTypes, OutputEngine, shapesOfFeed } from "@halfscope/engine";
 import { checkExternalData, type Node, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
-import { allHalf, isHalfType, mapNames, movedInputs, restoreSites, switchesFromPlan } from "@halfscope/precision";
+import { allHalf, isHalfType, mapNames, movedInputs, productSums, restoreSites, switchesFromPlan } from "@halfscope/precision";
 import { compareMappedTensors } from "./compare-tensors.js";
 import type { Workbench } from "./workbench.js";
 
@@ -27,10 +27,14 @@ export async function verifyStep(
   );
   const types = await inferTypes(model, view, shapesOfFeed(bench.feeds[0]));
   const isMover = (node: Node, type: HalfType) => movedInputs(node, type) !== undefined;
+  const sumsOf = productSums(bench.profile, types);
   const samples: ReadonlyMap<string, ErrorStats>[] = [];
   const step = bench.progress.step(`Verifying ${candidatePath}`, bench.feeds.length);
   for (const feed of bench.feeds) {
-    using engine = await OutputEngine.restored({ model, view, types, feedShapes: shapesOfFeed(feed), isMover }, { threads: bench.threads });
+    using engine = await OutputEngine.restored(
+      { model, view, types, feedShapes: shapesOfFeed(feed), isMover, sumsOf },
+      { threads: bench.threads },
+    );
     engine.setFeed(feed);
     engine.setReference((await bench.reference(feed)).outputs);
     const { stats } = await engine.evaluate({ signal: bench.signal });
@@ -46,7 +50,7 @@ export async function verifyStep(
   const verdict: Verdict = { ...verdictFrom(samples, tolerance, sites, counts), unmapped: names.unmapped };
   if (o.tensors !== true) return verdict;
   const feed = bench.feeds[0];
-  const converted = { model, view, types, feedShapes: shapesOfFeed(feed), isMover };
+  const converted = { model, view, types, feedShapes: shapesOfFeed(feed), isMover, sumsOf };
   const { layers, origins } = await compareMappedTensors(bench, feed, converted, names);
   return { ...verdict, layers, origins };
 }

@@ -1,19 +1,31 @@
 import { availableParallelism } from "node:os";
 import { type Evaluate, outputErrorFrom, prepareSubject, type Subject } from "@halfscope/analysis";
 import {
+  type EngineName,
   type ErrorStats,
   HalfscopeError,
   type HalfType,
   type Hazard,
   InputError,
   type Layer,
+  type ProfileChanges,
   type Progress,
   silentProgress,
   type TensorValue,
 } from "@halfscope/core";
 import { type Feed, feedSignature, floatOutputs, inferTypes, loadFeeds, makeFeeds, OutputEngine, shapesOfFeed } from "@halfscope/engine";
 import { type FileSpan, type GraphView, listLayers, type Model, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
-import { findHazards, type HalfLoss, isHalfType, nonDeterministic, type Range, type RestoredPlan, restorePlan } from "@halfscope/precision";
+import {
+  type EngineProfile,
+  engineProfile,
+  findHazards,
+  type HalfLoss,
+  isHalfType,
+  nonDeterministic,
+  type Range,
+  type RestoredPlan,
+  restorePlan,
+} from "@halfscope/precision";
 import { type HalfModel, restoreHalfModel } from "./half-model.js";
 import { scanWeight } from "./weight-scan.js";
 
@@ -31,6 +43,10 @@ export interface WorkbenchOptions {
   threads?: number;
   /** What candidates compute in. Defaults to FP16; a file that is in one of the two already is measured in that. */
   precision?: HalfType | undefined;
+  /** Engine that candidates behave like. Defaults to PyTorch: FP32 sums, constants as a plain cast writes them. */
+  like?: EngineName | undefined;
+  /** Parts of that engine's profile that are set otherwise. */
+  profile?: ProfileChanges | undefined;
   /** Write out nodes that hide roundings (Attention). Defaults to true. */
   expandNodes?: boolean;
   progress?: Progress;
@@ -52,7 +68,9 @@ export class Workbench implements Disposable {
     readonly options: WorkbenchOptions,
     /** The file itself, when it is in FP16 or bfloat16 already: `model` is then its FP32 restoration. */
     readonly half: HalfModel | undefined,
-  ) {}
+  ) {
+    this.profile = engineProfile(options.like ?? "pytorch", options.profile);
+  }
 
   static async open(path: string, options: WorkbenchOptions = {}): Promise<Workbench> {
     const file = unfoldModel(await readModel(path), { expand: options.expandNodes ?? true });
@@ -92,6 +110,9 @@ export class Workbench implements Disposable {
     return this.half?.type ?? this.options.precision ?? "float16";
   }
 
+  /** What candidates behave like. */
+  readonly profile: EngineProfile;
+
   async subject(feed: Feed = this.feeds[0]): Promise<Subject> {
     const key = shapeKey(feed);
     const known = this.subjects.get(key);
@@ -100,7 +121,7 @@ export class Workbench implements Disposable {
       this.model,
       feed,
       { threads: this.threads },
-      { view: this.view, layers: this.layers, type: this.precision },
+      { view: this.view, layers: this.layers, type: this.precision, profile: this.profile },
     ).catch((error: unknown) => this.blameFeed(error, feed));
     this.subjects.set(key, subject);
     return subject;

@@ -26,6 +26,7 @@ export const recommendCommand: Command<Arguments> = (context) => ({
     const { Workbench } = await import("../../pipeline/workbench.js");
     const { recommendStep } = await import("../../pipeline/recommend-step.js");
     const { loadResult, resultFiles, saveResult, writeTextFile } = await import("../../pipeline/results-folder.js");
+    const { candidateOptions } = await import("../../pipeline/describe.js");
     const { describeFeeds } = await import("@halfscope/engine");
     const { formatOverrides } = await import("@halfscope/precision");
     const { describeRecommendation } = await import("../describe-recommendation.js");
@@ -36,7 +37,7 @@ export const recommendCommand: Command<Arguments> = (context) => ({
       });
     using bench = await Workbench.open(args.model ?? result.model.path, {
       ...workbenchOptions(args, context),
-      precision: result.options.precision,
+      ...candidateOptions(result),
     });
     if (bench.model.digest !== result.model.digest)
       throw new UsageError(

@@ -1,0 +1,125 @@
+import { type Chip, type ConstantPolicy, chips, type EngineName, type ProfileChanges, type SumType, UsageError } from "@halfscope/core";
+
+/** One thing that is known, or taken, to hold of an engine, and why. */
+export interface ProfileEntry {
+  readonly part: string;
+  readonly value: string;
+  readonly evidence: string;
+}
+
+/** What a candidate behaves like: every part as data, each with its evidence. */
+export interface EngineProfile {
+  readonly name: EngineName;
+  /** Sums of products, by operator. */
+  readonly sums: Readonly<Record<"MatMul" | "Gemm" | "Conv", SumType>>;
+  readonly chip: Chip;
+  /** Accumulators that a long product is split over; `auto` is the engine's rule (`piecesOf`). */
+  readonly pieces: number | "auto";
+  /** What a plain all-FP16 candidate makes of constants beyond the range. */
+  readonly constants: ConstantPolicy;
+  readonly entries: readonly ProfileEntry[];
+}
+
+const granularity: ProfileEntry = {
+  part: "granularity",
+  value: "every ONNX node rounds its results",
+  evidence:
+    "TensorRT 10.6 on an H200: a decomposed LayerNormalization with a channel near 1000 overflows in its square even inside one fused kernel; errors of 1,215 tensors of BERT-large follow node granularity",
+};
+const inside: ProfileEntry = {
+  part: "LayerNormalization, Softmax and other single nodes",
+  value: "compute inside in FP32, rounded at their ends",
+  evidence: "TensorRT 10.6, ONNX Runtime 1.30 and PyTorch 2.11 on an H200: isolated errors of these nodes equal a rounding at their ends",
+};
+const reductions: ProfileEntry = {
+  part: "reductions",
+  value: "ReduceSum, ReduceMean and pooling sum in FP32",
+  evidence: "PyTorch 2.11 on an H200: isolated errors of the ReduceMean nodes of BERT-large; taken over for the others",
+};
+const plainCast: ProfileEntry = {
+  part: "constants",
+  value: "overflow to infinity, as a plain cast writes them into a file",
+  evidence: "the ONNX Cast operator and the common converters",
+};
+const fullSums = (who: string): ProfileEntry => ({
+  part: "sums of products",
+  value: "FP32",
+  evidence: `${who} on an H200: 1,217 tensors of BERT-large, ratio emulated/measured 1.000 (0.974 to 1.028)`,
+});
+
+const profiles: Readonly<Record<EngineName, EngineProfile>> = {
+  pytorch: {
+    name: "pytorch",
+    sums: { MatMul: "float32", Gemm: "float32", Conv: "float32" },
+    chip: "hopper",
+    pieces: 1,
+    constants: "overflow",
+    entries: [granularity, inside, reductions, fullSums("PyTorch 2.11"), plainCast],
+  },
+  "ort-cuda": {
+    name: "ort-cuda",
+    sums: { MatMul: "float32", Gemm: "float32", Conv: "float32" },
+    chip: "hopper",
+    pieces: 1,
+    constants: "overflow",
+    entries: [granularity, inside, reductions, fullSums("ONNX Runtime 1.30 with CUDA"), plainCast],
+  },
+  tensorrt: {
+    name: "tensorrt",
+    sums: { MatMul: "float16", Gemm: "float16", Conv: "float16" },
+    chip: "hopper",
+    pieces: "auto",
+    constants: "finite",
+    entries: [
+      granularity,
+      inside,
+      reductions,
+      {
+        part: "sums of products",
+        value: "FP16, rounded after every 16 products",
+        evidence: "TensorRT 10.6 on an H200: errors of BERT-large's products; the instruction itself bit for bit in test/hardware/mma-h200",
+      },
+      {
+        part: "long products",
+        value: "split over several accumulators (rule: see splitRule)",
+        evidence: "measured error of K = 4096 lies between 4 and 6 pieces; TensorRT chooses kernels by timing, so results carry a band",
+      },
+      {
+        part: "constants",
+        value: "clamped to the largest finite number",
+        evidence:
+          "TensorRT 10.6, weakly typed: a mask of -3.4e38 gives 0.0015 relative error and a line in the log (strongly typed from a plainly cast file it is NaN)",
+      },
+    ],
+  },
+};
+
+/** The profile of an engine, with the parts that were set otherwise. Throws ERR_OPTION for parts that do not exist. */
+export function engineProfile(name: EngineName, changes: ProfileChanges = {}): EngineProfile {
+  const base = profiles[name];
+  const { accumulation, chip = base.chip, pieces = base.pieces, constants = base.constants } = changes;
+  if (pieces !== "auto" && !(Number.isSafeInteger(pieces) && pieces >= 1))
+    throw new UsageError("ERR_OPTION", `--split-k needs "auto" or a whole number of at least 1, found ${pieces}.`, {
+      hint: "For instance --split-k 4.",
+    });
+  if (!chips.includes(chip))
+    throw new UsageError("ERR_OPTION", `--chip needs one of ${chips.join(", ")}, found ${chip}.`, { hint: "H100 and H200 are hopper." });
+  const sums = accumulation === undefined ? base.sums : { MatMul: accumulation, Gemm: accumulation, Conv: accumulation };
+  const set: ProfileEntry[] = [];
+  const note = (part: string, value: string) => set.push({ part, value, evidence: "set by hand" });
+  if (accumulation !== undefined) note("sums of products", accumulation);
+  if (changes.chip !== undefined) note("chip", chip);
+  if (changes.pieces !== undefined) note("long products", `split over ${pieces} accumulators`);
+  if (changes.constants !== undefined) note("constants", constants);
+  const replaced = new Set(set.map((e) => e.part));
+  return { ...base, sums, chip, pieces, constants, entries: [...base.entries.filter((e) => !replaced.has(e.part)), ...set] };
+}
+
+/** Whether nothing about a profile was set otherwise: only then may results bear the engine's name alone. */
+export const isPlain = (profile: EngineProfile): boolean => profile.entries.every((e) => e.evidence !== "set by hand");
+
+/** What results and journals call a profile: its engine, and what was set otherwise. Two profiles with one name give the same numbers. */
+export function nameOfProfile(profile: EngineProfile): string {
+  const changed = profile.entries.filter((e) => e.evidence === "set by hand").map((e) => `${e.part}: ${e.value}`);
+  return changed.length === 0 ? profile.name : `${profile.name} with ${changed.join(", ")}`;
+}

@@ -19,6 +19,8 @@ struct Rounding {
 // Positions of a switch, as packages/core/src/plan.ts has them: 0 is off, 1 and 2 round to FP16, 3 and 4 to bfloat16; the even ones keep finite values
 // finite.
 constexpr std::uint8_t kLastPosition = 4;
+// Positions 5 to 7 say how a product sums.
+constexpr std::uint8_t kLastSumPosition = 7;
 constexpr Rounding rounding_at(std::uint8_t position) {
   return {position > 2 ? NarrowType::kBfloat : NarrowType::kHalf, position % 2 == 0 ? Overflow::kToLargestFinite : Overflow::kToInfinity};
 }

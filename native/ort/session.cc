@@ -242,8 +242,8 @@ RunOutcome OrtSession::run(const RunRequest& request) {
   if (switches.empty()) switches.resize(state_.switch_count());
   if (switches.size() != state_.switch_count())
     throw Error(ErrorCode::kEngineRun, "expected " + std::to_string(state_.switch_count()) + " switches, found " + std::to_string(switches.size()));
-  if (std::any_of(switches.begin(), switches.end(), [](std::uint8_t s) { return s > kLastPosition; }))
-    throw Error(ErrorCode::kEngineRun, "a switch is 0 to 4");
+  if (std::any_of(switches.begin(), switches.end(), [](std::uint8_t s) { return s > kLastSumPosition; }))
+    throw Error(ErrorCode::kEngineRun, "a switch is 0 to 7");
   Tensors feeds, references;
   MadeValues made;
   {

@@ -16,6 +16,8 @@ export interface Measurement {
   stats: ErrorStats;
   /** Where it was executed more than once. */
   rounds?: Rounds;
+  /** Smallest and largest error over the ways in which a library may split long products; absent where they make no difference. On the first sample. */
+  band?: { relativeL2: readonly [number, number]; meanAbs: readonly [number, number] };
 }
 
 /** A tensor inside a loop. Rounds count from 0. */

@@ -1,5 +1,5 @@
 import { type ErrorStats, meanAbs, meanUlp, relativeL2 } from "./error-stats.js";
-import type { ErrorSummary } from "./result.js";
+import type { ErrorSummary, Measurements } from "./result.js";
 
 /** What a ranking keeps of a tensor's statistics. */
 export function summarise(tensor: string, s: ErrorStats): ErrorSummary {
@@ -17,4 +17,15 @@ export function summarise(tensor: string, s: ErrorStats): ErrorSummary {
     nonFiniteMismatch: s.nonFiniteMismatch,
     count: s.count,
   };
+}
+
+/**
+ * Smallest and largest relative L2 of the worst final output over the ways in which a library may split long products; undefined where that makes no
+ * difference or was not asked.
+ */
+export function outputBand({ tensors, outputs }: Measurements): readonly [number, number] | undefined {
+  const judged = tensors.filter((t) => Object.hasOwn(outputs, t.tensor));
+  if (!judged.some((t) => t.band !== undefined)) return undefined;
+  const edge = (i: 0 | 1) => Math.max(...judged.map((t) => t.band?.relativeL2[i] ?? relativeL2(t.stats)));
+  return [edge(0), edge(1)];
 }

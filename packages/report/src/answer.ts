@@ -1,3 +1,4 @@
+import { outputBand } from "@halfscope/core";
 import { count, number, percent, plural, timesSmaller } from "./format.js";
 import { allHalfOf, type CandidateError, meets, rangeEnd, type View } from "./view.js";
 
@@ -100,6 +101,11 @@ function notesOf(v: View, half: CandidateError | undefined): string[] {
   if (v.plain?.nonFinite && half !== v.plain && half?.nonFinite === false)
     notes.push(
       `A plain conversion of the file gives outputs that are not finite: it writes constants beyond ${rangeEnd[v.word]} as infinite. \`halfscope apply\` keeps them finite, and that is what the figures above measure.`,
+    );
+  const band = v.result.accumulated && outputBand(v.result.accumulated);
+  if (band !== undefined)
+    notes.push(
+      `How a library splits long products over accumulators is its own choice: with every layer in ${v.word} the final outputs may differ by ${number(band[0])} to ${number(band[1])}.`,
     );
   const swept = v.result.recommendation;
   if (swept?.heldBackError !== undefined && v.result.verdict === undefined)

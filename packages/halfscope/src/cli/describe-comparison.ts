@@ -1,5 +1,5 @@
 import { outputErrorFrom } from "@halfscope/analysis";
-import type { ErrorSummary, Measurements, ResultDocument } from "@halfscope/core";
+import { type ErrorSummary, type Measurements, outputBand, type ResultDocument } from "@halfscope/core";
 import { wordOf } from "@halfscope/report";
 import { table } from "./table.js";
 import { clip, given, number, quote, safe, shorten } from "./text.js";
@@ -20,6 +20,11 @@ export function describeComparison(result: ResultDocument): string {
         ? `${candidate}: the final outputs are NOT FINITE.`
         : `${candidate}: relative L2 error of the final outputs ${number(error)} (largest difference ${number(maxAbs)}); tolerance ${given(result.options.tolerance)}: ${error <= result.options.tolerance ? "within" : "NOT within"}.`,
     );
+    const band = outputBand(accumulated);
+    if (band !== undefined)
+      lines.push(
+        `Between ${number(band[0])} and ${number(band[1])}, as the library splits long products over accumulators (its choice is not known).`,
+      );
   }
   lines.push(...describeOrigins(result), ...describeDecisions(accumulated, wordOf(result)));
   if (ranking !== undefined) {

@@ -1,4 +1,4 @@
-import { findOrigins, measure, type RankBy, rankLayers, type Sample } from "@halfscope/analysis";
+import { findOrigins, hasBands, measure, type RankBy, rankLayers, type Sample, withBands } from "@halfscope/analysis";
 import { type Hazard, halfWords, type Measurements, type Origin, type ResultDocument } from "@halfscope/core";
 import { allHalf, rangeOf } from "@halfscope/precision";
 import { pinOverflows } from "./base-pins.js";
@@ -38,7 +38,11 @@ export async function compareStep(bench: Workbench, o: { observe?: ((tensor: str
   const more: Sample[] = [];
   for (const other of bench.feeds.slice(1)) more.push({ subject: await bench.subject(other), feed: other });
   const isolated = await measure(subject, feed, { ...common, mode: "isolated" }, more);
-  const accumulated = await measure(subject, feed, { ...common, mode: "accumulated" }, more);
+  const whole = await measure(subject, feed, { ...common, mode: "accumulated" }, more);
+  const accumulated =
+    bench.profile.pieces === "auto" && hasBands(subject)
+      ? await withBands(subject, feed, { ...common, mode: "accumulated" }, whole)
+      : whole;
   const ranges = new Map(accumulated.tensors.map((t) => [t.tensor, rangeOf(t.stats)]));
   const hazards = await bench.hazards((t) => ranges.get(t));
   const constants = new Set(hazards.filter((h) => h.code === "weight-overflow" || h.code === "mask-constant").map((h) => h.tensor));

@@ -1,4 +1,4 @@
-import type { FeedSummary, Measurements, TensorStatus } from "@halfscope/core";
+import type { FeedSummary, Measurements, ResultDocument, TensorStatus } from "@halfscope/core";
 import { bytes, count, countCell, millions, nameOf, number, plural, seconds } from "../format.js";
 import { html, type Markup, type Renderable } from "../markup.js";
 import { longName, sentence, shortName } from "../names.js";
@@ -11,7 +11,7 @@ export function methodSection(v: View): Section {
     id: "method",
     title: "How was it measured?",
     intro: "What was run, on what, and what could not be compared: figures are worth as much as the inputs behind them.",
-    body: html`${result.warnings.length > 0 && html`<h3>Warnings</h3><ul>${result.warnings.slice(0, 200).map((w) => html`<li class="loud">${quoted(w)}</li>`)}</ul>`}<div class="columns">${model(v)}${run(v)}</div><h3>Inputs</h3>${feeds(result.feeds)}<h3>Coverage</h3>${coverage(v)}`,
+    body: html`${result.warnings.length > 0 && html`<h3>Warnings</h3><ul>${result.warnings.slice(0, 200).map((w) => html`<li class="loud">${quoted(w)}</li>`)}</ul>`}<div class="columns">${model(v)}${run(v)}</div>${result.options.profile !== undefined && html`<h3>Engine</h3>${profile(result.options.profile)}`}<h3>Inputs</h3>${feeds(result.feeds)}<h3>Coverage</h3>${coverage(v)}`,
   };
 }
 
@@ -43,10 +43,7 @@ function run(v: View): Markup {
   const perCandidate =
     s !== undefined && Number.isFinite(s.barePassesPerCandidate) && `, ${number(s.barePassesPerCandidate)} bare passes each`;
   return facts("Run", [
-    [
-      "candidate",
-      `behaves like ${shortName(o.like)}: rounds at every ${o.granularity === "node" ? "ONNX node" : o.granularity}, sums in ${o.accumulation === "float32" ? "FP32" : o.accumulation}`,
-    ],
+    ["candidate", candidateWords(o)],
     ["samples", `${count(o.samples)}, seed ${o.seed}`],
     ["provider", shortName(e.provider)],
     ["machine", `${shortName(e.platform)}, ${plural(e.cores, "core")}, ${plural(o.threads, "thread")}, ${shortName(e.instructionSet)}`],
@@ -56,6 +53,36 @@ function run(v: View): Markup {
       : [["sweep", html`${plural(s.candidates, "candidate")} in ${plural(s.sites.length, "group")} of roundings${perCandidate}`] as const]),
     ...(steps.length === 0 ? [] : [["time", steps.map(([name, t]) => `${shortName(name, 30)} ${seconds(t)}`).join(", ")] as const]),
   ]);
+}
+
+const sumWords: Readonly<Record<string, string>> = {
+  float32: "sums in FP32",
+  float16: "sums products in FP16",
+  "float16-exact": "sums products in FP16, exact to the bit",
+  "tensor-core": "sums products in FP32 as tensor cores cut it",
+};
+
+function candidateWords(o: ResultDocument["options"]): string {
+  const changed = o.likeChanges === undefined ? "" : ", with parts set by hand";
+  const node = o.granularity === "node" ? "ONNX node" : o.granularity;
+  return `behaves like ${shortName(o.like)}${changed}: rounds at every ${node}, ${sumWords[o.accumulation] ?? shortName(o.accumulation)}`;
+}
+
+/** What the engine's name stands for. */
+function profile(entries: NonNullable<ResultDocument["options"]["profile"]>): Markup {
+  return folded(
+    entries.slice(0, 50),
+    0,
+    "What the candidate takes over from that engine, and on what evidence",
+    (part) =>
+      html`${table(
+        [text("part"), text("taken as"), text("evidence")],
+        part.map(
+          (e) =>
+            html`<tr><td>${shortName(e.part, 80)}</td><td class="prose">${sentence(e.value)}</td><td class="prose">${sentence(e.evidence)}</td></tr>`,
+        ),
+      )}`,
+  );
 }
 
 function feeds(samples: readonly (readonly FeedSummary[])[]): Markup {

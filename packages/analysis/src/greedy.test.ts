@@ -2,7 +2,7 @@ import type { Site, SiteSensitivity } from "@halfscope/core";
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../../test/support/model-file.js";
 import { siteOf } from "../../../test/support/stats.js";
-import { greedyPins } from "./greedy.js";
+import { greedyPins as greedy, shrinkOrder } from "./greedy.js";
 
 const measured = (site: Site, ...perOutput: number[]): SiteSensitivity => ({
   site: site.id,
@@ -15,6 +15,9 @@ const measured = (site: Site, ...perOutput: number[]): SiteSensitivity => ({
   nonFinite: perOutput.includes(Number.POSITIVE_INFINITY),
 });
 const work = (entries: Record<string, number>) => new Map(Object.entries(entries));
+/** By work alone. */
+const greedyPins = (sites: Site[], of: SiteSensitivity[], prices: ReadonlyMap<string, number>, pinned: readonly string[]) =>
+  greedy(sites, of, pinned, { cost: (layers) => layers.reduce((n, l) => n + (prices.get(l) ?? 0), 0) });
 const added = (steps: ReturnType<typeof greedyPins>) => steps.map((s) => [...s.added].sort());
 
 describe("the greedy order of pins", () => {
@@ -83,5 +86,45 @@ describe("the greedy order of pins", () => {
       expect(step.predictedError).toBeCloseTo(worst, 10);
     }
     expect(steps.at(-1)?.predictedError).toBe(0);
+  });
+
+  it("takes no step beyond a limit, and looks for others that fit", () => {
+    const [a, b, c] = ["a", "b", "c"].map((t) => siteOf(t, [t])) as [Site, Site, Site];
+    const prices = work({ a: 50, b: 40, c: 10 });
+    const steps = greedy([a, b, c], [measured(a, 0.9), measured(b, 0.3), measured(c, 0.01)], [], {
+      cost: (layers) => layers.reduce((n, l) => n + (prices.get(l) ?? 0), 0),
+      limit: { most: 60, weight: (l) => prices.get(l) ?? 0 },
+    });
+    expect(added(steps)).toEqual([["a"], ["c"]]);
+  });
+
+  it("pins a region where it removes more per cost than its parts one by one", () => {
+    // b between a and c: each lone pin removes nothing, all three remove both roundings.
+    const [first, second] = [siteOf("first", ["a", "b"]), siteOf("second", ["b", "c"])];
+    const other = siteOf("other", ["d", "e"]);
+    const steps = greedy([first, second, other], [measured(first, 0.1), measured(second, 0.1), measured(other, 0.13)], [], {
+      regions: [["a", "b", "c"]],
+      cost: (layers) => layers.length,
+    });
+    expect(added(steps)[0]).toEqual(["d", "e"]);
+    const cheap = greedy([first, second, other], [measured(first, 0.1), measured(second, 0.1), measured(other, 0.1)], [], {
+      regions: [["a", "b", "c"]],
+      cost: (layers) => layers.length,
+    });
+    expect(added(cheap)[0]).toEqual(["a", "b", "c"]);
+  });
+});
+
+describe("letting go from everything pinned", () => {
+  it("keeps for the end what matters most", () => {
+    const [a, b, c] = [siteOf("a", ["a"]), siteOf("bc", ["b", "c"]), siteOf("c", ["c"])];
+    const order = shrinkOrder([a, b, c], [measured(a, 0.01), measured(b, 1), measured(c, 2)], { cost: () => 1 });
+    expect(order).toEqual(["a", "b", "c"]);
+  });
+
+  it("keeps what makes an output infinite longest, and still tells small errors apart", () => {
+    const all = ["bad", "small", "smaller"].map((t) => siteOf(t, [t])) as [Site, Site, Site];
+    const errors = [measured(all[0], Number.POSITIVE_INFINITY), measured(all[1], 1e-4), measured(all[2], 1e-5)];
+    expect(shrinkOrder(all, errors, { cost: () => 1 })).toEqual(["smaller", "small", "bad"]);
   });
 });

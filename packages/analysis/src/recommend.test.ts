@@ -3,6 +3,7 @@ import { switchesFromPlan, withPins } from "@halfscope/precision";
 import { describe, expect, it } from "vitest";
 import { chainOf, type Prepared, prepare } from "../../../test/support/chain.js";
 import { seeded, temporaryFolder } from "../../../test/support/model-file.js";
+import { PinCosts } from "./cost.js";
 import { Journal } from "./journal.js";
 import type { Evaluate, OutputError } from "./output-error.js";
 import { recommendPins } from "./recommend.js";
@@ -43,7 +44,7 @@ async function recommend(model: Prepared, evaluate: Evaluate, o: Options) {
     allHalf: model.half,
     basePins,
     sensitivity,
-    work: new Map(model.layers.map((l) => [l.id, 1])),
+    costs: new PinCosts(model.roundings.floats, model.types),
     tolerance: o.tolerance,
     evaluate,
     evaluateHeldBack: o.heldBack,

@@ -1,20 +1,25 @@
 import {
-  CancelledError,
   halfWords,
   type Layer,
+  type LikePins,
   type Overrides,
   type PrecisionPlan,
   type Progress,
   type Recommendation,
   type Sensitivity,
   type Suggestion,
-  type Trial,
 } from "@halfscope/core";
-import { overridesFromPlan, type Roundings, switchesFromPlan, withPins } from "@halfscope/precision";
-import { shareOf } from "./cost.js";
-import { greedyPins } from "./greedy.js";
-import type { Evaluate, OutputError } from "./output-error.js";
-import { ruleSuggestions } from "./suggestions.js";
+import { overridesFromPlan, type Roundings } from "@halfscope/precision";
+import { bestWithin, type Limit } from "./best-within.js";
+import { costSource, type PinCosts } from "./cost.js";
+import { evidenceOf, reasonOf } from "./evidence.js";
+import { findPins } from "./find-pins.js";
+import type { Evaluate } from "./output-error.js";
+import { frontOf, spacedByError } from "./pareto.js";
+import { type Chain, growthChain, layersWorthPinning, type PinProblem, type Preference } from "./pin-problem.js";
+import type { PredictLeft } from "./sites-left.js";
+import { likeVerdict, ruleSuggestions, ruleVerdict } from "./suggestions.js";
+import { Trials } from "./trials.js";
 
 export interface RecommendOptions {
   roundings: Roundings;
@@ -24,221 +29,204 @@ export interface RecommendOptions {
   /** Layers that the overflow origins need, with the reason for each. */
   basePins: readonly { layer: string; reason: string }[];
   sensitivity: Sensitivity;
-  work: ReadonlyMap<string, number>;
+  costs: PinCosts;
   /** Relative L2 of the worst final output. */
   tolerance: number;
-  /** On the sample that was swept, and on one that pins were not chosen on (absent: there is no such sample). */
+  /** Asked instead of the tolerance: the lowest error for a share of the work, or for a number of pins. */
+  goal?: Recommendation["goal"];
+  /** A set of pins of somebody's, to be measured beside ours. */
+  like?: { given: string; layers: readonly string[] } | undefined;
+  /** What makes one set better than another. Defaults to fewest pins. */
+  prefer?: Preference | undefined;
+  /** What sites that are left add up to. Defaults to sums of squares. */
+  predict?: PredictLeft | undefined;
+  /** Sets of pins to measure at most. Defaults to `defaultTrials` of the model's work. */
+  trials?: number | undefined;
+  /** On the samples that were swept, and the worst of those that pins are not chosen on (absent: there are none). */
   evaluate: Evaluate;
   evaluateHeldBack?: Evaluate | undefined;
   progress: Progress;
   signal?: AbortSignal | undefined;
 }
 
-/** Pins that measurement justifies: the fewest that were found to meet the tolerance, none of which can be dropped. */
+/** Floating-point operations that all trials together may take, and how many trials there are at least and at most. */
+const operationsForTrials = 3e11;
+const fewestTrials = 60;
+const mostTrials = 1500;
+/** Trials kept for the front, where they are few. */
+const frontTrials = 14;
+const mostFrontTrials = 24;
+
+/** Sets of pins to measure where nobody says: it follows from the model's size alone, so that a run can be repeated. A minute on BERT-large. */
+export const defaultTrials = (costs: PinCosts): number => {
+  const operations = [...costs.layers.values()].reduce((n, c) => n + c.operations + c.bytes, 0);
+  return Math.max(fewestTrials, Math.min(mostTrials, Math.round(operationsForTrials / Math.max(1, operations))));
+};
+
+/** Pins that measurement justifies: the fewest that were found to meet the tolerance, none of which can be dropped; or the best within a goal. */
 export async function recommendPins(o: RecommendOptions): Promise<{ recommendation: Recommendation; overrides: Overrides }> {
-  return new Search(o).run();
+  const most = o.trials ?? defaultTrials(o.costs);
+  const step = o.progress.step("Measuring sets of pins", most);
+  try {
+    return await new Recommender(o, most, step.update.bind(step)).run();
+  } finally {
+    step.end();
+  }
 }
 
-class Search {
-  private readonly trials: Trial[] = [];
-  private readonly known = new Map<string, OutputError>();
+class Recommender {
+  private readonly trials: Trials;
   private readonly base: readonly string[];
+  private readonly problem: PinProblem;
   private readonly plainPurpose: string;
 
-  constructor(private readonly o: RecommendOptions) {
+  constructor(
+    private readonly o: RecommendOptions,
+    most: number,
+    onTrial: (done: number) => void,
+  ) {
     this.base = o.basePins.map((p) => p.layer);
     this.plainPurpose = `all ${halfWords[o.roundings.floats.type]}`;
+    this.trials = new Trials({ ...o, most, onTrial });
+    const { predictedError: predicted, measuredError: measured } = o.sensitivity;
+    this.problem = {
+      sites: o.roundings.sites,
+      measured: o.sensitivity.sites,
+      layers: o.layers,
+      base: this.base,
+      prices: o.costs,
+      tolerance: o.tolerance,
+      factor: predicted > 0 && Number.isFinite(measured) && measured > 0 ? measured / predicted : 1,
+      predict: o.predict,
+      prefer: o.prefer ?? "pins",
+      judge: this.trials,
+      progress: o.progress,
+    };
   }
 
   async run(): Promise<{ recommendation: Recommendation; overrides: Overrides }> {
-    const { o } = this;
+    const { o, trials } = this;
+    await trials.fits([], this.plainPurpose);
     const suggestions = await this.suggest();
-    const plain = await this.try([], this.plainPurpose);
-    let pins: string[] = [];
-    let outcome: Recommendation["outcome"] = "no-pins-needed";
-    if (!this.meets(plain) || !this.meetsHeldBack(await this.heldBack([]))) {
-      pins = await this.search();
-      outcome = this.meets(await this.try(pins, "recommended")) && this.meetsHeldBack(await this.heldBack(pins)) ? "pins-found" : "not-met";
-    }
-    const chosen = await this.try(pins, "recommended");
-    const heldBackError = (await this.heldBack(pins))?.error;
-    const withEvidence = pins.map((layer) => ({ layer, reason: this.reasonFor(layer), evidence: this.evidenceFor(layer) }));
+    const like = o.like && (await this.measureLike(o.like));
+    const release = trials.reserve(Math.min(frontTrials, trials.left >> 1));
+    const chain = growthChain(this.problem, "work");
+    const { pins, outcome } = o.goal === undefined ? await this.forTolerance() : await this.forGoal(o.goal, chain);
+    release();
+    await this.measureFront(chain);
+    const chosen = await trials.measure(pins, "recommended");
+    const heldBackError = (await trials.heldBack(pins, "recommended"))?.error;
+    const withEvidence = pins.map((layer) => ({ layer, reason: reasonOf(layer, o), evidence: evidenceOf(layer, o) }));
+    const proved = pins.filter((l) => trials.isKnownToFail(pins.filter((p) => p !== l))).length;
+    const { record } = trials;
     const recommendation: Recommendation = {
       tolerance: o.tolerance,
       outcome,
+      ...(o.goal && { goal: o.goal }),
       pins: withEvidence,
       measuredError: chosen.error,
       heldBackError,
-      trials: this.trials,
+      trials: record,
       suggestions,
+      front: frontOf(record),
+      predictedFront: this.predictedFront(chain),
+      ...(outcome === "pins-found" && { minimal: { proved, of: pins.length } }),
+      ...(like && { like: this.withVerdict(like, pins, Math.max(chosen.error, heldBackError ?? 0)) }),
+      cost: this.costFacts(),
     };
     const word = halfWords[o.roundings.floats.type];
     const note =
       outcome === "no-pins-needed"
         ? `${word} meets the tolerance without pins.`
-        : `Measured: ${chosen.error.toPrecision(3)} relative L2 at a tolerance of ${o.tolerance}.`;
+        : `Measured: ${chosen.error.toPrecision(3)} relative L2 ${o.goal === undefined ? `at a tolerance of ${o.tolerance}` : `with at most ${goalWords(o.goal)}`}.`;
     return { recommendation, overrides: overridesFromPlan({ ...o.allHalf, pins: withEvidence }, { note }) };
   }
 
-  /** Walks the greedy order until the tolerance is met in measurement, then drops what is not needed. Held-back samples tighten the aim. */
-  private async search(): Promise<string[]> {
-    const { o } = this;
-    const order = greedyPins(o.roundings.sites, o.sensitivity.sites, o.work, this.base);
-    const sets = [[...this.base]];
-    for (const step of order) sets.push([...(sets.at(-1) ?? []), ...step.added]);
-    const predicted = [o.sensitivity.predictedError, ...order.map((s) => s.predictedError)];
-    // What the sites predict is off by a factor that the whole candidate shows; the walk starts where prediction times factor meets the aim.
-    const factor =
-      o.sensitivity.predictedError > 0 && Number.isFinite(o.sensitivity.measuredError)
-        ? o.sensitivity.measuredError / o.sensitivity.predictedError
-        : 1;
-    const passes = async (k: number) => {
-      step.update(tried++);
-      const set = sets[k] ?? [];
-      return (
-        this.meets(await this.try(set, k === 0 ? "overflow origins" : "greedy", predicted[k])) &&
-        this.meetsHeldBack(await this.heldBack(set))
-      );
-    };
-    const last = sets.length - 1;
-    // A walk out and a bisection back: about this many trials.
-    const step = o.progress.step("Looking for pins that meet the tolerance", 2 * Math.ceil(Math.log2(sets.length + 1)) + 2);
-    let tried = 0;
-    const start = predicted.findIndex((p) => p * factor <= o.tolerance);
-    let high = start < 0 ? last : start;
-    let low = -1;
-    for (let stride = 1; !(await passes(high)); stride *= 2) {
-      if (high === last) {
-        step.end();
-        return sets[last] ?? [];
-      }
-      low = high;
-      high = Math.min(last, high + stride);
+  private async forTolerance(): Promise<{ pins: readonly string[]; outcome: Recommendation["outcome"] }> {
+    if (await this.trials.fits([], this.plainPurpose)) return { pins: [], outcome: "no-pins-needed" };
+    const pins = await findPins(this.problem);
+    if (pins !== undefined) return { pins, outcome: "pins-found" };
+    // Nothing fits: the set that comes nearest, with everything pinned among them.
+    const worth = layersWorthPinning(this.problem);
+    let best = { pins: worth as readonly string[], error: await this.trials.errorOf(worth, "everything pinned") };
+    for (const t of [...this.trials.record].filter((t) => !t.nonFinite && t.measuredError < best.error)) {
+      const error = await this.trials.errorOf(t.pins, t.purpose);
+      if (error < best.error) best = { pins: t.pins, error };
     }
-    for (let stride = 1; low < 0 && high > 0; stride *= 2) {
-      const probe = Math.max(0, high - stride);
-      if (await passes(probe)) high = probe;
-      else low = probe;
-    }
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (await passes(middle)) high = middle;
-      else low = middle;
-    }
-    step.end();
-    return this.trim(sets[high] ?? []);
+    return { pins: best.pins, outcome: "not-met" };
   }
 
-  /** Drops pins, cheapest benefit first, in halves and then one by one, until every single removal breaks the tolerance (1-minimal). */
-  private async trim(pins: readonly string[]): Promise<string[]> {
-    const benefit = new Map(this.o.sensitivity.layers.map((l) => [l.layer, l.outputError]));
-    let kept = [...pins];
-    const fits = async (set: readonly string[]) => this.meets(await this.try(set, "trim")) && this.meetsHeldBack(await this.heldBack(set));
-    for (let size = kept.length >> 1; size >= 1; size = size === 1 ? 0 : size >> 1) {
-      for (let dropped = true; dropped; ) {
-        dropped = false;
-        const order = kept.toSorted((a, b) => (benefit.get(a) ?? 0) - (benefit.get(b) ?? 0));
-        const step = this.o.progress.step(size === 1 ? "Dropping pins one by one" : `Dropping pins by ${size}`, order.length);
-        for (let at = 0; at < order.length; at += size) {
-          const out = new Set(order.slice(at, at + size).filter((l) => kept.includes(l)));
-          const set = kept.filter((l) => !out.has(l));
-          step.update(at);
-          if (out.size === 0 || !(await fits(set))) continue;
-          kept = set;
-          dropped = true;
-        }
-        step.end();
-        // Only single removals have to be repeated until nothing changes; larger chunks are a short cut.
-        if (size > 1) break;
-      }
-    }
-    return kept;
+  private async forGoal(
+    goal: NonNullable<Recommendation["goal"]>,
+    chain: Chain,
+  ): Promise<{ pins: readonly string[]; outcome: Recommendation["outcome"] }> {
+    const { costs } = this.o;
+    const limit: Limit =
+      goal.kind === "pins"
+        ? { most: goal.pins, weight: () => 1 }
+        : { most: goal.fp32Share, weight: (l) => (costs.total === 0 ? 0 : (costs.work.get(l) ?? 0) / costs.total) };
+    const known = this.trials.record.map((t) => t.pins);
+    const within = chain.sets.filter((s) => s.reduce((n, l) => n + limit.weight(l), 0) <= limit.most).slice(-1);
+    return { pins: await bestWithin(this.problem, limit, [...within, ...known]), outcome: "best-found" };
   }
 
   private async suggest(): Promise<Suggestion[]> {
-    const without = await this.try(this.base, this.base.length > 0 ? "overflow origins" : this.plainPurpose);
+    const { o } = this;
+    const without = await this.trials.measure(this.base, this.base.length > 0 ? "overflow origins" : this.plainPurpose);
     const suggestions: Suggestion[] = [];
-    const rules = ruleSuggestions(this.o.layers, this.o.roundings);
-    const step = this.o.progress.step("Measuring the usual advice", rules.length);
-    for (const { rule, layers, meaning } of rules) {
-      const withRule = await this.try([...new Set([...this.base, ...layers])], `rule: ${rule}`);
+    for (const { rule, layers, meaning } of ruleSuggestions(o.layers, o.roundings)) {
+      const withRule = await this.trials.measure([...new Set([...this.base, ...layers])], `rule: ${rule}`);
       suggestions.push({
         rule,
         layers,
         errorWithout: without.error,
         errorWith: withRule.error,
-        fp32Share: shareOf(layers, this.o.work),
-        verdict: verdictOf(without.error, withRule.error, this.o.tolerance, meaning),
+        fp32Share: o.costs.of(layers).fp32Share,
+        verdict: ruleVerdict({ without: without.error, withRule: withRule.error, tolerance: o.tolerance, meaning }),
       });
-      step.update(suggestions.length);
     }
-    step.end();
     return suggestions;
   }
 
-  private async try(pins: readonly string[], purpose: string, predictedError?: number): Promise<OutputError> {
-    if (this.o.signal?.aborted) throw new CancelledError();
-    const key = [...pins].sort().join("\0");
-    const before = this.known.get(key);
-    if (before !== undefined) return before;
-    const result = await this.o.evaluate(this.switches(pins));
-    this.known.set(key, result);
-    this.trials.push({
-      pins: [...pins],
-      purpose,
-      predictedError,
-      measuredError: result.error,
-      nonFinite: result.nonFinite,
-      fp32Share: shareOf(pins, this.o.work),
+  private async measureLike({ given, layers }: { given: string; layers: readonly string[] }): Promise<Omit<LikePins, "verdict">> {
+    const purpose = "pins like";
+    const { error } = await this.trials.measure(layers, purpose);
+    const heldBack = await this.trials.heldBack(layers, purpose);
+    const { fp32Share, castShare } = this.o.costs.of(layers);
+    return { given, layers, error, ...(heldBack && { heldBackError: heldBack.error }), fp32Share, castShare };
+  }
+  private withVerdict(like: Omit<LikePins, "verdict">, pins: readonly string[], error: number): LikePins {
+    const { costs, tolerance } = this.o;
+    const theirs = { error: Math.max(like.error, like.heldBackError ?? 0), pins: like.layers.length, fp32Share: like.fp32Share };
+    const ours = { error, pins: pins.length, fp32Share: costs.of(pins).fp32Share, meets: error <= tolerance };
+    return { ...like, verdict: likeVerdict(theirs, ours, tolerance) };
+  }
+
+  /** From no pins to everything pinned. */
+  private async measureFront(chain: Chain): Promise<void> {
+    const sets = [[] as readonly string[], ...chain.sets, layersWorthPinning(this.problem)];
+    const predicted = [this.base.length > 0 ? Number.POSITIVE_INFINITY : (chain.predicted[0] ?? 0), ...chain.predicted, 0];
+    const whole: Chain = { purpose: "front", sets, predicted };
+    for (const at of spacedByError(whole, Math.min(mostFrontTrials, this.trials.left)))
+      if (this.trials.left > 0) await this.trials.measure(sets[at] ?? [], whole.purpose, predicted[at]);
+  }
+
+  private predictedFront(chain: Chain): NonNullable<Recommendation["predictedFront"]> {
+    const places = spacedByError(chain, 60);
+    return places.map((i) => {
+      const pins = chain.sets[i] ?? [];
+      return { fp32Share: this.o.costs.of(pins).fp32Share, pins: pins.length, error: chain.predicted[i] ?? 0 };
     });
-    return result;
   }
 
-  private readonly heldBackKnown = new Map<string, OutputError>();
-  private async heldBack(pins: readonly string[]): Promise<OutputError | undefined> {
-    if (this.o.evaluateHeldBack === undefined) return undefined;
-    const key = [...pins].sort().join("\0");
-    const result = this.heldBackKnown.get(key) ?? (await this.o.evaluateHeldBack(this.switches(pins)));
-    this.heldBackKnown.set(key, result);
-    return result;
-  }
-
-  private switches(pins: readonly string[]): Uint8Array {
-    return switchesFromPlan(withPins(this.o.allHalf, pins), this.o.roundings);
-  }
-  private meets(e: OutputError): boolean {
-    return !e.nonFinite && e.error <= this.o.tolerance;
-  }
-  private meetsHeldBack(e: OutputError | undefined): boolean {
-    return e === undefined || this.meets(e);
-  }
-
-  private reasonFor(layer: string): string {
-    const base = this.o.basePins.find((p) => p.layer === layer);
-    if (base !== undefined) return base.reason;
-    const s = this.o.sensitivity.layers.find((l) => l.layer === layer);
-    if (s === undefined || s.outputError === 0) return "neighbour of a pinned layer: what they share is rounded until both are in FP32";
-    return `its roundings alone change the final outputs by ${s.outputError.toPrecision(2)} (relative L2)`;
-  }
-
-  private evidenceFor(layer: string): Readonly<Record<string, number | string>> {
-    const s = this.o.sensitivity.layers.find((l) => l.layer === layer);
-    return {
-      ...(s && { outputError: s.outputError, activation: s.activation, weight: s.weight }),
-      shareOfWork: shareOf([layer], this.o.work),
-    };
+  private costFacts(): NonNullable<Recommendation["cost"]> {
+    const { costs } = this.o;
+    const all = costs.of(costs.layers.keys());
+    return { source: costSource, operations: all.operations, bytes: all.bytes, layersOfUnknownSize: costs.unknownLayers.length };
   }
 }
 
-function verdictOf(without: number, withRule: number, tolerance: number, meaning: string): string {
-  const gone = Number.isFinite(without) && without > 0 ? 1 - withRule / without : Number.isFinite(withRule) ? 1 : 0;
-  const percent = `${(100 * gone).toFixed(gone < 0.1 ? 1 : 0)} %`;
-  if (!Number.isFinite(without) && Number.isFinite(withRule)) return `Needed: without it the outputs are not finite. ${meaning}`;
-  if (without > tolerance && withRule <= tolerance)
-    return `Enough by itself: it removes ${percent} of the error and meets the tolerance. ${meaning}`;
-  if (gone > 0.1)
-    return `Helps: it removes ${percent} of the error${without <= tolerance ? ", which is not needed here" : ", not enough by itself"}. ${meaning}`;
-  if (gone > 0.005) return `Makes little difference here: ${percent} of the error. ${meaning}`;
-  if (gone < -0.005) return `Makes it worse here: the error grows by ${(-100 * gone).toFixed(1)} %. ${meaning}`;
-  return `Makes no difference here. ${meaning}`;
-}
+export const goalWords = (goal: NonNullable<Recommendation["goal"]>): string =>
+  goal.kind === "pins"
+    ? `${goal.pins} ${goal.pins === 1 ? "pin" : "pins"}`
+    : `${Number((100 * goal.fp32Share).toPrecision(6))} % of the work in FP32`;

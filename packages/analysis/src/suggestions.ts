@@ -29,3 +29,43 @@ export function ruleSuggestions(layers: readonly Layer[], roundings: Roundings):
   ];
   return rules.filter((r) => r.layers.length > 0);
 }
+
+/** What a rule is worth here, in words. `ours` are the recommended pins, when they are known. */
+export function ruleVerdict(r: { without: number; withRule: number; tolerance: number; meaning: string }): string {
+  const { without, withRule, tolerance, meaning } = r;
+  const gone = Number.isFinite(without) && without > 0 ? 1 - withRule / without : Number.isFinite(withRule) ? 1 : 0;
+  const percent = `${(100 * gone).toFixed(gone < 0.1 ? 1 : 0)} %`;
+  if (!Number.isFinite(without) && Number.isFinite(withRule)) return `Needed: without it the outputs are not finite. ${meaning}`;
+  if (without > tolerance && withRule <= tolerance)
+    return `Enough by itself: it removes ${percent} of the error and meets the tolerance. ${meaning}`;
+  if (gone > 0.1)
+    return without <= tolerance
+      ? `Not needed: the tolerance is met without it, though it removes ${percent} of the error. ${meaning}`
+      : `Helps: it removes ${percent} of the error, not enough by itself. ${meaning}`;
+  if (gone < -0.005) return `Makes it worse here: the error grows by ${(-100 * gone).toFixed(1)} %. ${meaning}`;
+  if (gone > 0.005) return `Not needed: it makes little difference here, ${percent} of the error. ${meaning}`;
+  return `Not needed: it makes no difference here. ${meaning}`;
+}
+
+/** How somebody's set of pins stands beside the recommended one. */
+export function likeVerdict(
+  theirs: { error: number; pins: number; fp32Share: number },
+  ours: { error: number; pins: number; fp32Share: number; meets: boolean },
+  tolerance: number,
+): string {
+  const share = (x: number) => `${(100 * x).toPrecision(2)} %`;
+  const set = (s: { error: number; pins: number; fp32Share: number }) =>
+    `${s.pins} ${s.pins === 1 ? "pin" : "pins"}, ${share(s.fp32Share)} of the work, ${Number.isFinite(s.error) ? `error ${s.error.toPrecision(3)}` : "outputs not finite"}`;
+  const within = theirs.error <= tolerance;
+  const stands = `${within ? "Meets" : "Does not meet"} the tolerance of ${tolerance} (${set(theirs)})`;
+  if (within && ours.meets && ours.pins === 0) return `${stands}, but is not needed: no pin is.`;
+  const word =
+    within && ours.meets
+      ? ours.fp32Share <= theirs.fp32Share && ours.pins <= theirs.pins
+        ? "the recommended set does so for less"
+        : ours.fp32Share > theirs.fp32Share
+          ? "at less work than the recommended set"
+          : "with fewer pins than the recommended set"
+      : "the recommended set";
+  return `${stands}; ${word}: ${set(ours)}.`;
+}

@@ -1,0 +1,51 @@
+import { type Layer, UsageError } from "@halfscope/core";
+
+/** Layers that somebody's rule names: operator types, kinds of layers, block paths or ids, with * for anything; commas between. Letters may be of any case. */
+export function layersLike(patterns: string, layers: readonly Layer[]): string[] {
+  const parts = patterns
+    .split(",")
+    .map((p) => p.trim())
+    .filter((p) => p !== "");
+  if (parts.length === 0) throw unmatched(patterns, layers);
+  const found = new Set<string>();
+  for (const part of parts) {
+    const matches = matcher(part);
+    const hits = layers.filter((l) => [l.kind, l.id, l.blockPath, ...l.operators].some(matches) || parentsOf(l.blockPath).some(matches));
+    if (hits.length === 0) throw unmatched(part, layers);
+    for (const l of hits) found.add(l.id);
+  }
+  return layers.map((l) => l.id).filter((id) => found.has(id));
+}
+
+/** A block's name names what is in it, too. */
+function parentsOf(path: string): string[] {
+  const parts = path.split("/");
+  return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join("/"));
+}
+
+/** Whole-text match with * for any run of characters: no regular expression, for patterns and names are anybody's. */
+function matcher(pattern: string): (text: string) => boolean {
+  const pieces = pattern.toLowerCase().split("*");
+  const [first = "", ...rest] = pieces;
+  const last = rest.pop();
+  return (text) => {
+    const t = text.toLowerCase();
+    if (last === undefined) return t === first;
+    if (!t.startsWith(first) || !t.endsWith(last) || t.length < first.length + last.length) return false;
+    let at = first.length;
+    for (const piece of rest) {
+      const next = t.indexOf(piece, at);
+      if (next < 0 || next + piece.length > t.length - last.length) return false;
+      at = next + piece.length;
+    }
+    return true;
+  };
+}
+
+function unmatched(pattern: string, layers: readonly Layer[]): UsageError {
+  const kinds = [...new Set(layers.map((l) => l.kind))];
+  const operators = [...new Set(layers.flatMap((l) => l.operators))];
+  return new UsageError("ERR_OPTION", `--pins-like ${JSON.stringify(pattern)} matches no layer of this model.`, {
+    hint: `Give operator types (${operators.slice(0, 6).join(", ")} ...), kinds (${kinds.slice(0, 6).join(", ")} ...), names with *, or an overrides file.`,
+  });
+}

@@ -19,6 +19,7 @@ struct Env;
 struct KernelContext;
 struct KernelInfo;
 struct MemoryInfo;
+struct Op;
 struct OpAttr;
 struct RunOptions;
 struct Session;
@@ -51,7 +52,11 @@ constexpr int kExecutionSequential = 0;
 constexpr int kDeviceAllocator = 0;
 constexpr int kMemoryDefault = 0;
 constexpr int kAttributeInt = 1;
+constexpr int kAttributeInts = 2;
+constexpr int kAttributeFloat = 3;
+constexpr int kAttributeString = 5;
 constexpr int kRequired = 0;
+constexpr int kVariadic = 2;
 
 /// SLOT(number, name, return type, parameters)
 #define HALFSCOPE_ORT_SLOTS(SLOT)                                                                                                         \
@@ -99,7 +104,10 @@ constexpr int kRequired = 0;
   SLOT(78, GetAllocatorWithDefaultOptions, Status*, (Allocator** out))                                                                    \
   SLOT(80, GetValue, Status*, (const Value*, int index, Allocator*, Value** out))                                                         \
   SLOT(81, GetValueCount, Status*, (const Value*, std::size_t* out))                                                                      \
+  SLOT(85, KernelInfoGetAttribute_float, Status*, (const KernelInfo*, const char* name, float* out))                                      \
   SLOT(86, KernelInfoGetAttribute_int64, Status*, (const KernelInfo*, const char* name, std::int64_t* out))                               \
+  SLOT(87, KernelInfoGetAttribute_string, Status*, (const KernelInfo*, const char* name, char* out, std::size_t* bytes))                  \
+  SLOT(88, KernelContext_GetInputCount, Status*, (const KernelContext*, std::size_t* out))                                                \
   SLOT(90, KernelContext_GetInput, Status*, (const KernelContext*, std::size_t index, const Value** out))                                 \
   SLOT(91, KernelContext_GetOutput, Status*,                                                                                              \
        (KernelContext*, std::size_t index, const std::int64_t* dims, std::size_t rank, Value** out))                                      \
@@ -115,7 +123,16 @@ constexpr int kRequired = 0;
   SLOT(125, GetAvailableProviders, Status*, (char*** out, int* count))                                                                    \
   SLOT(126, ReleaseAvailableProviders, Status*, (char** providers, int count))                                                            \
   SLOT(130, AddSessionConfigEntry, Status*, (SessionOptions*, const char* key, const char* value))                                        \
+  SLOT(163, KernelInfoGetAttributeArray_int64, Status*, (const KernelInfo*, const char* name, std::int64_t* out, std::size_t* count))     \
   SLOT(192, HasValue, Status*, (const Value*, int* out))                                                                                  \
+  SLOT(211, CreateOpAttr, Status*, (const char* name, const void* data, int count, int type, OpAttr** out))                               \
+  SLOT(212, ReleaseOpAttr, void, (OpAttr*))                                                                                               \
+  SLOT(213, CreateOp, Status*,                                                                                                            \
+       (const KernelInfo*, const char* name, const char* domain, int version, const char** type_names, const int* types, int type_count,  \
+        const OpAttr* const* attributes, int attribute_count, int input_count, int output_count, Op** out))                               \
+  SLOT(214, InvokeOp, Status*,                                                                                                            \
+       (const KernelContext*, const Op*, const Value* const* inputs, int input_count, Value* const* outputs, int output_count))           \
+  SLOT(215, ReleaseOp, void, (Op*))                                                                                                       \
   SLOT(268, ShapeInferContext_GetInputTypeShape, Status*, (const ShapeInferContext*, std::size_t index, TensorTypeAndShapeInfo** out))    \
   SLOT(269, ShapeInferContext_GetAttribute, Status*, (const ShapeInferContext*, const char* name, const OpAttr** out))                    \
   SLOT(270, ShapeInferContext_SetOutputTypeShape, Status*, (const ShapeInferContext*, std::size_t index, const TensorTypeAndShapeInfo*))  \

@@ -39,5 +39,7 @@ using ValueHandle = std::unique_ptr<Value, Release<Value, &Api::ReleaseValue>>;
 using MemoryInfoHandle = std::unique_ptr<MemoryInfo, Release<MemoryInfo, &Api::ReleaseMemoryInfo>>;
 using TypeInfoHandle = std::unique_ptr<TypeInfo, Release<TypeInfo, &Api::ReleaseTypeInfo>>;
 using ShapeInfoHandle = std::unique_ptr<TensorTypeAndShapeInfo, Release<TensorTypeAndShapeInfo, &Api::ReleaseTensorTypeAndShapeInfo>>;
+using OpHandle = std::unique_ptr<Op, Release<Op, &Api::ReleaseOp>>;
+using OpAttrHandle = std::unique_ptr<OpAttr, Release<OpAttr, &Api::ReleaseOpAttr>>;
 
 }  // namespace halfscope::ort

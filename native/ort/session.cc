@@ -94,6 +94,7 @@ OrtSession::OrtSession(SessionRequest request)
   ok(api().CustomOpDomain_Add(domain, &round_op_));
   ok(api().CustomOpDomain_Add(domain, &compare_op_));
   ok(api().CustomOpDomain_Add(domain, &differs_op_));
+  ok(api().CustomOpDomain_Add(domain, &product_op_));
   const SessionOptionsHandle options = make_options(request, domain);
   Session* session = nullptr;
   ok(api().CreateSessionFromArray(environment(), request.model.data(), request.model.size(), options.get(), &session));

@@ -11,6 +11,7 @@
 #include "core/buffer.h"
 #include "ort/custom_ops.h"
 #include "ort/library.h"
+#include "ort/product_op.h"
 #include "ort/session_state.h"
 #include "ort/shape.h"
 #include "ort/values.h"
@@ -93,6 +94,7 @@ class OrtSession {
   RoundOp round_op_{state_};
   CompareOp compare_op_{state_};
   DiffersOp differs_op_{state_};
+  ProductOp product_op_{state_};
   std::vector<Weight> weights_;
   std::size_t threads_;
   MemoryInfoHandle memory_;

@@ -58,7 +58,9 @@ TEST(constants_have_their_values) {
   CHECK(mine::kElementUint64 == ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT64);
   CHECK(mine::kOptimizationDisabled == ORT_DISABLE_ALL && mine::kOptimizationBasic == ORT_ENABLE_BASIC && mine::kOptimizationAll == ORT_ENABLE_ALL);
   CHECK(mine::kExecutionSequential == ORT_SEQUENTIAL && mine::kDeviceAllocator == OrtDeviceAllocator && mine::kMemoryDefault == OrtMemTypeDefault);
+  CHECK(mine::kAttributeInts == ORT_OP_ATTR_INTS && mine::kAttributeFloat == ORT_OP_ATTR_FLOAT && mine::kAttributeString == ORT_OP_ATTR_STRING);
   CHECK(mine::kAttributeInt == ORT_OP_ATTR_INT && mine::kRequired == INPUT_OUTPUT_REQUIRED);
+  CHECK(mine::kVariadic == INPUT_OUTPUT_VARIADIC);
   CHECK(offsetof(mine::ApiBase, get_version) == offsetof(::OrtApiBase, GetVersionString));
 }
 

@@ -23,17 +23,19 @@ const valueInfo = ({ name, dtype = "float32", dims }: Signature): ValueInfo => (
   },
 });
 
-/** A node; attributes are integers, lists of integers, or bodies. */
+/** A node; attributes are integers, lists of integers, floats, strings, or bodies. */
 export function node(
   opType: string,
   inputs: string[],
   outputs: string[],
-  attributes: Record<string, number | number[] | GraphProto> = {},
+  attributes: Record<string, number | number[] | { float: number } | string | GraphProto> = {},
   domain = "",
 ): Node {
-  const { INT, INTS, GRAPH } = onnx.AttributeProto.AttributeType;
+  const { INT, INTS, FLOAT, STRING, GRAPH } = onnx.AttributeProto.AttributeType;
   const attribute = Object.entries(attributes).map(([name, value]) => {
     if (typeof value === "number") return { name, type: INT, i: value };
+    if (typeof value === "string") return { name, type: STRING, s: new TextEncoder().encode(value) };
+    if ("float" in value) return { name, type: FLOAT, f: value.float };
     return Array.isArray(value) ? { name, type: INTS, ints: value } : { name, type: GRAPH, g: value };
   });
   return { opType, input: inputs, output: outputs, name: outputs[0] ?? "", domain, attribute };

@@ -1,0 +1,39 @@
+#include <cmath>
+#include <cstring>
+
+#include "core/half.h"
+#include "products/kernels.h"
+
+namespace halfscope::products::scalar {
+namespace {
+
+constexpr std::size_t kRows = 4;
+constexpr std::size_t kColumns = 8;
+
+float to_half(float value) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  bits = float_bits_from_half(half_from_float_bits(bits));
+  std::memcpy(&value, &bits, sizeof(bits));
+  return value;
+}
+
+/// The definition, which the other kernels are tested against.
+void run(const float* left, const float* right, std::size_t depth, std::size_t chunk, float* tile, std::size_t stride, bool resume) {
+  for (std::size_t i = 0; i < kRows; i++) {
+    for (std::size_t j = 0; j < kColumns; j++) {
+      float sum = resume ? tile[i * stride + j] : 0.0f;
+      for (std::size_t k = 0; k < depth; k++) {
+        sum = std::fma(left[k * kRows + i], right[k * kColumns + j], sum);
+        if ((k + 1) % chunk == 0 || k + 1 == depth) sum = to_half(sum);
+      }
+      tile[i * stride + j] = sum;
+    }
+  }
+}
+
+}  // namespace
+
+HalfTile half_tile() { return {kRows, kColumns, run}; }
+
+}  // namespace halfscope::products::scalar

@@ -13,7 +13,7 @@ import {
 import type { WeightInput } from "./addon.js";
 import type { Cut } from "./cuts.js";
 import { feedInput, feedInputs, GraphBuilder, type LevelBuilder, operatorDomain, withBodies } from "./graph-builder.js";
-import { productNode } from "./product-node.js";
+import { packedWeights, productNode } from "./product-node.js";
 
 export interface CandidateGraphOptions {
   model: Model;
@@ -43,6 +43,8 @@ class CandidateBuilder {
   private readonly atTensor = new Map<string, number>();
   private readonly atEdge = new Map<string, number>();
   private readonly products = new Map<number, number>();
+  /** Weights that are rounded as they are packed. */
+  private readonly packed: ReadonlyMap<string, number>;
   /** Names of tensors that are rounded behind a name of their own. */
   private readonly names = new Map<string, string>();
 
@@ -52,6 +54,7 @@ class CandidateBuilder {
       else if (p.at === "product") this.products.set(p.consumer?.node ?? -1, i);
       else this.atEdge.set(`${p.consumer?.node}:${p.consumer?.input}`, i);
     });
+    this.packed = packedWeights(o.view, this.atTensor, (node) => this.products.get(node));
   }
 
   build(): CandidateGraph {
@@ -70,7 +73,7 @@ class CandidateBuilder {
     }
     for (const init of model.graph.initializers) {
       if (!isRead(init.name) && !view.graphOutputs.has(init.name)) continue;
-      const placement = this.atTensor.get(init.name);
+      const placement = this.packed.has(init.name) ? undefined : this.atTensor.get(init.name);
       const input = placement === undefined ? undefined : asWeightInput(init, placement);
       if (input !== undefined) {
         weights.push(input);
@@ -87,7 +90,7 @@ class CandidateBuilder {
   private weight(builder: LevelBuilder, init: Initializer | SparseInitializer): void {
     builder.initializer(init);
     const placement = this.atTensor.get(init.name);
-    if (placement !== undefined) this.roundAside(builder, init.name, placement, "first");
+    if (placement !== undefined && !this.packed.has(init.name)) this.roundAside(builder, init.name, placement, "first");
   }
 
   private level(builder: LevelBuilder, nodes: readonly Node[]): void {
@@ -136,7 +139,9 @@ class CandidateBuilder {
     const sums = product === undefined ? undefined : this.o.placements[product]?.sums;
     if (product === undefined || sums === undefined) builder.node(editNode(node, edit));
     else {
-      builder.node(productNode(node, sums, product, this.o.model, edit));
+      builder.node(
+        productNode(node, sums, { model: this.o.model, switchIndex: product, packedSwitch: this.packed.get(node.inputs[1] ?? ""), edit }),
+      );
       for (const t of node.outputs) builder.innerType(this.atTensor.has(t) ? `${t}#raw` : t, this.o.types.get(t));
     }
     for (const t of node.outputs) {

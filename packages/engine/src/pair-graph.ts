@@ -2,7 +2,7 @@ import { type DType, isFloat, type Placement, switchOff, type TensorTypes } from
 import { type Body, editNode, encodeValueInfo, type Graph, type GraphView, type Model, type Node, stateCount } from "@halfscope/onnx";
 import { bordersOf } from "./borders.js";
 import { feedInput, feedInputs, GraphBuilder, type LevelBuilder, operatorDomain, withBodies } from "./graph-builder.js";
-import { productNode } from "./product-node.js";
+import { packedWeights, productNode } from "./product-node.js";
 
 export interface PairGraphOptions {
   model: Model;
@@ -60,6 +60,8 @@ class PairBuilder {
   private readonly atTensor = new Map<string, number>();
   private readonly atEdge = new Map<string, number>();
   private readonly products = new Map<number, number>();
+  /** Weights that are rounded as they are packed. */
+  private readonly packed: ReadonlyMap<string, number>;
   /** Candidate's version of a tensor, where it has one of its own. */
   private readonly versions = new Map<string, string>();
   /** Tensors that depend on weights alone: the same in every layer's isolated run. */
@@ -75,6 +77,7 @@ class PairBuilder {
       else if (p.at === "product") this.products.set(p.consumer?.node ?? -1, i);
       else this.atEdge.set(`${p.consumer?.node}:${p.consumer?.input}`, i);
     });
+    this.packed = packedWeights(o.view, this.atTensor, (node) => this.products.get(node));
   }
 
   build(): PairGraph {
@@ -103,7 +106,7 @@ class PairBuilder {
     for (const init of [...graph.initializers, ...graph.sparseInitializers]) {
       builder.initializer(init);
       const placement = this.atTensor.get(init.name);
-      if (placement === undefined) continue;
+      if (placement === undefined || this.packed.has(init.name)) continue;
       this.round(builder, init.name, `${init.name}#c`, placement, init.name, "first");
       this.versions.set(init.name, `${init.name}#c`);
     }
@@ -172,7 +175,9 @@ class PairBuilder {
       const edit = { name: `${node.name || node.outputs[0]}#c`, input: (_: string, i: number) => inputs[i] ?? "", outer, output: raw };
       if (product === undefined || sums === undefined) builder.node(editNode(node, edit));
       else {
-        builder.node(productNode(node, sums, product, this.o.model, edit));
+        builder.node(
+          productNode(node, sums, { model: this.o.model, switchIndex: product, packedSwitch: this.packed.get(node.inputs[1] ?? ""), edit }),
+        );
         for (const t of node.outputs) builder.innerType(raw(t), this.o.types.get(t));
       }
     }

@@ -1,15 +1,46 @@
-import { chips, type ProductSums } from "@halfscope/core";
-import { editNode, encodeAttribute, type Model, type Node, type NodeEdit } from "@halfscope/onnx";
+import { chips, type Placement } from "@halfscope/core";
+import { editNode, encodeAttribute, type GraphView, type Model, type Node, type NodeEdit } from "@halfscope/onnx";
 import { operatorDomain } from "./graph-builder.js";
 
 /** Operators that `halfscope.Product` stands in for, by its attribute `kind`. */
 const kinds: Readonly<Record<string, number>> = { MatMul: 0, Gemm: 1, Conv: 2 };
 
 /**
+ * Weights that nothing but products of ours reads, as their second input, with the placement that rounds each: a product rounds them as it packs them, which saves
+ * writing and reading a rounded copy of the whole file. `product` tells the placement of a node's sums, undefined for nodes that are not replaced.
+ */
+export function packedWeights(
+  view: GraphView,
+  atTensor: ReadonlyMap<string, number>,
+  product: (node: number) => number | undefined,
+): ReadonlyMap<string, number> {
+  const packed = new Map<string, number>();
+  for (const [tensor, placement] of atTensor) {
+    const uses = view.consumers.get(tensor) ?? [];
+    const onlyProducts = uses.length > 0 && uses.every((u) => u.input === 1 && product(u.node.index) !== undefined);
+    if (view.initializers.has(tensor) && onlyProducts && !view.graphOutputs.has(tensor)) packed.set(tensor, placement);
+  }
+  return packed;
+}
+
+export interface ProductNodeOptions {
+  model: Model;
+  /** Index of the switch of its sums. */
+  switchIndex: number;
+  /** Index of the switch that rounds its second input as it is packed. */
+  packedSwitch?: number | undefined;
+  edit: NodeEdit;
+}
+
+/**
  * NodeProto bytes of a product whose sums a switch decides: off, it runs ONNX Runtime's own kernel and gives the same bits as the node it replaces. All
  * attributes of that node stay.
  */
-export function productNode(node: Node, sums: ProductSums, switchIndex: number, model: Model, edit: NodeEdit): Uint8Array {
+export function productNode(
+  node: Node,
+  sums: NonNullable<Placement["sums"]>,
+  { model, switchIndex, packedSwitch, edit }: ProductNodeOptions,
+): Uint8Array {
   const attributes = {
     kind: kinds[node.opType] ?? 0,
     switch: switchIndex,
@@ -17,6 +48,7 @@ export function productNode(node: Node, sums: ProductSums, switchIndex: number, 
     chunk: sums.chunk,
     pieces: sums.pieces,
     chip: chips.indexOf(sums.chip),
+    ...(packedSwitch !== undefined && { b_switch: packedSwitch }),
   };
   return editNode(node, {
     ...edit,

@@ -145,7 +145,7 @@ class RestoredBuilder {
       const edit = { input: name, outer: name, output: raw };
       if (sums === undefined) builder.node(editNode(node, edit));
       else {
-        builder.node(productNode(node, sums, restoredSwitches.indexOf(sums.position), this.o.model, edit));
+        builder.node(productNode(node, sums, { model: this.o.model, switchIndex: restoredSwitches.indexOf(sums.position), edit }));
         builder.innerType(raw(to), { dtype: "float32", dims: types.get(to)?.dims });
       }
       if (rounds) for (const t of halfOutputs) this.round(builder, `${t}#raw`, t);

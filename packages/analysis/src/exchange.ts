@@ -21,7 +21,7 @@ export async function fewerPins(
   tries: number,
 ): Promise<readonly string[] | undefined> {
   const factor = await correction(p, best);
-  const ideas = worth.length <= enumerable ? allOfSize(p, best.length - 1, worth) : twoForOne(p, best, worth);
+  const ideas = worth.length <= enumerable ? allOfSize(p, best, worth) : twoForOne(p, best, worth);
   return firstThatFits(p, ideas, { factor, tries, purpose: "fewer pins" });
 }
 
@@ -37,7 +37,7 @@ export async function cheaperPins(
   const others = worth.filter((l) => !best.includes(l));
   const left = sitesLeft(p).set(best);
   const ideas: (Idea & { price: number })[] = [];
-  for (const out of best) {
+  for (const out of best.filter((l) => !p.base.includes(l))) {
     left.unpin(out);
     const rest = best.filter((l) => l !== out);
     for (const other of others) {
@@ -76,19 +76,25 @@ async function firstThatFits(
   return undefined;
 }
 
-/** All sets of this many layers. Those of the base need not be in them: a trial tells. */
-function allOfSize(p: PinProblem, size: number, worth: readonly string[]): Idea[] {
-  const left = sitesLeft(p).set([]);
+/**
+ * All sets of one layer less. Pins of the base that the best set has stay: it was never swept without them, so that nothing is known of sets that lack one, and
+ * trimming has tried.
+ */
+function allOfSize(p: PinProblem, best: readonly string[], worth: readonly string[]): Idea[] {
+  const base = new Set(p.base);
+  const chosen = best.filter((l) => base.has(l));
+  const free = worth.filter((l) => !base.has(l));
+  const size = best.length - 1;
+  const left = sitesLeft(p).set(chosen);
   const ideas: Idea[] = [];
-  const chosen: string[] = [];
   const from = (at: number) => {
     if (chosen.length === size) {
       left.settle();
       ideas.push({ set: [...chosen], predicted: Math.sqrt(left.square) });
       return;
     }
-    for (let i = at; i <= worth.length - (size - chosen.length); i++) {
-      const layer = worth[i] as string;
+    for (let i = at; i <= free.length - (size - chosen.length); i++) {
+      const layer = free[i] as string;
       chosen.push(layer);
       left.pin(layer);
       from(i + 1);
@@ -96,7 +102,7 @@ function allOfSize(p: PinProblem, size: number, worth: readonly string[]): Idea[
       chosen.pop();
     }
   };
-  if (size >= 0) from(0);
+  if (size >= chosen.length) from(0);
   return ideas;
 }
 

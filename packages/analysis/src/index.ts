@@ -1,5 +1,6 @@
 export * from "./bands.js";
 export * from "./best-within.js";
+export * from "./choices.js";
 export * from "./cost.js";
 export * from "./find-pins.js";
 export * from "./greedy.js";

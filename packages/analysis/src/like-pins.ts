@@ -10,12 +10,17 @@ export function layersLike(patterns: string, layers: readonly Layer[]): string[]
   const found = new Set<string>();
   for (const part of parts) {
     const matches = matcher(part);
-    const hits = layers.filter((l) => [l.kind, l.id, l.blockPath, ...l.operators].some(matches) || parentsOf(l.blockPath).some(matches));
+    const hits = layers.filter(
+      (l) => [l.kind, titleOf(l), l.id, l.blockPath, ...l.operators].some(matches) || parentsOf(l.blockPath).some(matches),
+    );
     if (hits.length === 0) throw unmatched(part, layers);
     for (const l of hits) found.add(l.id);
   }
   return layers.map((l) => l.id).filter((id) => found.has(id));
 }
+
+/** "LayerNormalization (decomposed)" is meant by LayerNormalization too: how an exporter wrote it is nobody's rule. */
+const titleOf = (l: Layer): string => l.title.split(" (")[0] ?? "";
 
 /** A block's name names what is in it, too. */
 function parentsOf(path: string): string[] {

@@ -290,7 +290,14 @@ export interface FixReport {
    * The fixed model with those of the recommended pins that no fix answers; `replaced` are the others. The error is that of the final outputs, Infinity when not
    * finite.
    */
-  withPins?: { pins: readonly string[]; replaced?: readonly string[]; error: number };
+  withPins?: {
+    pins: readonly string[];
+    replaced?: readonly string[];
+    error: number;
+    /** Share of the fixed model's work that these pins keep in FP32, and what is left of them when those go that the fixed model does without, measured. */
+    fp32Share?: number;
+    needed?: { pins: readonly string[]; error: number; fp32Share: number };
+  };
   path?: string;
 }
 
@@ -358,7 +365,7 @@ export interface ResultDocument {
       dims?: Readonly<Record<string, number>>;
       shapes?: Readonly<Record<string, readonly number[]>>;
       samples: number;
-      folder: string;
+      folder?: string;
     };
   };
   feeds: readonly (readonly FeedSummary[])[];

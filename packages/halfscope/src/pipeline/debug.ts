@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { choicesBetween, shareOf, workByLayer } from "@halfscope/analysis";
 import type { FixReport, Overrides, ResultDocument } from "@halfscope/core";
 import { formatOverrides } from "@halfscope/precision";
 import { renderHtml } from "@halfscope/report";
@@ -6,13 +7,14 @@ import { applyPlan } from "./apply.js";
 import { type Compared, compareStep, withCompared } from "./compare-step.js";
 import { newResult } from "./describe.js";
 import { defaultFixTolerance, findFixes, tryFixes } from "./fix.js";
-import { recommendStep } from "./recommend-step.js";
+import { likeStep } from "./like-step.js";
+import { type RecommendStepOptions, recommendStep } from "./recommend-step.js";
 import { openResultsFolder, resultFiles, saveResult, writeTextFile } from "./results-folder.js";
 import { sweepStep } from "./sweep-step.js";
 import { verifyAllHalf, verifyStep } from "./verify.js";
 import { Workbench, type WorkbenchOptions } from "./workbench.js";
 
-export interface DebugOptions extends WorkbenchOptions {
+export interface DebugOptions extends WorkbenchOptions, RecommendStepOptions {
   /** Results folder. */
   folder: string;
   /** Relative L2 of the worst final output that must be met. */
@@ -24,11 +26,30 @@ export interface DebugOptions extends WorkbenchOptions {
  * What better fixes would bring beside the pins; undefined where none applies. Constants alone are not tried: `apply` keeps them finite, and so does every candidate
  * that was measured.
  */
-async function fixesBeside(bench: Workbench, compared: Compared, overrides: Overrides, folder: string): Promise<FixReport | undefined> {
+async function fixesBeside(
+  bench: Workbench,
+  compared: Compared,
+  overrides: Overrides,
+  tolerance: number,
+  folder: string,
+): Promise<FixReport | undefined> {
   if (bench.half !== undefined) return undefined;
   const plan = await findFixes(bench, compared);
   if (!plan.fixes.some((f) => f.kind === "fuse-norm" || f.kind === "scale-norm" || f.kind === "raise-epsilon")) return undefined;
-  return tryFixes(bench, plan, { tolerance: defaultFixTolerance, pins: overrides.pins.map((p) => p.layer), scratch: folder });
+  return tryFixes(bench, plan, {
+    tolerance: defaultFixTolerance,
+    pins: overrides.pins.map((p) => p.layer),
+    pinTolerance: tolerance,
+    scratch: folder,
+  });
+}
+
+async function fp32ShareOf(bench: Workbench, { pins }: Overrides): Promise<number> {
+  const { roundings, types } = await bench.subject();
+  return shareOf(
+    pins.map((p) => p.layer),
+    workByLayer(roundings.floats, types),
+  );
 }
 
 /** The main job: measure, sweep, recommend, apply, verify, report. Every step is saved when it is done. */
@@ -43,6 +64,8 @@ export async function debugModel(path: string, o: DebugOptions): Promise<ResultD
   };
   using bench = await timed("open", () => Workbench.open(path, o));
   await timed("prepare", () => bench.subject());
+  // What names no layer should say so before a sweep of minutes.
+  if (o.pinsLike !== undefined) await likeStep(bench, o.pinsLike);
   let result: ResultDocument = { ...newResult(bench, o.tolerance), timings };
   const keep = async (more: Partial<ResultDocument>) => {
     result = { ...result, ...more };
@@ -52,7 +75,14 @@ export async function debugModel(path: string, o: DebugOptions): Promise<ResultD
   await keep(withCompared(result, compared));
   const sensitivity = await timed("sweep", () => sweepStep(bench, compared.basePins, o));
   await keep({ sensitivity });
-  const { recommendation, overrides } = await timed("recommend", () => recommendStep(bench, sensitivity, compared.basePins, o.tolerance));
+  const { recommendation, overrides } = await timed("recommend", () =>
+    recommendStep(bench, sensitivity, compared.basePins, o.tolerance, {
+      goal: o.goal,
+      prefer: o.prefer,
+      trials: o.trials,
+      pinsLike: o.pinsLike,
+    }),
+  );
   await keep({ recommendation, overrides });
   await writeTextFile(join(o.folder, resultFiles.overrides), formatOverrides(overrides));
   const mixed = join(o.folder, resultFiles.mixed);
@@ -66,9 +96,18 @@ export async function debugModel(path: string, o: DebugOptions): Promise<ResultD
   const verdict = await timed("verify", () => verifyStep(bench, mixed, o.tolerance));
   const verdictAllHalf = await verifyAllHalf(bench, o.tolerance);
   await keep({ verdict, verdictAllHalf });
-  const fixes = await timed("fixes", () => fixesBeside(bench, compared, overrides, o.folder));
+  const fixes = await timed("fixes", () => fixesBeside(bench, compared, overrides, o.tolerance, o.folder));
+  const choices = choicesBetween(
+    {
+      pins: overrides.pins.map((p) => p.layer),
+      error: verdict.outcome === "not-finite" ? Number.POSITIVE_INFINITY : verdict.error,
+      fp32Share: await fp32ShareOf(bench, overrides),
+    },
+    fixes,
+    o.tolerance,
+  );
   // Saved in any case: the page shows how long each step took.
-  await keep(fixes === undefined ? {} : { fixes });
+  await keep({ ...(fixes && { fixes }), ...(choices && { choices }) });
   await writeTextFile(join(o.folder, resultFiles.report), renderHtml(result));
   return result;
 }

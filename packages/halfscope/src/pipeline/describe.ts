@@ -5,6 +5,7 @@ import { addonInfo, describeFeeds, type Feed } from "@halfscope/engine";
 import type { Model } from "@halfscope/onnx";
 import { type EngineProfile, isPlain } from "@halfscope/precision";
 import { version } from "../version.js";
+import { inputsOf } from "./swept-inputs.js";
 import type { Workbench, WorkbenchOptions } from "./workbench.js";
 
 export const describeModel = (model: Model): ResultDocument["model"] => ({
@@ -44,6 +45,7 @@ export function newResult(bench: Workbench, tolerance: number): ResultDocument {
       seed: bench.options.seed ?? 1,
       threads: bench.threads,
       samples: bench.feeds.length,
+      inputs: inputsOf(bench),
     },
     feeds: bench.feeds.map(describeFeeds),
     layers: bench.layers,

@@ -15,10 +15,10 @@ import {
 } from "@halfscope/core";
 import { compareTensors } from "@halfscope/engine";
 import { writeRope } from "@halfscope/onnx";
-import { applyFixes, type Fix, type FixKind, type FixPlan, planFixes, rangeOf, withPins } from "@halfscope/precision";
+import { applyFixes, type Fix, type FixKind, type FixPlan, planFixes, rangeOf } from "@halfscope/precision";
 import { refuseOverwriting } from "./apply.js";
 import { type Compared, compareStep } from "./compare-step.js";
-import { verifyAllHalf } from "./verify.js";
+import { allHalfError, halfErrors } from "./fix-errors.js";
 import { Workbench, type WorkbenchOptions } from "./workbench.js";
 
 export interface FixOptions extends WorkbenchOptions {
@@ -85,6 +85,8 @@ interface TryOptions {
   scratch?: string | undefined;
   /** Layers that pins keep in FP32: also measured on the fixed model. */
   pins?: readonly string[] | undefined;
+  /** Relative L2 that pins are meant to meet: what the fixed model does without is let go of. */
+  pinTolerance?: number | undefined;
   each?: boolean;
 }
 
@@ -112,7 +114,7 @@ export async function tryFixes(bench: Workbench, plan: FixPlan, o: TryOptions): 
       written = fixes.length > 0 && (await writeFixed(trial, fixes));
       change = written ? await changeInFull(trial) : change;
     }
-    const measured = written ? await halfErrors(trial, fixes, o.pins) : {};
+    const measured = written ? await halfErrors(bench, await openFixed(trial), fixes, o) : {};
     const report: FixReport = {
       outcome: "fixed",
       fixes: fixes.map((f) => described(f, alone.get(f.id))),
@@ -214,25 +216,4 @@ async function changeInFull(trial: Trial): Promise<Required<Pick<FixReport, "fp3
 /** undefined where the two are not comparable. */
 async function changeOf(a: TensorValue, b: TensorValue | undefined): Promise<ErrorStats | undefined> {
   return b?.dtype === "float32" && b.data.length === a.data.length ? compareTensors(a, b) : undefined;
-}
-
-async function halfErrors(
-  trial: Trial,
-  fixes: readonly Fix[],
-  pins: readonly string[] | undefined,
-): Promise<Pick<FixReport, "allHalfBefore" | "allHalfAfter" | "withPins">> {
-  using fixed = await openFixed(trial);
-  const errors = { allHalfBefore: await allHalfError(trial.bench), allHalfAfter: await allHalfError(fixed) };
-  if (pins === undefined) return errors;
-  const known = new Set(fixed.layers.map((l) => l.id));
-  const answered = new Set(fixes.flatMap((f) => f.layers));
-  const left = pins.filter((l) => known.has(l) && !answered.has(l));
-  const replaced = pins.filter((l) => answered.has(l));
-  return { ...errors, withPins: { pins: left, replaced, error: await allHalfError(fixed, left) } };
-}
-
-/** Relative L2 of the final outputs with every layer in FP16 but the pinned ones; Infinity when they are not finite. */
-async function allHalfError(bench: Workbench, pinned: readonly string[] = []): Promise<number> {
-  const verdict = await verifyAllHalf(bench, 1, (plan) => withPins(plan, pinned));
-  return verdict.outcome === "not-finite" ? Number.POSITIVE_INFINITY : verdict.error;
 }

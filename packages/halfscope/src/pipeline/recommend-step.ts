@@ -2,9 +2,13 @@ import { type Evaluate, type OutputError, PinCosts, type RecommendOptions, recom
 import type { Overrides, PrecisionPlan, Recommendation, Sensitivity } from "@halfscope/core";
 import { allHalf } from "@halfscope/precision";
 import type { Compared } from "./compare-step.js";
+import { likeStep } from "./like-step.js";
 import type { Workbench } from "./workbench.js";
 
-export type RecommendStepOptions = Pick<RecommendOptions, "goal" | "like" | "prefer" | "trials">;
+export interface RecommendStepOptions extends Pick<RecommendOptions, "goal" | "prefer" | "trials"> {
+  /** Pins to measure beside ours: patterns, or an overrides file. */
+  pinsLike?: string | undefined;
+}
 
 /** Pins from a sweep, for a tolerance or another goal, judged on every sample. */
 export async function recommendStep(
@@ -16,8 +20,11 @@ export async function recommendStep(
 ): Promise<{ recommendation: Recommendation; overrides: Overrides }> {
   const { roundings, types } = await bench.subject();
   const plan: PrecisionPlan = allHalf(bench.model.digest, "finite", bench.precision);
+  const { pinsLike, ...asked } = o;
+  const like = pinsLike === undefined ? undefined : await likeStep(bench, pinsLike);
   const found = await recommendPins({
-    ...o,
+    ...asked,
+    like,
     roundings,
     layers: bench.layers,
     allHalf: plan,

@@ -1,4 +1,5 @@
 import {
+  goalWords,
   halfWords,
   type Layer,
   type LikePins,
@@ -225,8 +226,3 @@ class Recommender {
     return { source: costSource, operations: all.operations, bytes: all.bytes, layersOfUnknownSize: costs.unknownLayers.length };
   }
 }
-
-export const goalWords = (goal: NonNullable<Recommendation["goal"]>): string =>
-  goal.kind === "pins"
-    ? `${goal.pins} ${goal.pins === 1 ? "pin" : "pins"}`
-    : `${Number((100 * goal.fp32Share).toPrecision(6))} % of the work in FP32`;

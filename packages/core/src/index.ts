@@ -2,6 +2,7 @@ export * from "./dtype.js";
 export * from "./engine-like.js";
 export * from "./error-stats.js";
 export * from "./errors.js";
+export * from "./goal.js";
 export * from "./json.js";
 export * from "./layer.js";
 export * from "./plan.js";

@@ -1,4 +1,4 @@
-import { outputBand } from "@halfscope/core";
+import { goalWords, outputBand } from "@halfscope/core";
 import { count, number, percent, plural, timesSmaller } from "./format.js";
 import { allHalfOf, type CandidateError, meets, rangeEnd, type View } from "./view.js";
 
@@ -57,6 +57,17 @@ function withMixed(v: View, half: CandidateError | undefined, mixed: CandidateEr
   const measured = v.result.verdict !== undefined ? "the written file" : "the recommended plan";
   const next = v.result.verdict === undefined ? v.commands.debug : undefined;
   const before = half === undefined ? "" : `With every layer in ${v.word}, ${errorPhrase(half, v.tolerance)}. `;
+  const goal = v.result.recommendation?.goal;
+  if (goal !== undefined)
+    return {
+      kind: mixed.nonFinite ? "no" : meets(mixed, v.tolerance) ? "mixed" : "unknown",
+      headline: mixed.nonFinite
+        ? `No: with at most ${goalWords(goal)} the outputs are not finite.`
+        : `With at most ${goalWords(goal)}, the lowest error found is ${number(mixed.error)}.`,
+      detail: `${before}With ${plural(pins, "pin")}${mixed.fp32Share === undefined ? "" : ` (${percent(mixed.fp32Share)} of the work)`}, ${errorPhrase(mixed, v.tolerance)} (${measured}).`,
+      notes,
+      next,
+    };
   if (!meets(mixed, v.tolerance))
     return {
       kind: "no",

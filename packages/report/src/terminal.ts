@@ -1,8 +1,9 @@
-import type { ResultDocument } from "@halfscope/core";
+import { minimalWords, type ResultDocument } from "@halfscope/core";
 import { answerOf } from "./answer.js";
 import { fixAdvice } from "./fix-advice.js";
 import { number, percent, plural } from "./format.js";
 import { sentence, shortName } from "./names.js";
+import { choiceWords } from "./sections/fixes.js";
 import { originWords } from "./sections/section.js";
 import { isBroken, viewOf } from "./view.js";
 
@@ -49,6 +50,11 @@ export function renderTerminalSummary(result: ResultDocument): string {
     pins.slice(0, shown).map((p) => `${shortName(p.layer)}: ${sentence(p.reason)}`),
     pins.length,
   );
+  const minimal = minimalWords(result.recommendation?.minimal);
+  if (minimal !== undefined) lines.push(`  ${minimal}`);
+  const like = result.recommendation?.like;
+  if (like !== undefined)
+    lines.push("", `Pins like ${shortName(like.given)} (${plural(like.layers.length, "layer")}): ${sentence(like.verdict)}`);
   const useless = (result.recommendation?.suggestions ?? []).filter((s) => s.errorWith > 0.995 * s.errorWithout);
   if (useless.length > 0)
     lines.push(
@@ -64,6 +70,16 @@ export function renderTerminalSummary(result: ResultDocument): string {
     );
     const advice = fixAdvice(v);
     if (advice !== undefined) lines.push(advice);
+    list(
+      "Pins against fixes, measured on every sample:",
+      (result.choices ?? []).map(
+        (c) =>
+          `${c.best ? "* " : "  "}${choiceWords[c.kind] ?? c.kind}: error ${number(c.error)}, ${plural(c.pins.length, "pin")}, ${percent(c.fp32Share)} of the work in FP32`,
+      ),
+      0,
+    );
+    const best = result.choices?.find((c) => c.best);
+    if (best !== undefined) lines.push(`Best: ${sentence(best.todo)}`);
   }
   if (answer.next !== undefined) lines.push("", `Next: ${answer.next}`);
   return lines.join("\n");

@@ -81,9 +81,9 @@ figure{margin:0 0 18px}
 .small-dot{fill:var(--one);fill-opacity:.75}
 .line{fill:none;stroke:var(--ink);stroke-width:1.5}
 .cross{stroke:var(--alarm);stroke-width:2;fill:none}
-.front{fill:none;stroke:var(--soft);stroke-width:1.25}
+.front{fill:none;stroke:var(--one);stroke-width:1.75}.walk{fill:none;stroke:var(--two);stroke-width:1.5;stroke-dasharray:6 4}
 .lead{stroke:var(--line)}.predicted{stroke:var(--two);stroke-width:2;fill:none}
-.trial{stroke:var(--paper);stroke-width:1}.trial-half{fill:var(--soft)}.trial-rule{fill:var(--two)}.trial-searched{fill:var(--one)}.trial-chosen{fill:var(--ink)}.trial.broken{fill:var(--alarm)}
+.trial{stroke:var(--paper);stroke-width:1}.trial-half{fill:var(--soft)}.trial-rule{fill:var(--two)}.trial-searched{fill:var(--one)}.trial-like{fill:var(--good)}.trial-chosen{fill:var(--ink)}.trial.pale{fill-opacity:.35}.trial.broken{fill:var(--alarm)}
 .key{display:flex;flex-wrap:wrap;gap:2px 18px;align-items:center}
 .key-item{white-space:nowrap;display:inline-flex;gap:5px;align-items:center}
 .heat td,.heat th{padding:4px 7px}

@@ -1,4 +1,4 @@
-import { halfWords, type ResultDocument, type Verdict } from "@halfscope/core";
+import { goalWords, halfWords, minimalWords, type Recommendation, type ResultDocument, type Verdict } from "@halfscope/core";
 import { wordOf } from "@halfscope/report";
 import { table } from "./table.js";
 import { clip, given, number, percent, safe, wrap } from "./text.js";
@@ -8,13 +8,17 @@ export function describeRecommendation(result: ResultDocument): string {
   const r = result.recommendation;
   if (r === undefined) return "No recommendation was made.";
   const head =
-    r.outcome === "no-pins-needed"
-      ? `${wordOf(result)} is fine: ${number(r.measuredError)} relative L2 at a tolerance of ${given(r.tolerance)}. No pins needed.`
-      : r.outcome === "pins-found"
-        ? `${r.pins.length} layers in FP32 bring the error to ${number(r.measuredError)} relative L2 (tolerance ${given(r.tolerance)}).`
-        : `No set of pins met the tolerance of ${given(r.tolerance)}: the best has ${number(r.measuredError)}.`;
+    r.goal !== undefined
+      ? `Lowest error found with at most ${goalWords(r.goal)}: ${number(r.measuredError)} relative L2, with ${r.pins.length} ${r.pins.length === 1 ? "pin" : "pins"}.`
+      : r.outcome === "no-pins-needed"
+        ? `${wordOf(result)} is fine: ${number(r.measuredError)} relative L2 at a tolerance of ${given(r.tolerance)}. No pins needed.`
+        : r.outcome === "pins-found"
+          ? `${r.pins.length} ${r.pins.length === 1 ? "layer" : "layers"} in FP32 bring the error to ${number(r.measuredError)} relative L2 (tolerance ${given(r.tolerance)}).`
+          : `No set of pins met the tolerance of ${given(r.tolerance)}: the best has ${number(r.measuredError)}.`;
   const lines = [head];
-  if (r.heldBackError !== undefined) lines.push(`On a sample they were not chosen on: ${number(r.heldBackError)}.`);
+  if (r.heldBackError !== undefined) lines.push(`On samples they were not chosen on: ${number(r.heldBackError)}.`);
+  const minimal = minimalWords(r.minimal);
+  if (minimal !== undefined) lines.push(minimal);
   if (r.pins.length > 0)
     lines.push(
       "",
@@ -34,7 +38,40 @@ export function describeRecommendation(result: ResultDocument): string {
         { numeric: [1, 2, 3, 4], sentences: 5 },
       ),
     );
+  if (r.like !== undefined)
+    lines.push("", wrap(`Pins like ${clip(safe(r.like.given))} (${r.like.layers.length} layers): ${clip(safe(r.like.verdict))}`, 120));
+  lines.push(...describeFront(r));
   return lines.join("\n");
+}
+
+const pointsShown = 12;
+
+/** The measured front, thinned out where it is long. */
+function describeFront(r: Recommendation): string[] {
+  const front = (r.front ?? []).flatMap((i) => r.trials[i] ?? []);
+  if (front.length < 2) return [];
+  const pins = new Set(r.pins.map((p) => p.layer));
+  const isChosen = (t: Recommendation["trials"][number]) => t.pins.length === pins.size && t.pins.every((p) => pins.has(p));
+  const step = Math.max(1, Math.ceil(front.length / pointsShown));
+  const shown = front.filter((t, i) => i % step === 0 || i === front.length - 1 || isChosen(t));
+  const unknown = r.cost?.layersOfUnknownSize ?? 0;
+  return [
+    "",
+    `What error costs, measured (${front.length} sets that no other of the ${r.trials.length} tried beats${shown.length < front.length ? `, ${shown.length} of them shown` : ""}):`,
+    table(
+      ["pins", "FP32\nwork", "Casts", "predicted", "measured", ""],
+      shown.map((t) => [
+        t.pins.length,
+        percent(t.fp32Share),
+        t.casts ?? "-",
+        number(t.predictedError),
+        number(t.nonFinite ? Number.POSITIVE_INFINITY : t.measuredError),
+        isChosen(t) ? "recommended" : "",
+      ]),
+      { numeric: [0, 1, 2, 3, 4] },
+    ),
+    ...(unknown > 0 ? [`Sizes in ${unknown} layers are not known: their work is counted with what is.`] : []),
+  ];
 }
 
 /** What `verify` prints for people. */

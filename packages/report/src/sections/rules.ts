@@ -1,6 +1,7 @@
 import type { Suggestion } from "@halfscope/core";
-import { count, numberCell, percent } from "../format.js";
+import { count, numberCell, percent, plural } from "../format.js";
 import { html, type Markup } from "../markup.js";
+import { shortName } from "../names.js";
 import type { View } from "../view.js";
 import { notMeasured, numeric, quoted, type Section, table, text } from "./section.js";
 
@@ -19,7 +20,7 @@ export function rulesSection(v: View): Section {
     title: "What is the usual advice worth here?",
     intro:
       "Guides to FP16 tell to keep these layers in FP32. Each rule was measured alone, added to what overflow makes necessary, also where it turns out to do nothing.",
-    body:
+    body: html`${like(v)}${
       suggestions === undefined
         ? notMeasured("The benefit of the rules", v.result.sensitivity === undefined ? v.commands.debug : v.commands.recommend)
         : suggestions.length === 0
@@ -35,8 +36,16 @@ export function rulesSection(v: View): Section {
                 text("verdict"),
               ],
               suggestions.map(row),
-            ),
+            )
+    }`,
   };
+}
+
+/** What somebody asked to see beside the recommended pins. */
+function like(v: View): Markup | false {
+  const l = v.result.recommendation?.like;
+  if (l === undefined) return false;
+  return html`<p>Asked for with <code>--pins-like ${shortName(l.given, 80)}</code>: ${plural(l.layers.length, "layer")}. ${quoted(l.verdict)}</p>`;
 }
 
 function row(s: Suggestion): Markup {

@@ -27,6 +27,7 @@ export function exampleDecision(swept: ResultDocument & { sensitivity: Sensitivi
     measuredError: errorWith(pins),
     nonFinite: false,
     fp32Share: share(pins),
+    casts: 2 * pins.length,
   });
   const walk = sensitivity.layers.slice(0, 40).map((l) => l.layer);
   const enough = Math.max(
@@ -101,6 +102,20 @@ export function exampleDecision(swept: ResultDocument & { sensitivity: Sensitivi
     heldBackError: 1.04 * errorWith(pins),
     trials,
     suggestions,
+    front: trials.flatMap((t, i) => (trials.some((u) => u.fp32Share <= t.fp32Share && u.measuredError < t.measuredError) ? [] : [i])),
+    predictedFront: walk.map((_, i) => {
+      const set = [...base, ...walk.slice(0, i)];
+      return { fp32Share: share(set), pins: set.length, error: errorWith(set) / 1.02 };
+    }),
+    ...(pinsNeeded && { minimal: { proved: Math.min(6, pins.length), of: pins.length } }),
+    like: {
+      given: `LayerNormalization,${walk[0] ?? ""}`,
+      layers: walk.slice(0, 3),
+      error: errorWith(walk.slice(0, 3)),
+      fp32Share: share(walk.slice(0, 3)),
+      verdict: "Does not meet the tolerance of 0.01 (3 pins, 0.26 % of the work, error 0.71); the recommended set: less.",
+    },
+    cost: { source: "bytes moved in FP32 and operations of products", operations: 7.7e10, bytes: 1.9e9, layersOfUnknownSize: 2 },
   };
   const verdict = (error: number, sitesOn: number): Verdict => ({
     outcome: error <= tolerance ? "within" : "not-within",

@@ -1,0 +1,18 @@
+import type { Recommendation } from "./result.js";
+
+/** What was asked for in place of a tolerance, in words: "4 pins", "5 % of the work in FP32". */
+export const goalWords = (goal: NonNullable<Recommendation["goal"]>): string =>
+  goal.kind === "pins"
+    ? `${goal.pins} ${goal.pins === 1 ? "pin" : "pins"}`
+    : `${Number((100 * goal.fp32Share).toPrecision(6))} % of the work in FP32`;
+
+/** How far the smallness of a set was shown, in one sentence; undefined where nothing was to be shown. */
+export function minimalWords(minimal: Recommendation["minimal"]): string | undefined {
+  if (minimal === undefined || minimal.of === 0) return undefined;
+  const { proved, of } = minimal;
+  if (proved >= of)
+    return of === 1
+      ? "A trial without the pin shows that it is needed."
+      : `For each of the ${of} pins a trial without it shows that it is needed.`;
+  return `Trials without them show that ${proved} of the ${of} pins are needed; for the others the trials did not suffice (--trials allows more).`;
+}

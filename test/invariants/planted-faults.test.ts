@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { layersFromSites } from "@halfscope/analysis";
+import { type EngineName, engineNames } from "@halfscope/core";
 import { compareStep, recommendStep, sweepStep, Workbench } from "halfscope";
 import { describe, expect, it } from "vitest";
 import { type BertOptions, makeBert } from "../../scripts/make-bert/make-bert.js";
@@ -9,10 +10,10 @@ import { temporaryFolder } from "../support/model-file.js";
 
 const folder = temporaryFolder();
 let count = 0;
-const open = async (options: Partial<BertOptions>, samples = 1): Promise<Workbench> => {
+const open = async (options: Partial<BertOptions>, samples = 1, like: EngineName = "pytorch"): Promise<Workbench> => {
   const path = join(folder, `${count++}.onnx`);
   await makeBert({ path, layers: 2, hidden: 64, heads: 4, vocab: 500, maxPosition: 64, ...options });
-  return Workbench.open(path, { samples, threads: 2 });
+  return Workbench.open(path, { samples, threads: 2, like });
 };
 /** What the maker wrote beside the model; the tool never reads it. */
 const plantedTensors = (bench: Workbench): readonly string[] => {
@@ -69,6 +70,33 @@ describe("a planted fault", () => {
     expect(recommendation.outcome).toBe("pins-found");
     expect(recommendation.pins.map((p) => p.layer)).toContain(guilty.id);
     expect(recommendation.measuredError).toBeLessThanOrEqual(sensitivity.measuredError / 3);
+  });
+});
+
+describe.each(engineNames)("under --like %s, the planted fault", (like) => {
+  it("of the mask constant is named: as an origin where a cast makes it infinite, as a hazard everywhere", async () => {
+    using bench = await open({ faults: [{ kind: "mask-constant" }] }, 1, like);
+    const { origins, hazards } = await compareStep(bench);
+    expect(hazards).toContainEqual(expect.objectContaining({ code: "mask-constant", severity: "error" }));
+    expect(origins[0]?.kind).toBe(bench.profile.constants === "overflow" ? "constant-overflow" : undefined);
+  });
+
+  it.each([
+    ["square-overflow", "silent-overflow"],
+    ["ffn-overflow", "overflow"],
+  ] as const)("%s is the first origin", async (kind, found) => {
+    using bench = await open({ faults: [{ kind }] }, 1, like);
+    const [first] = (await compareStep(bench)).origins;
+    expect(first?.kind).toBe(found);
+    expect(plantedTensors(bench)).toContain(first?.tensor);
+  });
+
+  it("of a noisy layer is first in the sweep", { timeout: 120_000 }, async () => {
+    using bench = await open({ faults: [{ kind: "noisy-layer" }], layers: 3 }, 1, like);
+    const { basePins } = await compareStep(bench);
+    const sensitivity = await sweepStep(bench, basePins);
+    const guilty = bench.layers.find((l) => l.nodes.some((n) => plantedTensors(bench).includes(bench.view.graph.nodes[n]!.outputs[0]!)))!;
+    expect(sensitivity.layers[0]?.layer).toBe(guilty.id);
   });
 });
 

@@ -18,7 +18,7 @@ export function choicesBetween(pins: MeasuredPins, fixes: FixReport | undefined,
     {
       kind: "pins",
       ...pins,
-      meets: pins.error <= tolerance,
+      meets: keeps(pins.error, tolerance),
       todo:
         pins.pins.length === 0
           ? "Convert the model as it is: `halfscope apply MODEL overrides.json -o mixed.onnx` writes it without a pin."
@@ -29,7 +29,7 @@ export function choicesBetween(pins: MeasuredPins, fixes: FixReport | undefined,
       error: fixes.allHalfAfter,
       pins: [],
       fp32Share: 0,
-      meets: fixes.allHalfAfter <= tolerance,
+      meets: keeps(fixes.allHalfAfter, tolerance),
       todo:
         fixes.allHalfAfter <= tolerance
           ? "Write the fixed model with `halfscope fix MODEL -o fixed.onnx`; it needs no pin."
@@ -42,12 +42,14 @@ export function choicesBetween(pins: MeasuredPins, fixes: FixReport | undefined,
       error: rest.error,
       pins: rest.pins,
       fp32Share: rest.fp32Share ?? Number.NaN,
-      meets: rest.error <= tolerance,
+      meets: keeps(rest.error, tolerance),
       todo: `Write the fixed model with \`halfscope fix MODEL -o fixed.onnx\`, then run \`halfscope debug fixed.onnx\` for its pins (${rest.pins.length} here).`,
     });
   const best = plain.reduce((a, b) => (isBetter(b, a) ? b : a));
   return plain.map((c) => ({ ...c, best: c === best }));
 }
+
+const keeps = (error: number, tolerance: number): boolean => Number.isFinite(error) && error <= tolerance;
 
 function isBetter(a: Omit<Choice, "best">, b: Omit<Choice, "best">): boolean {
   if (a.meets !== b.meets) return a.meets;

@@ -42,9 +42,9 @@ int since_version(Kind kind, std::int64_t opset) {
 
 class ProductKernel {
  public:
-  ProductKernel(const KernelInfo* info, SessionState& state) : state_(state) {
+  ProductKernel(const KernelInfo* info, const ProductOp& op) : state_(op.state), threads_(op.threads) {
     kind_ = static_cast<Kind>(bounded(info, "kind", -1, 0, 2));
-    const auto switches = static_cast<std::int64_t>(state.switch_count());
+    const auto switches = static_cast<std::int64_t>(state_.switch_count());
     switch_ = bounded(info, "switch", -1, 0, switches - 1);
     if (attribute(info, "b_switch", std::int64_t{-1}) >= 0) b_switch_ = bounded(info, "b_switch", -1, 0, switches - 1);
     sums_.chunk = bounded(info, "chunk", 16, 1, 1 << 20);
@@ -187,7 +187,7 @@ class ProductKernel {
     options.sums = sums;
     options.round_right = b_position != 0;
     options.keep_right_finite = b_position == 2;
-    const products::Machine machine{instruction_set(), [context](std::size_t total, const std::function<void(std::size_t)>& body) {
+    const products::Machine machine{instruction_set(), threads_, [context](std::size_t total, const std::function<void(std::size_t)>& body) {
                                       parallel_for(context, total, body);
                                     }};
     const products::Factor a{in[0].data, in[0].dims}, b{in[1].data, in[1].dims};
@@ -211,6 +211,7 @@ class ProductKernel {
   }
 
   SessionState& state_;
+  std::size_t threads_;
   Kind kind_ = Kind::kMatMul;
   std::size_t switch_ = 0;
   std::optional<std::size_t> b_switch_;
@@ -227,7 +228,7 @@ int two(const CustomOp*) { return 2; }
 
 }  // namespace
 
-ProductOp::ProductOp(SessionState& session_state) : state(session_state) {
+ProductOp::ProductOp(SessionState& session_state, std::size_t session_threads) : state(session_state), threads(session_threads) {
   get_name = [](const CustomOp*) { return "Product"; };
   get_provider = [](const CustomOp*) { return "CPUExecutionProvider"; };
   get_input_type = float_type;
@@ -244,7 +245,7 @@ ProductOp::ProductOp(SessionState& session_state) : state(session_state) {
   get_start_version = one;
   get_end_version = [](const CustomOp*) { return INT_MAX; };
   create_kernel_v2 = [](const CustomOp* op, const void*, const KernelInfo* info, void** kernel) {
-    return guarded([&] { *kernel = new ProductKernel(info, static_cast<const ProductOp*>(op)->state); });
+    return guarded([&] { *kernel = new ProductKernel(info, *static_cast<const ProductOp*>(op)); });
   };
   destroy_kernel = [](void* kernel) { delete static_cast<ProductKernel*>(kernel); };
   compute_v2 = [](void* kernel, KernelContext* context) { return guarded([&] { static_cast<const ProductKernel*>(kernel)->compute(context); }); };

@@ -14,8 +14,9 @@ namespace halfscope::ort {
 ///  - `b_switch` (-1): index of a switch that, on (1 or 2), has B rounded to FP16 as it is read; B comes as it is for -1.
 /// It has no shape function: the graph's value_info tells the output's shape.
 struct ProductOp : CustomOp {
-  explicit ProductOp(SessionState& state);
+  ProductOp(SessionState& state, std::size_t threads);
   SessionState& state;
+  std::size_t threads;  ///< of the session
 };
 
 }  // namespace halfscope::ort

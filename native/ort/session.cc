@@ -77,7 +77,9 @@ struct OrtSession::Bound {
 };
 
 OrtSession::OrtSession(SessionRequest request)
-    : state_(request.switch_count, request.slot_count, request.decision_count), threads_(static_cast<std::size_t>(std::max(1, request.threads))) {
+    : state_(request.switch_count, request.slot_count, request.decision_count),
+      product_op_(state_, static_cast<std::size_t>(std::max(1, request.threads))),
+      threads_(static_cast<std::size_t>(std::max(1, request.threads))) {
   const auto ok = [](Status* status) { check(status, ErrorCode::kEngineBuild); };
   for (const auto& weight : request.weights) {
     if (weight.switch_index >= static_cast<std::int64_t>(request.switch_count))

@@ -94,7 +94,7 @@ class OrtSession {
   RoundOp round_op_{state_};
   CompareOp compare_op_{state_};
   DiffersOp differs_op_{state_};
-  ProductOp product_op_{state_};
+  ProductOp product_op_;
   std::vector<Weight> weights_;
   std::size_t threads_;
   MemoryInfoHandle memory_;

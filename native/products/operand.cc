@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "core/half.h"
-#include "products/kernels.h"
 
 namespace halfscope::products {
 namespace {
@@ -16,34 +15,37 @@ float load(const unsigned char* data, std::size_t index) {
   return value;
 }
 
+/// Neighbouring lanes whose pixels are neighbours in memory too, or all lie in the padding.
+struct Run {
+  std::size_t lanes;
+  std::ptrdiff_t from;  ///< of the first pixel in its channel; negative for padding
+};
+
 }  // namespace
 
-void Operand::pack(std::size_t lane, std::size_t used, std::size_t width, std::size_t from, std::size_t to, float* panel, InstructionSet set) const {
-  fill(lane, used, width, from, to, panel, set);
+void Operand::pack(const PanelRange& at, float* panel, const Packers& packers, InstructionSet set) const {
+  fill(at, panel, packers);
   if (!rounding_.on) return;
   const auto overflow = rounding_.keep_finite ? Overflow::kToLargestFinite : Overflow::kToInfinity;
-  round_to_half(panel, panel, (to - from) * width, overflow, set == InstructionSet::kScalar ? set : InstructionSet::kAvx2);
+  round_to_half(panel, panel, (at.to - at.from) * at.width, overflow, set);
 }
 
-void MatrixOperand::fill(std::size_t lane, std::size_t used, std::size_t width, std::size_t from, std::size_t to, float* panel, InstructionSet) const {
-  if (lane_step_ == 1) {
-    for (std::size_t k = from; k < to; k++, panel += width) {
-      std::memcpy(panel, data_ + (lane + k * k_step_) * sizeof(float), used * sizeof(float));
-      std::fill(panel + used, panel + width, 0.0f);
-    }
-    return;
-  }
-  for (std::size_t k = from; k < to; k++, panel += width) {
-    for (std::size_t i = 0; i < used; i++) panel[i] = load(data_, (lane + i) * lane_step_ + k * k_step_);
-    std::fill(panel + used, panel + width, 0.0f);
+void MatrixOperand::fill(const PanelRange& at, float* panel, const Packers& packers) const {
+  const unsigned char* first = data_ + (at.lane * lane_step_ + at.from * k_step_) * sizeof(float);
+  const std::size_t depth = at.to - at.from;
+  if (at.used == at.width && lane_step_ == 1) return packers.copy(first, k_step_, depth, at.width, panel);
+  if (at.used == at.width && k_step_ == 1) return packers.transpose(first, lane_step_, depth, at.width, panel);
+  for (std::size_t k = 0; k < depth; k++, panel += at.width) {
+    for (std::size_t i = 0; i < at.used; i++) panel[i] = load(first, i * lane_step_ + k * k_step_);
+    std::fill(panel + at.used, panel + at.width, 0.0f);
   }
 }
 
-void FilterOperand::fill(std::size_t lane, std::size_t used, std::size_t width, std::size_t from, std::size_t to, float* panel, InstructionSet) const {
-  std::size_t position = from / channels_, channel = from % channels_;
-  for (std::size_t k = from; k < to; k++, panel += width) {
-    for (std::size_t i = 0; i < used; i++) panel[i] = load(data_, ((lane + i) * channels_ + channel) * positions_ + position);
-    std::fill(panel + used, panel + width, 0.0f);
+void FilterOperand::fill(const PanelRange& at, float* panel, const Packers&) const {
+  std::size_t position = at.from / channels_, channel = at.from % channels_;
+  for (std::size_t k = at.from; k < at.to; k++, panel += at.width) {
+    for (std::size_t i = 0; i < at.used; i++) panel[i] = load(data_, ((at.lane + i) * channels_ + channel) * positions_ + position);
+    std::fill(panel + at.used, panel + at.width, 0.0f);
     if (++channel == channels_) {
       channel = 0;
       position++;
@@ -51,33 +53,39 @@ void FilterOperand::fill(std::size_t lane, std::size_t used, std::size_t width, 
   }
 }
 
-void ImageOperand::fill(std::size_t lane, std::size_t used, std::size_t width, std::size_t from, std::size_t to, float* panel, InstructionSet) const {
+void ImageOperand::fill(const PanelRange& at, float* panel, const Packers&) const {
   const ConvShape& s = shape_;
-  std::array<std::ptrdiff_t, kWidestTile> offsets{};
-  std::size_t k = from;
-  while (k < to) {
+  const std::size_t pixels = s.in_pixels();
+  std::array<Run, kWidestTile> runs;
+  for (std::size_t k = at.from; k < at.to;) {
     const auto position = static_cast<std::int64_t>(k / s.channels);
-    const std::int64_t at[3] = {position / (s.kernel[1] * s.kernel[2]) * s.dilation[0] - s.pad[0],
-                                position / s.kernel[2] % s.kernel[1] * s.dilation[1] - s.pad[1], position % s.kernel[2] * s.dilation[2] - s.pad[2]};
-    bool gapless = used == width;
-    for (std::size_t i = 0; i < used; i++) {
-      const auto pixel = static_cast<std::int64_t>(lane + i);
-      const std::int64_t z = pixel / (s.space[1] * s.space[2]) * s.stride[0] + at[0];
-      const std::int64_t y = pixel / s.space[2] % s.space[1] * s.stride[1] + at[1];
-      const std::int64_t x = pixel % s.space[2] * s.stride[2] + at[2];
-      const bool inside = z >= 0 && z < s.in[0] && y >= 0 && y < s.in[1] && x >= 0 && x < s.in[2];
-      offsets[i] = inside ? static_cast<std::ptrdiff_t>((z * s.in[1] + y) * s.in[2] + x) : -1;
-      gapless = gapless && inside && offsets[i] == offsets[0] + static_cast<std::ptrdiff_t>(i);
+    const std::int64_t shift[3] = {position / (s.kernel[1] * s.kernel[2]) * s.dilation[0] - s.pad[0],
+                                   position / s.kernel[2] % s.kernel[1] * s.dilation[1] - s.pad[1], position % s.kernel[2] * s.dilation[2] - s.pad[2]};
+    std::size_t count = 0;
+    auto pixel = static_cast<std::int64_t>(at.lane);
+    std::int64_t out[3] = {pixel / (s.space[1] * s.space[2]), pixel / s.space[2] % s.space[1], pixel % s.space[2]};
+    for (std::size_t i = 0; i < at.width; i++) {
+      const std::int64_t z = out[0] * s.stride[0] + shift[0], y = out[1] * s.stride[1] + shift[1], x = out[2] * s.stride[2] + shift[2];
+      const bool inside = i < at.used && z >= 0 && z < s.in[0] && y >= 0 && y < s.in[1] && x >= 0 && x < s.in[2];
+      const std::ptrdiff_t from = inside ? static_cast<std::ptrdiff_t>((z * s.in[1] + y) * s.in[2] + x) : -1;
+      Run* last = count == 0 ? nullptr : &runs[count - 1];
+      const bool goes_on = last != nullptr && (inside ? last->from >= 0 && from == last->from + static_cast<std::ptrdiff_t>(last->lanes) : last->from < 0);
+      if (goes_on) last->lanes++;
+      else runs[count++] = {1, from};
+      if (++out[2] < s.space[2]) continue;
+      out[2] = 0;
+      if (++out[1] < s.space[1]) continue;
+      out[1] = 0;
+      out[0]++;
     }
-    const std::size_t end = std::min(to, (k / s.channels + 1) * s.channels);
-    for (; k < end; k++, panel += width) {
-      const unsigned char* channel = data_ + k % s.channels * s.in_pixels() * sizeof(float);
-      if (gapless) {
-        std::memcpy(panel, channel + static_cast<std::size_t>(offsets[0]) * sizeof(float), width * sizeof(float));
-        continue;
+    const std::size_t end = std::min(at.to, (k / s.channels + 1) * s.channels);
+    for (; k < end; k++, panel += at.width) {
+      const unsigned char* channel = data_ + k % s.channels * pixels * sizeof(float);
+      float* lane = panel;
+      for (std::size_t r = 0; r < count; lane += runs[r].lanes, r++) {
+        if (runs[r].from < 0) std::fill_n(lane, runs[r].lanes, 0.0f);
+        else std::memcpy(lane, channel + static_cast<std::size_t>(runs[r].from) * sizeof(float), runs[r].lanes * sizeof(float));
       }
-      for (std::size_t i = 0; i < used; i++) panel[i] = offsets[i] < 0 ? 0.0f : load(channel, static_cast<std::size_t>(offsets[i]));
-      std::fill(panel + used, panel + width, 0.0f);
     }
   }
 }

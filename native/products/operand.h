@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "core/cpu.h"
+#include "products/kernels.h"
 #include "products/shapes.h"
 
 namespace halfscope::products {
@@ -13,6 +14,12 @@ struct PackRounding {
   bool keep_finite = false;   ///< finite values stay finite
 };
 
+/// Which part of a factor a panel holds: lanes lane ... lane + width - 1 at k = from ... to - 1. Only the first `used` lanes exist; the rest are zeros.
+struct PanelRange {
+  std::size_t lane, used, width;
+  std::size_t from, to;
+};
+
 /// One factor of a product, seen as lanes x K: the rows of the left factor, the columns of the right one.
 class Operand {
  public:
@@ -21,12 +28,11 @@ class Operand {
   Operand& operator=(const Operand&) = delete;
   virtual ~Operand() = default;
 
-  /// Lanes lane ... lane + width - 1 at k = from ... to - 1, k outermost: panel[(k - from) * width + i]. Only the first `used` lanes exist; the rest
-  /// are zeros.
-  void pack(std::size_t lane, std::size_t used, std::size_t width, std::size_t from, std::size_t to, float* panel, InstructionSet set) const;
+  /// panel[(k - from) * width + i], k outermost. Up to 8 floats behind the panel may be written.
+  void pack(const PanelRange& at, float* panel, const Packers& packers, InstructionSet set) const;
 
  private:
-  virtual void fill(std::size_t lane, std::size_t used, std::size_t width, std::size_t from, std::size_t to, float* panel, InstructionSet set) const = 0;
+  virtual void fill(const PanelRange& at, float* panel, const Packers& packers) const = 0;
   PackRounding rounding_;
 };
 
@@ -37,7 +43,7 @@ class MatrixOperand final : public Operand {
       : Operand(rounding), data_(static_cast<const unsigned char*>(data)), lane_step_(lane_step), k_step_(k_step) {}
 
  private:
-  void fill(std::size_t lane, std::size_t used, std::size_t width, std::size_t from, std::size_t to, float* panel, InstructionSet set) const override;
+  void fill(const PanelRange& at, float* panel, const Packers& packers) const override;
   const unsigned char* data_;
   std::size_t lane_step_, k_step_;
 };
@@ -49,7 +55,7 @@ class FilterOperand final : public Operand {
       : Operand(rounding), data_(static_cast<const unsigned char*>(data)), channels_(channels), positions_(positions) {}
 
  private:
-  void fill(std::size_t lane, std::size_t used, std::size_t width, std::size_t from, std::size_t to, float* panel, InstructionSet set) const override;
+  void fill(const PanelRange& at, float* panel, const Packers& packers) const override;
   const unsigned char* data_;
   std::size_t channels_, positions_;
 };
@@ -61,7 +67,7 @@ class ImageOperand final : public Operand {
   ImageOperand(const void* data, const ConvShape& shape) : Operand({}), data_(static_cast<const unsigned char*>(data)), shape_(shape) {}
 
  private:
-  void fill(std::size_t lane, std::size_t used, std::size_t width, std::size_t from, std::size_t to, float* panel, InstructionSet set) const override;
+  void fill(const PanelRange& at, float* panel, const Packers& packers) const override;
   const unsigned char* data_;
   const ConvShape& shape_;
 };

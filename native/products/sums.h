@@ -29,6 +29,7 @@ using ParallelFor = std::function<void(std::size_t total, const std::function<vo
 /// Where a product runs. Results do not depend on it, apart from the payload of a NaN.
 struct Machine {
   InstructionSet set;
+  std::size_t threads;  ///< that parallel_for has, about: work is cut into a few parts for each
   ParallelFor parallel_for;
 };
 

@@ -1,0 +1,74 @@
+#include "products/kernels.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#define HALFSCOPE_AVX2 __attribute__((target("avx2,fma,f16c")))
+#define HALFSCOPE_INLINE __attribute__((always_inline)) inline
+#define HALFSCOPE_UNROLL _Pragma("GCC unroll 16")
+
+namespace halfscope::products::avx2 {
+namespace {
+
+// 12 accumulators, two vectors of the right factor, one value of the left one: what fits into 16 registers.
+constexpr std::size_t kRows = 6;
+constexpr std::size_t kVectors = 2;
+constexpr std::size_t kColumns = kVectors * 8;
+template <std::size_t kCount>
+using Tile = __m256[kCount][kVectors];
+
+template <std::size_t kCount>
+HALFSCOPE_AVX2 HALFSCOPE_INLINE void add_step(Tile<kCount>& sums, const float* left, const float* right) {
+  __m256 values[kVectors];
+  HALFSCOPE_UNROLL for (std::size_t j = 0; j < kVectors; j++) values[j] = _mm256_load_ps(right + j * 8);
+  HALFSCOPE_UNROLL for (std::size_t i = 0; i < kCount; i++) {
+    const __m256 factor = _mm256_broadcast_ss(left + i);
+    HALFSCOPE_UNROLL for (std::size_t j = 0; j < kVectors; j++) sums[i][j] = _mm256_fmadd_ps(factor, values[j], sums[i][j]);
+  }
+}
+
+template <std::size_t kCount>
+HALFSCOPE_AVX2 HALFSCOPE_INLINE void round_sums(Tile<kCount>& sums) {
+  HALFSCOPE_UNROLL for (std::size_t i = 0; i < kCount; i++) {
+    HALFSCOPE_UNROLL for (std::size_t j = 0; j < kVectors; j++)
+      sums[i][j] = _mm256_cvtph_ps(_mm256_cvtps_ph(sums[i][j], _MM_FROUND_TO_NEAREST_INT));  // nearest even, whatever MXCSR says
+  }
+}
+
+template <std::size_t kCount>
+HALFSCOPE_AVX2 void run(const float* left, const float* right, std::size_t depth, std::size_t chunk, float* tile, std::size_t stride, bool resume) {
+  Tile<kCount> sums;
+  HALFSCOPE_UNROLL for (std::size_t i = 0; i < kCount; i++) {
+    HALFSCOPE_UNROLL for (std::size_t j = 0; j < kVectors; j++)
+      sums[i][j] = resume ? _mm256_loadu_ps(tile + i * stride + j * 8) : _mm256_setzero_ps();
+  }
+  while (depth >= chunk && chunk % 4 == 0) {
+    for (std::size_t k = 0; k < chunk; k += 4) {
+      HALFSCOPE_UNROLL for (std::size_t q = 0; q < 4; q++) add_step<kCount>(sums, left + q * kRows, right + q * kColumns);
+      left += 4 * kRows;
+      right += 4 * kColumns;
+    }
+    round_sums<kCount>(sums);
+    depth -= chunk;
+  }
+  while (depth > 0) {
+    const std::size_t steps = depth < chunk ? depth : chunk;
+    for (std::size_t k = 0; k < steps; k++, left += kRows, right += kColumns) add_step<kCount>(sums, left, right);
+    round_sums<kCount>(sums);
+    depth -= steps;
+  }
+  HALFSCOPE_UNROLL for (std::size_t i = 0; i < kCount; i++) {
+    // Adding 0 turns -0 into 0.
+    HALFSCOPE_UNROLL for (std::size_t j = 0; j < kVectors; j++)
+      _mm256_storeu_ps(tile + i * stride + j * 8, _mm256_add_ps(sums[i][j], _mm256_setzero_ps()));
+  }
+}
+
+}  // namespace
+
+HalfTile half_tile() { return {kRows, kColumns, {run<1>, run<2>, run<3>, run<4>, run<5>, run<6>}}; }
+
+}  // namespace halfscope::products::avx2
+
+#endif

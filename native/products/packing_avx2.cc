@@ -1,0 +1,72 @@
+#include "products/kernels.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include <cstring>
+
+#define HALFSCOPE_AVX2 __attribute__((target("avx2,fma,f16c")))
+
+namespace halfscope::products::avx2 {
+namespace {
+
+const float* at(const unsigned char* from, std::size_t index) { return reinterpret_cast<const float*>(from + index * sizeof(float)); }
+
+HALFSCOPE_AVX2 void copy(const unsigned char* from, std::size_t k_step, std::size_t depth, std::size_t width, float* panel) {
+  if (width == 16) {
+    for (std::size_t k = 0; k < depth; k++, from += k_step * sizeof(float), panel += 16) {
+      _mm256_store_ps(panel, _mm256_loadu_ps(at(from, 0)));
+      _mm256_store_ps(panel + 8, _mm256_loadu_ps(at(from, 8)));
+    }
+    return;
+  }
+  for (std::size_t k = 0; k < depth; k++, from += k_step * sizeof(float), panel += width) std::memcpy(panel, from, width * sizeof(float));
+}
+
+/// Eight rows of eight become eight columns.
+HALFSCOPE_AVX2 inline void turn(__m256 (&rows)[8]) {
+  const __m256 a0 = _mm256_unpacklo_ps(rows[0], rows[1]), a1 = _mm256_unpackhi_ps(rows[0], rows[1]);
+  const __m256 a2 = _mm256_unpacklo_ps(rows[2], rows[3]), a3 = _mm256_unpackhi_ps(rows[2], rows[3]);
+  const __m256 a4 = _mm256_unpacklo_ps(rows[4], rows[5]), a5 = _mm256_unpackhi_ps(rows[4], rows[5]);
+  const __m256 a6 = _mm256_unpacklo_ps(rows[6], rows[7]), a7 = _mm256_unpackhi_ps(rows[6], rows[7]);
+  const __m256 b0 = _mm256_shuffle_ps(a0, a2, 0x44), b1 = _mm256_shuffle_ps(a0, a2, 0xee);
+  const __m256 b2 = _mm256_shuffle_ps(a1, a3, 0x44), b3 = _mm256_shuffle_ps(a1, a3, 0xee);
+  const __m256 b4 = _mm256_shuffle_ps(a4, a6, 0x44), b5 = _mm256_shuffle_ps(a4, a6, 0xee);
+  const __m256 b6 = _mm256_shuffle_ps(a5, a7, 0x44), b7 = _mm256_shuffle_ps(a5, a7, 0xee);
+  rows[0] = _mm256_permute2f128_ps(b0, b4, 0x20);
+  rows[1] = _mm256_permute2f128_ps(b1, b5, 0x20);
+  rows[2] = _mm256_permute2f128_ps(b2, b6, 0x20);
+  rows[3] = _mm256_permute2f128_ps(b3, b7, 0x20);
+  rows[4] = _mm256_permute2f128_ps(b0, b4, 0x31);
+  rows[5] = _mm256_permute2f128_ps(b1, b5, 0x31);
+  rows[6] = _mm256_permute2f128_ps(b2, b6, 0x31);
+  rows[7] = _mm256_permute2f128_ps(b3, b7, 0x31);
+}
+
+HALFSCOPE_AVX2 void transpose(const unsigned char* from, std::size_t lane_step, std::size_t depth, std::size_t width, float* panel) {
+  std::size_t k = 0;
+  for (; k + 8 <= depth; k += 8) {
+    for (std::size_t lane = 0; lane < width; lane += 8) {
+      __m256 rows[8];
+      for (std::size_t i = 0; i < 8; i++) {
+        // Lanes that the panel lacks repeat its last one: what they write is overwritten by the next k, or lies behind the panel.
+        const std::size_t row = lane + i < width ? lane + i : width - 1;
+        rows[i] = _mm256_loadu_ps(at(from, row * lane_step + k));
+      }
+      turn(rows);
+      for (std::size_t i = 0; i < 8; i++) _mm256_storeu_ps(panel + (k + i) * width + lane, rows[i]);
+    }
+  }
+  for (; k < depth; k++) {
+    for (std::size_t i = 0; i < width; i++) std::memcpy(panel + k * width + i, from + (i * lane_step + k) * sizeof(float), sizeof(float));
+  }
+}
+
+}  // namespace
+
+Packers packers() { return {copy, transpose}; }
+
+}  // namespace halfscope::products::avx2
+
+#endif

@@ -1,22 +1,33 @@
 import { type Layer, UsageError } from "@halfscope/core";
 
-/** Layers that somebody's rule names: operator types, kinds of layers, block paths or ids, with * for anything; commas between. Letters may be of any case. */
-export function layersLike(patterns: string, layers: readonly Layer[]): string[] {
+export interface LikeMatch {
+  /** In graph order. */
+  layers: readonly string[];
+  /** Patterns that no layer of this model matches. */
+  unmatched: readonly string[];
+}
+
+/**
+ * Layers that somebody's rule names: operator types, kinds of layers, block paths or ids, with * for anything; commas between. Letters may be of any case.
+ * Throws ERR_OPTION where not one layer is named.
+ */
+export function layersLike(patterns: string, layers: readonly Layer[]): LikeMatch {
   const parts = patterns
     .split(",")
     .map((p) => p.trim())
     .filter((p) => p !== "");
-  if (parts.length === 0) throw unmatched(patterns, layers);
   const found = new Set<string>();
+  const unmatched: string[] = [];
   for (const part of parts) {
     const matches = matcher(part);
     const hits = layers.filter(
       (l) => [l.kind, titleOf(l), l.id, l.blockPath, ...l.operators].some(matches) || parentsOf(l.blockPath).some(matches),
     );
-    if (hits.length === 0) throw unmatched(part, layers);
+    if (hits.length === 0) unmatched.push(part);
     for (const l of hits) found.add(l.id);
   }
-  return layers.map((l) => l.id).filter((id) => found.has(id));
+  if (found.size === 0) throw noneMatched(patterns, layers);
+  return { layers: layers.map((l) => l.id).filter((id) => found.has(id)), unmatched };
 }
 
 /** "LayerNormalization (decomposed)" is meant by LayerNormalization too: how an exporter wrote it is nobody's rule. */
@@ -47,7 +58,7 @@ function matcher(pattern: string): (text: string) => boolean {
   };
 }
 
-function unmatched(pattern: string, layers: readonly Layer[]): UsageError {
+function noneMatched(pattern: string, layers: readonly Layer[]): UsageError {
   const kinds = [...new Set(layers.map((l) => l.kind))];
   const operators = [...new Set(layers.flatMap((l) => l.operators))];
   return new UsageError("ERR_OPTION", `--pins-like ${JSON.stringify(pattern)} matches no layer of this model.`, {

@@ -15,6 +15,7 @@ import { bestWithin, type Limit } from "./best-within.js";
 import { costSource, type PinCosts } from "./cost.js";
 import { evidenceOf, reasonOf } from "./evidence.js";
 import { findPins } from "./find-pins.js";
+import type { LikeMatch } from "./like-pins.js";
 import type { Evaluate } from "./output-error.js";
 import { frontOf, spacedByError } from "./pareto.js";
 import { type Chain, growthChain, layersWorthPinning, type PinProblem, type Preference } from "./pin-problem.js";
@@ -36,7 +37,7 @@ export interface RecommendOptions {
   /** Asked instead of the tolerance: the lowest error for a share of the work, or for a number of pins. */
   goal?: Recommendation["goal"];
   /** A set of pins of somebody's, to be measured beside ours. */
-  like?: { given: string; layers: readonly string[] } | undefined;
+  like?: (LikeMatch & { given: string }) | undefined;
   /** What makes one set better than another. Defaults to fewest pins. */
   prefer?: Preference | undefined;
   /** What sites that are left add up to. Defaults to sums of squares. */
@@ -189,16 +190,29 @@ class Recommender {
     return suggestions;
   }
 
-  private async measureLike({ given, layers }: { given: string; layers: readonly string[] }): Promise<Omit<LikePins, "verdict">> {
+  private async measureLike({ given, layers, unmatched }: LikeMatch & { given: string }): Promise<Omit<LikePins, "verdict">> {
     const purpose = "pins like";
     const { error } = await this.trials.measure(layers, purpose);
     const heldBack = await this.trials.heldBack(layers, purpose);
     const { fp32Share, castShare } = this.o.costs.of(layers);
-    return { given, layers, error, ...(heldBack && { heldBackError: heldBack.error }), fp32Share, castShare };
+    return {
+      given,
+      layers,
+      ...(unmatched.length > 0 && { unmatched }),
+      error,
+      ...(heldBack && { heldBackError: heldBack.error }),
+      fp32Share,
+      castShare,
+    };
   }
   private withVerdict(like: Omit<LikePins, "verdict">, pins: readonly string[], error: number): LikePins {
     const { costs, tolerance } = this.o;
-    const theirs = { error: Math.max(like.error, like.heldBackError ?? 0), pins: like.layers.length, fp32Share: like.fp32Share };
+    const theirs = {
+      error: Math.max(like.error, like.heldBackError ?? 0),
+      pins: like.layers.length,
+      fp32Share: like.fp32Share,
+      unmatched: like.unmatched,
+    };
     const ours = { error, pins: pins.length, fp32Share: costs.of(pins).fp32Share, meets: error <= tolerance };
     return { ...like, verdict: likeVerdict(theirs, ours, tolerance) };
   }

@@ -49,7 +49,7 @@ export function ruleVerdict(r: { without: number; withRule: number; tolerance: n
 
 /** How somebody's set of pins stands beside the recommended one. */
 export function likeVerdict(
-  theirs: { error: number; pins: number; fp32Share: number },
+  theirs: { error: number; pins: number; fp32Share: number; unmatched?: readonly string[] | undefined },
   ours: { error: number; pins: number; fp32Share: number; meets: boolean },
   tolerance: number,
 ): string {
@@ -58,7 +58,8 @@ export function likeVerdict(
     `${s.pins} ${s.pins === 1 ? "pin" : "pins"}, ${share(s.fp32Share)} of the work, ${Number.isFinite(s.error) ? `error ${s.error.toPrecision(3)}` : "outputs not finite"}`;
   const within = theirs.error <= tolerance;
   const stands = `${within ? "Meets" : "Does not meet"} the tolerance of ${tolerance} (${set(theirs)})`;
-  if (within && ours.meets && ours.pins === 0) return `${stands}, but is not needed: no pin is.`;
+  const without = theirs.unmatched?.length ? ` The model has nothing like ${theirs.unmatched.join(", ")}.` : "";
+  if (within && ours.meets && ours.pins === 0) return `${stands}, but is not needed: no pin is.${without}`;
   const word =
     within && ours.meets
       ? ours.fp32Share <= theirs.fp32Share && ours.pins <= theirs.pins
@@ -67,5 +68,5 @@ export function likeVerdict(
           ? "at less work than the recommended set"
           : "with fewer pins than the recommended set"
       : "the recommended set";
-  return `${stands}; ${word}: ${set(ours)}.`;
+  return `${stands}; ${word}: ${set(ours)}.${without}`;
 }

@@ -149,7 +149,10 @@ export interface Sensitivity {
   /** Relative L2 of the final outputs with every site on (given basePins), measured; and what the sites predict (root of summed squares). */
   measuredError: number;
   predictedError: number;
+  /** How many were measured, whether now or before an interruption. */
   candidates: number;
+  /** Candidates that nobody has measured yet: other shards have them. Absent when the sweep is whole. */
+  left?: number;
   /** Mean duration of one candidate over the duration of one bare pass. */
   barePassesPerCandidate: number;
 }
@@ -177,6 +180,8 @@ export interface LikePins {
   /** As it was given: patterns or a file. */
   given: string;
   layers: readonly string[];
+  /** Patterns of it that no layer of this model matches. */
+  unmatched?: readonly string[];
   error: number;
   heldBackError?: number;
   fp32Share: number;

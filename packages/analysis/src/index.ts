@@ -14,6 +14,7 @@ export * from "./pin-problem.js";
 export * from "./rank.js";
 export * from "./recommend.js";
 export * from "./regions.js";
+export * from "./shards.js";
 export * from "./sites-left.js";
 export * from "./subject.js";
 export * from "./suggestions.js";

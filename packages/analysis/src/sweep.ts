@@ -24,6 +24,8 @@ export interface SweepOptions {
   signal?: AbortSignal | undefined;
   /** Sweep every site by itself, also those that no plan can tell apart. Defaults to false. */
   everySite?: boolean | undefined;
+  /** Which groups to sweep here, by their place in graph order (see `isOfShard`); all when absent. What the others lack in the journal is `left`. */
+  only?: ((group: number) => boolean) | undefined;
   /** Seconds of one bare pass, for the figure in the result. */
   barePassSeconds?: number | undefined;
 }
@@ -63,13 +65,13 @@ export async function sweepSites(o: SweepOptions): Promise<Sensitivity> {
   }
   const placements = (group: SiteGroup) => group.flatMap((site) => placementsOf.get(site.id) ?? []);
   const todo = groupBy(
-    groups.filter((g) => !found.has(g)),
+    groups.filter((g, i) => !found.has(g) && (o.only?.(i) ?? true)),
     (g) => o.segments?.segmentOf(placements(g)) ?? 0,
   );
   // In thousandths of a pass: candidates behind late cuts are cheap, and counting heads would make the estimate far too long.
   const unitsOf = (segment: number) => Math.round(1000 * (o.segments?.shareOf(segment) ?? 1));
   const step = o.progress.step(
-    `Sweeping ${groups.length} groups of sites`,
+    `Sweeping ${groups.filter((_, i) => o.only?.(i) ?? true).length} groups of sites`,
     [...todo].reduce((n, [segment, members]) => n + members.length * unitsOf(segment), 0),
   );
   let units = 0;
@@ -95,6 +97,7 @@ export async function sweepSites(o: SweepOptions): Promise<Sensitivity> {
   }
   const candidates = [...todo.values()].reduce((n, members) => n + members.length, 0);
   const measured = groups.flatMap((g) => found.get(g) ?? []);
+  const left = groups.length - measured.length;
   const all = await o.evaluate(baseSwitches);
   step.end();
   return {
@@ -108,7 +111,8 @@ export async function sweepSites(o: SweepOptions): Promise<Sensitivity> {
         all.perOutput.length,
       ),
     ),
-    candidates,
+    candidates: measured.length,
+    ...(left > 0 && { left }),
     barePassesPerCandidate: candidates === 0 || o.barePassSeconds === undefined ? Number.NaN : seconds / candidates / o.barePassSeconds,
   };
 }

@@ -126,17 +126,39 @@ export interface SiteSensitivity {
   outputMaxAbs: number;
   /** The output is not finite. */
   nonFinite: boolean;
+  /**
+   * Signed error of each output relative to the reference's norm, as a packed random projection (`unpackProjection`), by sample and output; an empty text where
+   * there is none.
+   */
+  signed?: readonly (readonly string[])[];
+  /** Of several samples: relative L2 by sample and output. `perOutput` is then the root of the mean square over samples, and this the worst of one sample. */
+  perSample?: readonly (readonly number[])[];
+  worstError?: number;
+  /** Value of the user's own metric, the worst of the samples. */
+  metric?: number;
+  /** Never measured alone: a share of the squared error of the set of sites that it was measured in. */
+  estimated?: boolean;
+  /** Standard deviation of its error over samples and perturbations, over its error. */
+  spread?: number;
+  /** Its error cannot be told from noise (see `Sensitivity.noise`). */
+  belowFloor?: boolean;
 }
 
 export interface LayerSensitivity {
   layer: string;
-  /** Root of summed squares over the layer's own sites. */
+  /** What the layer's own sites predict together. */
   outputError: number;
   /** The same by cause. `overflow` is true when one of its sites alone makes an output non-finite, or overflows in the measurement. */
   activation: number;
   weight: number;
+  /** Sums inside its products; absent where they are no sites. */
+  accumulation?: number;
   overflow: boolean;
   sites: number;
+  /** Some of its sites were not measured alone. */
+  estimated?: boolean;
+  /** All of its sites are below the noise floor. */
+  belowFloor?: boolean;
 }
 
 export interface Sensitivity {
@@ -228,6 +250,9 @@ export interface Recommendation {
   /** Measured with the recommended pins, on the sample chosen on and the worst of those held back. */
   measuredError: number;
   heldBackError: number | undefined;
+  /** Samples that judged it, the one chosen on included, and the error that a sample nobody has seen stays below in 95 of 100 cases, by their spread. */
+  samples?: number;
+  unseenBound?: number;
   trials: readonly Trial[];
   suggestions: readonly Suggestion[];
   /** Trials that no other beats on error, work in FP32 and number of pins at once: indices, least work first. */

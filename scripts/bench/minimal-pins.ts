@@ -86,7 +86,7 @@ async function open(path: string): Promise<Problem> {
         tolerance,
         trials,
         evaluate,
-        evaluateHeldBack,
+        heldBack: [evaluateHeldBack],
         progress: silentProgress,
       });
       return { pins: r.pins.map((p) => p.layer), trials: r.trials.length, meets: r.outcome !== "not-met" };

@@ -28,7 +28,7 @@ export async function bestWithin(p: PinProblem, limit: Limit, more: readonly (re
   const sorted = [...ideas.values()].toSorted((a, b) => (predicted.get(a) ?? 0) - (predicted.get(b) ?? 0) || a.length - b.length);
   let best: { set: readonly string[]; error: number } | undefined;
   const offer = async (set: readonly string[], purpose: string) => {
-    const error = await judge.errorOf(set, purpose, left.predictedFor(set));
+    const error = await judge.errorOf(set, purpose, left.predictedFor(set), best?.error);
     if (best === undefined || error < best.error || (error === best.error && set.length < best.set.length)) {
       best = { set, error };
       return true;

@@ -47,7 +47,7 @@ async function recommend(model: Prepared, evaluate: Evaluate, o: Options) {
     costs: new PinCosts(model.roundings.floats, model.types),
     tolerance: o.tolerance,
     evaluate,
-    evaluateHeldBack: o.heldBack,
+    heldBack: o.heldBack && [o.heldBack],
     progress: silentProgress,
     signal: o.signal,
   });

@@ -2,15 +2,14 @@ import {
   goalWords,
   halfWords,
   type Layer,
-  type LikePins,
   type Overrides,
   type PrecisionPlan,
   type Progress,
   type Recommendation,
   type Sensitivity,
-  type Suggestion,
 } from "@halfscope/core";
 import { overridesFromPlan, type Roundings } from "@halfscope/precision";
+import { measureLike, measureRules, withVerdict } from "./beside.js";
 import { bestWithin, type Limit } from "./best-within.js";
 import { costSource, type PinCosts } from "./cost.js";
 import { evidenceOf, reasonOf } from "./evidence.js";
@@ -20,7 +19,6 @@ import type { Evaluate } from "./output-error.js";
 import { frontOf, spacedByError } from "./pareto.js";
 import { type Chain, growthChain, layersWorthPinning, type PinProblem, type Preference } from "./pin-problem.js";
 import type { PredictLeft } from "./sites-left.js";
-import { likeVerdict, ruleSuggestions, ruleVerdict } from "./suggestions.js";
 import { Trials } from "./trials.js";
 
 export interface RecommendOptions {
@@ -44,9 +42,11 @@ export interface RecommendOptions {
   predict?: PredictLeft | undefined;
   /** Sets of pins to measure at most. Defaults to `defaultTrials` of the model's work. */
   trials?: number | undefined;
-  /** On the samples that were swept, and the worst of those that pins are not chosen on (absent: there are none). */
+  /** On the sample that was swept, and on each of those that pins are not chosen on. */
   evaluate: Evaluate;
-  evaluateHeldBack?: Evaluate | undefined;
+  heldBack?: readonly Evaluate[] | undefined;
+  /** Pins have to hold for samples that nobody has seen, too, as far as the spread over three samples or more tells. Defaults to false. */
+  unseen?: boolean | undefined;
   progress: Progress;
   signal?: AbortSignal | undefined;
 }
@@ -89,7 +89,7 @@ class Recommender {
   ) {
     this.base = o.basePins.map((p) => p.layer);
     this.plainPurpose = `all ${halfWords[o.roundings.floats.type]}`;
-    this.trials = new Trials({ ...o, most, onTrial });
+    this.trials = new Trials({ ...o, heldBack: o.heldBack ?? [], unseen: o.unseen ?? false, most, onTrial });
     const { predictedError: predicted, measuredError: measured } = o.sensitivity;
     this.problem = {
       sites: o.roundings.sites,
@@ -109,15 +109,15 @@ class Recommender {
   async run(): Promise<{ recommendation: Recommendation; overrides: Overrides }> {
     const { o, trials } = this;
     await trials.fits([], this.plainPurpose);
-    const suggestions = await this.suggest();
-    const like = o.like && (await this.measureLike(o.like));
+    const suggestions = await measureRules(o, trials, this.base, this.plainPurpose);
+    const like = await measureLike(o, trials);
     const release = trials.reserve(Math.min(frontTrials, trials.left >> 1));
     const chain = growthChain(this.problem, "work");
     const { pins, outcome } = o.goal === undefined ? await this.forTolerance() : await this.forGoal(o.goal, chain);
     release();
     await this.measureFront(chain);
     const chosen = await trials.measure(pins, "recommended");
-    const heldBackError = (await trials.heldBack(pins, "recommended"))?.error;
+    const { heldBack: heldBackError, unseen } = await trials.everySample(pins, "recommended");
     const withEvidence = pins.map((layer) => ({ layer, reason: reasonOf(layer, o), evidence: evidenceOf(layer, o) }));
     const proved = pins.filter((l) => trials.isKnownToFail(pins.filter((p) => p !== l))).length;
     const { record } = trials;
@@ -128,12 +128,14 @@ class Recommender {
       pins: withEvidence,
       measuredError: chosen.error,
       heldBackError,
+      samples: 1 + (o.heldBack?.length ?? 0),
+      ...(unseen !== undefined && { unseenBound: unseen }),
       trials: record,
       suggestions,
       front: frontOf(record),
       predictedFront: this.predictedFront(chain),
       ...(outcome === "pins-found" && { minimal: { proved, of: pins.length } }),
-      ...(like && { like: this.withVerdict(like, pins, Math.max(chosen.error, heldBackError ?? 0)) }),
+      ...(like && { like: withVerdict(o, like, { pins, error: Math.max(chosen.error, heldBackError ?? 0) }) }),
       cost: this.costFacts(),
     };
     const word = halfWords[o.roundings.floats.type];
@@ -148,6 +150,12 @@ class Recommender {
     if (await this.trials.fits([], this.plainPurpose)) return { pins: [], outcome: "no-pins-needed" };
     const pins = await findPins(this.problem);
     if (pins !== undefined) return { pins, outcome: "pins-found" };
+    if (this.o.unseen) {
+      // Nothing holds with what unseen samples may bring: then what holds on those that there are.
+      this.trials.forgetUnseen();
+      const holds = await findPins(this.problem);
+      if (holds !== undefined) return { pins: holds, outcome: "pins-found" };
+    }
     // Nothing fits: the set that comes nearest, with everything pinned among them.
     const worth = layersWorthPinning(this.problem);
     let best = { pins: worth as readonly string[], error: await this.trials.errorOf(worth, "everything pinned") };
@@ -170,51 +178,6 @@ class Recommender {
     const known = this.trials.record.map((t) => t.pins);
     const within = chain.sets.filter((s) => s.reduce((n, l) => n + limit.weight(l), 0) <= limit.most).slice(-1);
     return { pins: await bestWithin(this.problem, limit, [...within, ...known]), outcome: "best-found" };
-  }
-
-  private async suggest(): Promise<Suggestion[]> {
-    const { o } = this;
-    const without = await this.trials.measure(this.base, this.base.length > 0 ? "overflow origins" : this.plainPurpose);
-    const suggestions: Suggestion[] = [];
-    for (const { rule, layers, meaning } of ruleSuggestions(o.layers, o.roundings)) {
-      const withRule = await this.trials.measure([...new Set([...this.base, ...layers])], `rule: ${rule}`);
-      suggestions.push({
-        rule,
-        layers,
-        errorWithout: without.error,
-        errorWith: withRule.error,
-        fp32Share: o.costs.of(layers).fp32Share,
-        verdict: ruleVerdict({ without: without.error, withRule: withRule.error, tolerance: o.tolerance, meaning }),
-      });
-    }
-    return suggestions;
-  }
-
-  private async measureLike({ given, layers, unmatched }: LikeMatch & { given: string }): Promise<Omit<LikePins, "verdict">> {
-    const purpose = "pins like";
-    const { error } = await this.trials.measure(layers, purpose);
-    const heldBack = await this.trials.heldBack(layers, purpose);
-    const { fp32Share, castShare } = this.o.costs.of(layers);
-    return {
-      given,
-      layers,
-      ...(unmatched.length > 0 && { unmatched }),
-      error,
-      ...(heldBack && { heldBackError: heldBack.error }),
-      fp32Share,
-      castShare,
-    };
-  }
-  private withVerdict(like: Omit<LikePins, "verdict">, pins: readonly string[], error: number): LikePins {
-    const { costs, tolerance } = this.o;
-    const theirs = {
-      error: Math.max(like.error, like.heldBackError ?? 0),
-      pins: like.layers.length,
-      fp32Share: like.fp32Share,
-      unmatched: like.unmatched,
-    };
-    const ours = { error, pins: pins.length, fp32Share: costs.of(pins).fp32Share, meets: error <= tolerance };
-    return { ...like, verdict: likeVerdict(theirs, ours, tolerance) };
   }
 
   /** From no pins to everything pinned. */

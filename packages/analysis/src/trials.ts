@@ -2,13 +2,14 @@ import { CancelledError, type PrecisionPlan, type Trial } from "@halfscope/core"
 import { type Roundings, switchesFromPlan, withPins } from "@halfscope/precision";
 import type { PinCosts } from "./cost.js";
 import type { Evaluate, OutputError } from "./output-error.js";
+import { unseenBound } from "./unseen.js";
 
 /** What a search asks of measurement. Fakes with plain numbers stand in for it in tests. */
 export interface Judge {
   /** Within the tolerance, and finite, on every sample. */
   fits(pins: readonly string[], purpose: string, predicted?: number): Promise<boolean>;
-  /** Worst error over all samples. */
-  errorOf(pins: readonly string[], purpose: string, predicted?: number): Promise<number>;
+  /** Worst error over all samples; of a set that is worse than `enough` on some sample, an error beyond it. */
+  errorOf(pins: readonly string[], purpose: string, predicted?: number, enough?: number): Promise<number>;
   /** Measured sets that are still allowed. A set that was measured before costs none. */
   readonly left: number;
 }
@@ -19,9 +20,11 @@ export interface TrialsOptions {
   allHalf: PrecisionPlan;
   costs: PinCosts;
   tolerance: number;
-  /** On the samples that were swept, and worst of those that pins are not chosen on (absent: there are none). */
+  /** On the sample that was swept, and on each of those that pins are not chosen on. */
   evaluate: Evaluate;
-  evaluateHeldBack?: Evaluate | undefined;
+  heldBack: readonly Evaluate[];
+  /** Whether the tolerance has to hold for samples that nobody has seen, too, as far as the spread over three samples or more tells. */
+  unseen: boolean;
   /** Sets of pins to measure at most. */
   most: number;
   /** Told how many were measured so far. */
@@ -30,20 +33,27 @@ export interface TrialsOptions {
 }
 
 interface Known {
-  trial: Trial;
-  index: number;
-  measured: OutputError;
-  heldBack?: OutputError;
+  readonly index: number;
+  readonly pins: readonly string[];
+  readonly measured: OutputError;
+  /** By held-back sample; undefined where it was not asked. */
+  readonly heldBack: (number | undefined)[];
+  fits?: boolean;
 }
 
-/** Measures sets of pins, each once, and keeps the record of all of them. */
+/** Measures sets of pins, each once per sample, and keeps the record of all of them. */
 export class Trials implements Judge {
   readonly record: Trial[] = [];
   private readonly known = new Map<string, Known>();
   private most: number;
+  /** Held-back samples, those first that sets failed on last: a set that is going to fail should do so soon. */
+  private order: number[];
+  private tellsUnseen: boolean;
 
   constructor(private readonly o: TrialsOptions) {
     this.most = o.most;
+    this.order = o.heldBack.map((_, i) => i);
+    this.tellsUnseen = o.unseen;
   }
 
   get left(): number {
@@ -57,49 +67,68 @@ export class Trials implements Judge {
       this.most += kept;
     };
   }
+  /** From now on only the samples that there are count. */
+  forgetUnseen(): void {
+    this.tellsUnseen = false;
+    for (const known of this.known.values()) delete known.fits;
+  }
 
-  /** The final outputs with these pins on the samples that were swept. */
+  /** The final outputs with these pins on the sample that was swept. */
   async measure(pins: readonly string[], purpose: string, predicted?: number): Promise<OutputError> {
     return (await this.of(pins, purpose, predicted)).measured;
   }
-  /** The same on the others; undefined where there are none. */
-  async heldBack(pins: readonly string[], purpose: string): Promise<OutputError | undefined> {
-    const { evaluateHeldBack } = this.o;
-    if (evaluateHeldBack === undefined) return undefined;
-    const known = await this.of(pins, purpose);
-    if (known.heldBack !== undefined) return known.heldBack;
-    const heldBack = await evaluateHeldBack(this.switches(pins));
-    const trial = { ...known.trial, heldBackError: heldBack.error };
-    this.record[known.index] = trial;
-    this.known.set(keyOf(pins), { ...known, trial, heldBack });
-    return heldBack;
-  }
 
   async fits(pins: readonly string[], purpose: string, predicted?: number): Promise<boolean> {
-    if (!this.meets(await this.measure(pins, purpose, predicted))) return false;
-    const heldBack = await this.heldBack(pins, purpose);
-    return heldBack === undefined || this.meets(heldBack);
+    const known = await this.of(pins, purpose, predicted);
+    known.fits ??= await this.judged(known);
+    return known.fits;
   }
-  async errorOf(pins: readonly string[], purpose: string, predicted?: number): Promise<number> {
-    const errors = [await this.measure(pins, purpose, predicted), await this.heldBack(pins, purpose)];
-    return errors.reduce(
-      (m, e) => (e === undefined ? m : e.nonFinite || Number.isNaN(e.error) ? Number.POSITIVE_INFINITY : Math.max(m, e.error)),
-      0,
-    );
+  private async judged(known: Known): Promise<boolean> {
+    const { tolerance } = this.o;
+    const worst = await this.worstOf(known, tolerance);
+    if (!Number.isFinite(worst) || worst > tolerance) return false;
+    const bound = this.tellsUnseen ? this.boundOf(known) : undefined;
+    return bound === undefined || bound <= tolerance;
   }
 
-  /** The trial of exactly these pins, when there was one, and its place in the record. */
-  find(pins: readonly string[]): { trial: Trial; index: number } | undefined {
-    return this.known.get(keyOf(pins));
+  async errorOf(pins: readonly string[], purpose: string, predicted?: number, enough = Number.POSITIVE_INFINITY): Promise<number> {
+    return this.worstOf(await this.of(pins, purpose, predicted), enough);
   }
-  /** What a set of pins is known to break: it was tried, and is beyond the tolerance on some sample. */
+
+  /** Every sample asked: worst of those held back (undefined where there are none), and what to expect of one that nobody has seen. */
+  async everySample(pins: readonly string[], purpose: string): Promise<{ heldBack: number | undefined; unseen: number | undefined }> {
+    const known = await this.of(pins, purpose);
+    await this.worstOf(known, Number.POSITIVE_INFINITY);
+    return { heldBack: this.record[known.index]?.heldBackError, unseen: this.o.unseen ? this.boundOf(known) : undefined };
+  }
+
+  /** What a set of pins is known to break: it was judged, and does not keep the tolerance. */
   isKnownToFail(pins: readonly string[]): boolean {
-    const known = this.known.get(keyOf(pins));
-    return known !== undefined && (!this.meets(known.measured) || (known.heldBack !== undefined && !this.meets(known.heldBack)));
+    return this.known.get(keyOf(pins))?.fits === false;
   }
 
-  meets(e: OutputError): boolean {
-    return !e.nonFinite && e.error <= this.o.tolerance;
+  /** Asks one sample after the other, until one is worse than `enough`. */
+  private async worstOf(known: Known, enough: number): Promise<number> {
+    let worst = finiteError(known.measured);
+    for (const sample of [...this.order]) {
+      if (worst > enough) break;
+      const evaluate = this.o.heldBack[sample];
+      if (evaluate === undefined) continue;
+      if (this.o.signal?.aborted) throw new CancelledError();
+      const error = known.heldBack[sample] ?? finiteError(await evaluate(this.switches(known.pins)));
+      known.heldBack[sample] = error;
+      worst = Math.max(worst, error);
+      if (worst > enough) this.order = [sample, ...this.order.filter((s) => s !== sample)];
+    }
+    const asked = known.heldBack.filter((e) => e !== undefined);
+    const trial = this.record[known.index];
+    if (trial !== undefined && asked.length > 0) this.record[known.index] = { ...trial, heldBackError: Math.max(...asked) };
+    return worst;
+  }
+
+  private boundOf(known: Known): number | undefined {
+    const all = [finiteError(known.measured), ...known.heldBack];
+    return all.includes(undefined) ? undefined : unseenBound(all as number[]);
   }
 
   private async of(pins: readonly string[], purpose: string, predicted?: number): Promise<Known> {
@@ -109,7 +138,8 @@ export class Trials implements Judge {
     if (before !== undefined) return before;
     const measured = await this.o.evaluate(this.switches(pins));
     const { fp32Share, casts, castShare } = this.o.costs.of(pins);
-    const trial: Trial = {
+    const known: Known = { index: this.record.length, pins, measured, heldBack: this.o.heldBack.map(() => undefined) };
+    this.record.push({
       pins: [...pins],
       purpose,
       predictedError: predicted,
@@ -118,11 +148,9 @@ export class Trials implements Judge {
       fp32Share,
       casts,
       castShare,
-    };
-    const known = { trial, index: this.record.length, measured };
-    this.record.push(trial);
-    this.o.onTrial?.(this.record.length);
+    });
     this.known.set(key, known);
+    this.o.onTrial?.(this.record.length);
     return known;
   }
 
@@ -130,5 +158,7 @@ export class Trials implements Judge {
     return switchesFromPlan(withPins(this.o.allHalf, pins), this.o.roundings);
   }
 }
+
+const finiteError = (e: OutputError): number => (e.nonFinite || Number.isNaN(e.error) ? Number.POSITIVE_INFINITY : e.error);
 
 export const keyOf = (pins: readonly string[]): string => [...new Set(pins)].sort().join("\0");

@@ -65,8 +65,14 @@ export async function removeGreedily(p: PinProblem, all: readonly string[]): Pro
     for (const pin of kept) {
       if (judge.left === 0) return best?.set ?? kept;
       const set = kept.filter((l) => l !== pin);
-      const error = await judge.errorOf(set, "removal from everything pinned");
-      if (Number.isFinite(error) && error <= p.tolerance && (best === undefined || error < best.error)) best = { set, error };
+      const error = await judge.errorOf(
+        set,
+        "removal from everything pinned",
+        undefined,
+        Math.min(p.tolerance, best?.error ?? p.tolerance),
+      );
+      if (error > p.tolerance || (best !== undefined && error >= best.error)) continue;
+      if (await judge.fits(set, "removal from everything pinned")) best = { set, error };
     }
     if (best === undefined) break;
     kept = best.set;

@@ -1,5 +1,6 @@
-import { type Evaluate, type OutputError, PinCosts, type RecommendOptions, recommendPins } from "@halfscope/analysis";
+import { PinCosts, type RecommendOptions, recommendPins } from "@halfscope/analysis";
 import type { Overrides, PrecisionPlan, Recommendation, Sensitivity } from "@halfscope/core";
+import { type Feed, makeFeeds } from "@halfscope/engine";
 import { allHalf } from "@halfscope/precision";
 import type { Compared } from "./compare-step.js";
 import { likeStep } from "./like-step.js";
@@ -33,29 +34,22 @@ export async function recommendStep(
     costs: new PinCosts(roundings.floats, types),
     tolerance,
     evaluate: bench.evaluator(),
-    evaluateHeldBack: worstOf(bench.feeds.slice(1).map((feed) => bench.evaluator(feed))),
+    heldBack: heldBackFeeds(bench).map((feed) => bench.evaluator(feed)),
+    unseen: true,
     progress: bench.progress,
     signal: bench.signal,
   });
   return { recommendation: found.recommendation, overrides: { ...found.overrides, model: bench.model.path } };
 }
 
-/** The worst of several samples; undefined of none. */
-function worstOf(evaluators: readonly Evaluate[]): Evaluate | undefined {
-  if (evaluators.length === 0) return undefined;
-  return async (switches) => {
-    let worst: OutputError | undefined;
-    for (const evaluate of evaluators) {
-      const found = await evaluate(switches);
-      worst = worst === undefined ? found : worseOf(worst, found);
-    }
-    return worst as OutputError;
-  };
-}
+/** Samples that judge pins, where samples are made up: few say little about those that nobody has seen. */
+const madeUpJudges = 6;
 
-const worseOf = (a: OutputError, b: OutputError): OutputError => ({
-  error: Math.max(a.error, b.error),
-  perOutput: a.perOutput.map((e, i) => Math.max(e, b.perOutput[i] ?? 0)),
-  maxAbs: Math.max(a.maxAbs, b.maxAbs),
-  nonFinite: a.nonFinite || b.nonFinite,
-});
+/** The samples that pins are not chosen on: those of the bench but the first, and where feeds are made up, more of the same kind. */
+function heldBackFeeds(bench: Workbench): readonly Feed[] {
+  const { feeds, dims, shapes, seed = 1 } = bench.options;
+  const own = bench.feeds.slice(1);
+  if (feeds?.length || own.length === 0 || bench.feeds.length >= madeUpJudges) return own;
+  const all = makeFeeds(bench.model, bench.view, { ...(dims && { dims }), ...(shapes && { shapes }), seed, samples: madeUpJudges });
+  return [...own, ...all.slice(bench.feeds.length)];
+}

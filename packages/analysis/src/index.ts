@@ -5,6 +5,8 @@ export * from "./cost.js";
 export * from "./find-pins.js";
 export * from "./greedy.js";
 export * from "./journal.js";
+export * from "./journal-file.js";
+export * from "./journal-merge.js";
 export * from "./like-pins.js";
 export * from "./measure.js";
 export * from "./origins.js";

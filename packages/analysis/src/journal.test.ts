@@ -1,9 +1,10 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeJson } from "@halfscope/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Journal, type JournalHead } from "./journal.js";
+import { readJournalFile } from "./journal-file.js";
 
 let folder: string;
 let path: string;
@@ -22,6 +23,7 @@ const head: JournalHead = {
   basePins: ["a"],
   onnxruntime: "1.30.0",
   instructionSet: "avx2",
+  halfscope: "0.1.0",
 };
 interface Entry {
   error: number;
@@ -42,11 +44,12 @@ describe("a journal", () => {
     const first = open();
     first.add("one", { error: 0.5 });
     first.add("two", { error: Number.POSITIVE_INFINITY });
-    first.add("one", { error: 0.25 });
+    first.add("one", { error: 0.5 });
+    expect(lines()).toHaveLength(4);
     const second = open();
     expect([second.size, second.get("one"), second.get("two"), second.get("three")]).toEqual([
       2,
-      { error: 0.25 },
+      { error: 0.5 },
       { error: Number.POSITIVE_INFINITY },
       undefined,
     ]);
@@ -98,7 +101,6 @@ describe("a journal", () => {
   });
 
   it.each([
-    ["text", "not json at all", /line 2 is not JSON/],
     ["null", "null", /line 2 is no result/],
     ["a number", "5", /line 2 is no result/],
     ["no key", '{"result":{"error":1}}', /line 2 is no result/],
@@ -107,6 +109,84 @@ describe("a journal", () => {
     open();
     appendFileSync(path, `${line}\n{"key":"one","result":{"error":1}}\n`);
     expect(() => open()).toThrow(damaged(message));
+  });
+
+  it.each(["not json at all", '{"key":"two","res{"key":"three","result":{"error":3}}', "\u0000\u0000\u0000", "\ufffd"])(
+    "leaves out the torn line %j that a crash of the machine left, and says so",
+    (torn) => {
+      open().add("one", { error: 1 });
+      appendFileSync(path, torn === "\ufffd" ? Buffer.from([0xc3, 0x28, 0x0a]) : `${torn}\n`);
+      appendFileSync(path, '{"key":"four","result":{"error":4}}\n');
+      const again = open();
+      expect([again.size, again.torn, again.get("four")]).toEqual([2, 1, { error: 4 }]);
+      again.add("two", { error: 2 });
+      expect([open().size, open().torn]).toEqual([3, 1]);
+    },
+  );
+
+  it("refuses two results for one candidate: the same sweep gives the same numbers", () => {
+    open().add("one", { error: 1 });
+    appendFileSync(path, '{"key":"one","result":{"error":1}}\n');
+    expect(open().size).toBe(1);
+    appendFileSync(path, '{"key":"one","result":{"error":2}}\n');
+    expect(() => open()).toThrow(damaged(/line 4 has another result for "one"/));
+    expect(() => open({}, { fresh: true }).add("one", { error: 2 })).not.toThrow();
+    expect(() => open().add("one", { error: 3 })).toThrow(expect.objectContaining({ code: "ERR_INTERNAL" }));
+  });
+
+  it("takes its own head again, from files laid end to end, and no other", () => {
+    open().add("one", { error: 1 });
+    writeFileSync(path, readFileSync(path, "utf8") + readFileSync(path, "utf8"));
+    expect(open().size).toBe(1);
+    appendFileSync(path, `${JSON.stringify({ ...head, modelDigest: "other" })}\n`);
+    expect(() => open()).toThrow(damaged(/line 5 is the head of another journal/));
+  });
+
+  it("knows which candidates there are, and writes it once", () => {
+    open().expect(["a", "b"]);
+    open().expect(["a", "b"]);
+    expect(lines()).toHaveLength(3);
+    expect(readJournalFile(path, isEntry)?.groups).toEqual(["a", "b"]);
+    open().expect(["a"]);
+    expect(readJournalFile(path, isEntry)?.groups).toEqual(["a"]);
+  });
+
+  it.each(['{"groups":5}', '{"groups":["a","a"]}', '{"groups":[1]}', '{"groups":{"length":9e9}}'])(
+    "refuses %s as a list of candidates",
+    (line) => {
+      open();
+      appendFileSync(path, `${line}\n`);
+      expect(() => open()).toThrow(damaged(/line 2 is no list of candidates/));
+    },
+  );
+
+  it("refuses a line without end before it holds it", () => {
+    open();
+    for (let i = 0; i < 17; i++) appendFileSync(path, Buffer.alloc(2 ** 20, 0x61));
+    expect(() => open()).toThrow(damaged(/line 2 is longer than 16 MB/));
+  });
+
+  it("refuses a folder, and what was swept in another environment, naming both", () => {
+    expect(() => new Journal(folder, head, isEntry)).toThrow(expect.objectContaining({ code: "ERR_JOURNAL" }));
+    open();
+    expect(() => open({ instructionSet: "avx512" })).toThrow(/swept elsewhere: instructionSet.*there .*avx2, here .*avx512/);
+  });
+
+  it("merged from several environments goes on in each of them, and in no other", () => {
+    const environments = ["avx2", "avx512"].map((instructionSet) => ({ halfscope: "0.1.0", onnxruntime: "1.30.0", instructionSet }));
+    const mixed = { environments, tolerance: 1e-3 };
+    open({ mixed }).add("one", { error: 1 });
+    expect(open().mixed).toEqual(mixed);
+    expect(open({ instructionSet: "avx512" }).size).toBe(1);
+    expect(() => open({ instructionSet: "scalar" })).toThrow(expect.objectContaining({ code: "ERR_JOURNAL" }));
+  });
+
+  it("says that the disk is full, or that its file is gone, and leaves no piece of a line", () => {
+    const journal = open();
+    journal.add("one", { error: 1 });
+    rmSync(path);
+    expect(() => journal.add("two", { error: 2 })).toThrow(expect.objectContaining({ code: "ERR_OUTPUT_NOT_WRITABLE" }));
+    expect(existsSync(path)).toBe(false);
   });
 
   it.each(["null", "[]", "5", "\u0000"])("whose head is %j is refused", (line) => {

@@ -1,8 +1,18 @@
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { decodeJson, encodeJson, type HalfType, UsageError } from "@halfscope/core";
+import { randomBytes } from "node:crypto";
+import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync, truncateSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { encodeJson, type HalfType, InternalError, UsageError } from "@halfscope/core";
+import { isSameValue, readJournalFile } from "./journal-file.js";
+
+/** What changes the last bits of a sweep's numbers without being part of the question. */
+export interface JournalEnvironment {
+  halfscope: string;
+  onnxruntime: string;
+  instructionSet: string;
+}
 
 /** What a sweep's numbers depend on. Two journals with equal heads hold the same experiment. */
-export interface JournalHead {
+export interface JournalHead extends JournalEnvironment {
   schema: "halfscope/journal/1";
   modelDigest: string;
   feedDigest: string;
@@ -11,17 +21,35 @@ export interface JournalHead {
   /** What candidates compute in; FP16 when absent, as in journals of earlier versions. */
   precision?: HalfType;
   basePins: readonly string[];
-  onnxruntime: string;
-  instructionSet: string;
+  /** Merged from several environments, which was asked for; `tolerance` is the relative difference up to which their results counted as equal. */
+  mixed?: MixedEnvironments;
 }
 
-/** An append-only file of results by key: a killed sweep continues where it stopped and gives the same answer. */
+export interface MixedEnvironments {
+  environments: readonly JournalEnvironment[];
+  tolerance: number;
+}
+
+/** Fields of a head that say where, not what. */
+export const environmentFields = ["halfscope", "onnxruntime", "instructionSet"] as const satisfies readonly (keyof JournalEnvironment)[];
+
+/**
+ * An append-only file of results by key: a killed sweep continues where it stopped and gives the same answer.
+ *
+ * A line is one write to a file opened for appending, so a kill loses at most the line under way. Lines are not forced to the disk one by one: what a crash of the
+ * machine loses or tears is measured again, and waiting for the disk after every candidate would cost more. `end` forces the whole file.
+ */
 export class Journal<T> {
   private readonly entries = new Map<string, T>();
+  private groups: readonly string[] | undefined;
+  /** Lines that a crash of the machine tore; their candidates are measured again. */
+  readonly torn: number = 0;
+  /** What was mixed in it. */
+  readonly mixed: MixedEnvironments | undefined;
 
   /**
    * Opens or starts a journal. A last line that was cut off is dropped. `fresh` starts anew.
-   * Throws ERR_JOURNAL when the file belongs to another experiment.
+   * Throws ERR_JOURNAL when the file belongs to another experiment or is damaged, ERR_OUTPUT_NOT_WRITABLE.
    */
   constructor(
     private readonly path: string | undefined,
@@ -30,26 +58,18 @@ export class Journal<T> {
     options: { fresh?: boolean } = {},
   ) {
     if (path === undefined) return;
-    if (options.fresh || !existsSync(path)) {
-      writeFileSync(path, `${encodeJson(head)}\n`);
+    const found = options.fresh ? undefined : readJournalFile(path, isEntry);
+    if (found?.head === undefined) {
+      writeJournal(path, [head]);
       return;
     }
-    const lines = readFileSync(path, "utf8").split("\n");
-    const kept: string[] = [];
-    lines.forEach((line, i) => {
-      if (line === "") return;
-      const value = this.parse(line, i, lines.length);
-      if (value === undefined) return;
-      kept.push(line);
-      if (i === 0) this.requireSameHead(value);
-      else {
-        const { key, result } = (value ?? {}) as { key?: unknown; result?: unknown };
-        if (typeof key !== "string" || !isEntry(result)) throw this.damaged(i, "is no result of a sweep");
-        this.entries.set(key, result);
-      }
-    });
-    if (kept.length === 0) writeFileSync(path, `${encodeJson(head)}\n`);
-    else if (lines.at(-1) !== "") writeFileSync(path, `${kept.join("\n")}\n`);
+    this.mixed = mixedIn(found.head);
+    this.requireSameHead(found.head);
+    this.groups = found.groups;
+    this.torn = found.torn;
+    for (const [key, result] of found.entries) this.entries.set(key, result);
+    cutTo(path, found.wholeBytes);
+    if (found.open) this.append("\n");
   }
 
   get size(): number {
@@ -58,34 +78,135 @@ export class Journal<T> {
   get(key: string): T | undefined {
     return this.entries.get(key);
   }
-  /** Written at once, a line per result: a kill loses at most the line under way. */
+
+  /** Says which candidates the whole sweep has, in graph order: so that a merge of parts knows what is missing. */
+  expect(keys: readonly string[]): void {
+    if (this.groups !== undefined && isSameValue(this.groups, keys)) return;
+    this.groups = keys;
+    this.append(`${encodeJson({ groups: keys })}\n`);
+  }
+
+  /** Written at once, a line per result. A key has one result. */
   add(key: string, result: T): void {
+    const known = this.entries.get(key);
+    if (known !== undefined && !isSameValue(known, result)) throw new InternalError(`The journal has another result for "${key}".`);
+    if (known !== undefined) return;
+    this.append(`${encodeJson({ key, result })}\n`);
     this.entries.set(key, result);
-    if (this.path !== undefined) appendFileSync(this.path, `${encodeJson({ key, result })}\n`);
   }
 
-  private parse(line: string, index: number, count: number): unknown {
-    try {
-      return decodeJson(line);
-    } catch {
-      if (index === count - 1) return undefined; // the line that a kill cut off
-      throw this.damaged(index, "is not JSON");
-    }
+  /** Waits until the disk has it. */
+  end(): void {
+    if (this.path === undefined) return;
+    withFile(this.path, "r+", fsyncSync);
   }
 
-  private requireSameHead(found: unknown): void {
-    const known: Record<string, unknown> = { precision: "float16", ...(found as Record<string, unknown> | null) };
-    const wanted: JournalHead = { precision: "float16", ...this.head };
-    const different = Object.entries(wanted).filter(([k, v]) => encodeJson(known[k] ?? null) !== encodeJson(v));
-    if (different.length === 0) return;
-    const names = different.map(([k]) => k).join(", ");
-    throw new UsageError("ERR_JOURNAL", `${this.path} belongs to another sweep: ${names} differ.`, {
-      hint: "Use another output folder, or start anew with --fresh.",
-      context: { differ: names },
+  private append(text: string): void {
+    const { path } = this;
+    if (path === undefined) return;
+    // Not "a": that would make a file without a head where somebody has removed it.
+    withFile(path, constants.O_WRONLY | constants.O_APPEND, (file) => {
+      const { size } = fstatSync(file);
+      try {
+        writeWhole(file, Buffer.from(text));
+      } catch (error) {
+        ftruncateSync(file, size); // a full disk took a part of the line
+        throw error;
+      }
     });
   }
 
-  private damaged(line: number, what: string): UsageError {
-    return new UsageError("ERR_JOURNAL", `${this.path} is damaged: line ${line + 1} ${what}.`, { hint: "Start anew with --fresh." });
+  private requireSameHead(found: Readonly<Record<string, unknown>>): void {
+    const known: Readonly<Record<string, unknown>> = { precision: "float16", ...found };
+    const wanted: JournalHead = { precision: "float16", ...this.head };
+    const places = this.mixed?.environments ?? [];
+    const here = environmentOf(wanted);
+    const isKnownPlace = places.some((e) => isSameValue(environmentOf(e), here));
+    const different = Object.entries(wanted)
+      .filter(([k, v]) => !isSameValue(known[k] ?? null, v))
+      .map(([k]) => k)
+      .filter((k) => !(isKnownPlace && environmentFields.includes(k as never)));
+    // A field that this sweep would not have asked for either.
+    different.push(...Object.keys(known).filter((k) => k !== "mixed" && !(k in wanted)));
+    if (different.length === 0) return;
+    const names = different.join(", ");
+    const elsewhere = different.every((k) => environmentFields.includes(k as never));
+    throw new UsageError(
+      "ERR_JOURNAL",
+      elsewhere
+        ? `${this.path} was swept elsewhere: ${names} differ (there ${environmentInWords(known)}, here ${environmentInWords(here)}).`
+        : `${this.path} belongs to another sweep: ${names} differ.`,
+      {
+        hint: elsewhere
+          ? "Use another output folder and `halfscope merge --allow-mixed`, or start anew with --fresh."
+          : "Use another output folder, or start anew with --fresh.",
+        context: { differ: names },
+      },
+    );
   }
 }
+
+export const environmentOf = (head: object): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(environmentFields.map((k) => [k, (head as Record<string, unknown>)[k] ?? null]));
+
+/** `halfscope 0.1.0, ONNX Runtime 1.30.0, avx2`. */
+export function environmentInWords(e: object): string {
+  const { halfscope, onnxruntime, instructionSet } = e as Record<string, unknown>;
+  return `halfscope ${halfscope ?? "of an earlier version"}, ONNX Runtime ${onnxruntime ?? "unknown"}, ${instructionSet ?? "unknown instructions"}`;
+}
+
+/** What a head says of mixing; undefined when nothing, or nothing that can be. */
+export function mixedIn(head: Readonly<Record<string, unknown>>): MixedEnvironments | undefined {
+  const { environments, tolerance } = (head.mixed ?? {}) as Partial<Record<keyof MixedEnvironments, unknown>>;
+  if (!Array.isArray(environments) || typeof tolerance !== "number" || !(tolerance >= 0)) return undefined;
+  const fits = environments.every((e) => typeof e === "object" && e !== null && environmentFields.every((k) => typeof e[k] === "string"));
+  return fits ? { environments: environments as JournalEnvironment[], tolerance } : undefined;
+}
+
+/** Writes a whole journal in one step: a reader sees the old one or the new one. Throws ERR_OUTPUT_NOT_WRITABLE. */
+export function writeJournal(path: string, lines: readonly unknown[]): void {
+  const temporary = join(dirname(path), `.${randomBytes(6).toString("hex")}.partial`);
+  try {
+    withFile(temporary, "wx", (file) => {
+      writeWhole(file, Buffer.from(lines.map((l) => `${encodeJson(l)}\n`).join("")));
+      fsyncSync(file);
+    });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error instanceof UsageError ? error : notWritable(path, error);
+  }
+}
+
+function cutTo(path: string, bytes: number): void {
+  try {
+    truncateSync(path, bytes);
+  } catch (cause) {
+    throw notWritable(path, cause);
+  }
+}
+
+function withFile(path: string, flags: string | number, work: (file: number) => void): void {
+  try {
+    const file = openSync(path, flags);
+    try {
+      work(file);
+    } finally {
+      closeSync(file);
+    }
+  } catch (cause) {
+    throw notWritable(path, cause);
+  }
+}
+
+function writeWhole(file: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+}
+
+const notWritable = (path: string, cause: unknown): UsageError =>
+  new UsageError("ERR_OUTPUT_NOT_WRITABLE", `${path} cannot be written: ${(cause as Error).message}.`, {
+    hint: ["ENOSPC", "EDQUOT", "EFBIG"].includes((cause as NodeJS.ErrnoException).code ?? "")
+      ? "Free some space on the disk; the same command continues where it stopped."
+      : "Choose a folder that you may write to with -o.",
+    cause,
+  });

@@ -7,6 +7,7 @@ import {
   type Site,
   type SiteSensitivity,
   switchOff,
+  UsageError,
 } from "@halfscope/core";
 import { type Roundings, switchesFromPlan } from "@halfscope/precision";
 import type { Journal } from "./journal.js";
@@ -43,8 +44,15 @@ export const isSiteSensitivity = (v: unknown): v is SiteSensitivity =>
   typeof v === "object" &&
   v !== null &&
   typeof (v as SiteSensitivity).site === "string" &&
+  typeof (v as SiteSensitivity).kind === "string" &&
+  ["string", "undefined"].includes(typeof (v as SiteSensitivity).layer) &&
   typeof (v as SiteSensitivity).outputError === "number" &&
-  Array.isArray((v as SiteSensitivity).perOutput);
+  typeof (v as SiteSensitivity).outputMaxAbs === "number" &&
+  typeof (v as SiteSensitivity).nonFinite === "boolean" &&
+  isListOf((v as SiteSensitivity).sites, "string") &&
+  isListOf((v as SiteSensitivity).perOutput, "number");
+
+const isListOf = (v: unknown, type: "string" | "number"): boolean => Array.isArray(v) && v.every((x) => typeof x === type);
 
 /** What each group of sites alone, in FP16, does to the final outputs. Nothing is rebuilt between candidates. Resumes from the journal. */
 export async function sweepSites(o: SweepOptions): Promise<Sensitivity> {
@@ -61,8 +69,9 @@ export async function sweepSites(o: SweepOptions): Promise<Sensitivity> {
   const found = new Map<SiteGroup, SiteSensitivity>();
   for (const group of groups) {
     const before = o.journal.get(keyOf(group));
-    if (before !== undefined) found.set(group, before);
+    if (before !== undefined) found.set(group, sameGroup(group, before));
   }
+  o.journal.expect(groups.map(keyOf));
   const placements = (group: SiteGroup) => group.flatMap((site) => placementsOf.get(site.id) ?? []);
   const todo = groupBy(
     groups.filter((g, i) => !found.has(g) && (o.only?.(i) ?? true)),
@@ -134,6 +143,17 @@ function groupSites(sites: readonly Site[], pinned: ReadonlySet<string>, everySi
 
 /** The journal's key: a group of the same first site but other members is another candidate. */
 const keyOf = (group: SiteGroup): string => (group.length === 1 ? group[0].id : `${group[0].id} +${group.length - 1}`);
+
+/** Journals come from anywhere: what a key holds must be about its group. */
+function sameGroup(group: SiteGroup, before: SiteSensitivity): SiteSensitivity {
+  const [{ id, kind, layer }] = group;
+  const same =
+    before.site === id && before.kind === kind && before.layer === layer && before.sites.join("\0") === group.map((s) => s.id).join("\0");
+  if (same) return before;
+  throw new UsageError("ERR_JOURNAL", `The journal's result for "${keyOf(group)}" is about other sites.`, {
+    hint: "Start anew with --fresh, or use another output folder.",
+  });
+}
 
 async function sensitivityOf(group: SiteGroup, switches: Uint8Array, evaluate: Evaluate): Promise<SiteSensitivity> {
   const { error, perOutput, maxAbs, nonFinite } = await evaluate(switches);

@@ -175,8 +175,23 @@ export interface Sensitivity {
   candidates: number;
   /** Candidates that nobody has measured yet: other shards have them. Absent when the sweep is whole. */
   left?: number;
+  /** Merged from machines of several versions or instruction sets, whose results counted as equal up to this relative difference. */
+  mixed?: {
+    environments: readonly { halfscope: string; onnxruntime: string; instructionSet: string }[];
+    tolerance: number;
+  };
   /** Mean duration of one candidate over the duration of one bare pass. */
   barePassesPerCandidate: number;
+}
+
+/** A part of a sweep, or what several parts are so far. */
+export interface SweepPart {
+  /** As `--shard` was given: `2/3`; absent for merged parts. */
+  shard?: string;
+  /** Layers that had to be pinned before the sweep, and why. */
+  basePins: readonly { layer: string; reason: string }[];
+  /** Candidates that the journal lacks; undefined before the sweep has begun. */
+  left?: number;
 }
 
 /** One measured set of pins. */
@@ -408,6 +423,8 @@ export interface ResultDocument {
   accumulatedRepaired?: Measurements;
   ranking?: Ranking;
   sensitivity?: Sensitivity;
+  /** A sweep of which this folder holds only a part, in its journal: `sensitivity` comes when the parts are merged or the sweep goes on. */
+  part?: SweepPart;
   recommendation?: Recommendation;
   overrides?: Overrides;
   /** What `verify` said of the mixed model, and of the same model with every layer in FP16. */

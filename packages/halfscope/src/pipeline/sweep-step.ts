@@ -1,8 +1,9 @@
 import { join } from "node:path";
-import { isSiteSensitivity, Journal, sweepSites } from "@halfscope/analysis";
+import { isOfShard, isSiteSensitivity, Journal, type Shard, sweepSites } from "@halfscope/analysis";
 import type { Sensitivity } from "@halfscope/core";
 import { addonInfo } from "@halfscope/engine";
 import { allHalf, nameOfProfile, withPins } from "@halfscope/precision";
+import { version } from "../version.js";
 import type { Compared } from "./compare-step.js";
 import { digestOfFeed } from "./describe.js";
 import { resultFiles } from "./results-folder.js";
@@ -15,10 +16,13 @@ export interface SweepStepOptions {
   fresh?: boolean | undefined;
   /** Sweep every site by itself. Defaults to false. */
   everySite?: boolean | undefined;
+  /** Sweep this part only; the others' candidates are `left` in the result, but for those that the journal has. */
+  shard?: Shard | undefined;
 }
 
 /** What each site costs the final outputs, from a base plan without overflow. */
 export async function sweepStep(bench: Workbench, basePins: Compared["basePins"], o: SweepStepOptions = {}): Promise<Sensitivity> {
+  const { shard } = o;
   const { roundings } = await bench.subject();
   const base = withPins(
     allHalf(bench.model.digest, "finite", bench.precision),
@@ -36,6 +40,7 @@ export async function sweepStep(bench: Workbench, basePins: Compared["basePins"]
       constants: base.constants,
       ...(bench.precision !== "float16" && { precision: bench.precision }),
       basePins: base.pins.map((p) => p.layer),
+      halfscope: version,
       onnxruntime: info.onnxruntimeVersion,
       instructionSet: info.instructionSet,
     },
@@ -43,6 +48,7 @@ export async function sweepStep(bench: Workbench, basePins: Compared["basePins"]
     { fresh: o.fresh ?? false },
   );
   if (journal.size > 0) bench.progress.note(`Continuing a sweep: ${journal.size} sites are in the journal already.`);
+  if (journal.torn > 0) bench.progress.note(`${journal.torn} lines of the journal were torn by a crash; what they held is measured again.`);
   const { barePassSeconds } = await bench.reference();
   const sensitivity = await sweepSites({
     roundings,
@@ -53,7 +59,13 @@ export async function sweepStep(bench: Workbench, basePins: Compared["basePins"]
     progress: bench.progress,
     signal: bench.signal,
     everySite: o.everySite,
+    only: shard && ((group) => isOfShard(shard, group)),
     barePassSeconds,
   });
-  return { ...sensitivity, basePinReasons: Object.fromEntries(basePins.map((p) => [p.layer, p.reason])) };
+  journal.end();
+  return {
+    ...sensitivity,
+    ...(journal.mixed && { mixed: journal.mixed }),
+    basePinReasons: Object.fromEntries(basePins.map((p) => [p.layer, p.reason])),
+  };
 }

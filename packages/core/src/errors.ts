@@ -11,6 +11,7 @@ export type ErrorCode =
   | "ERR_OVERRIDES_MISMATCH"
   | "ERR_RESULT"
   | "ERR_JOURNAL"
+  | "ERR_METRIC"
   // model or input: exit 3
   | "ERR_MODEL_PARSE"
   | "ERR_MODEL_EXTERNAL_DATA"

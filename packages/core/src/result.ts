@@ -161,6 +161,41 @@ export interface LayerSensitivity {
   belowFloor?: boolean;
 }
 
+/** How a candidate's output compares with the reference's; sums in FP64 over finite pairs, padded positions left out. */
+export interface OutputFigures {
+  /** Elements compared. */
+  count: number;
+  maxAbs: number;
+  meanAbs: number;
+  relativeL2: number;
+  /** Of the angle between the two; 1 where both are zero. */
+  cosine: number;
+  /** Pairs that can never pass: NaN, or an infinity on one side. */
+  nonFinite: number;
+  /** Of outputs that look like scores of classes (`Judgement.classRule`): along their last axis. */
+  classes?: {
+    read: "logits" | "probabilities";
+    count: number;
+    /** Decisions: all axes but the last. */
+    rows: number;
+    /** Share of the rows whose highest class is the same. */
+    top1Agreement: number;
+    /** Mean Kullback-Leibler divergence of the candidate from the reference, in nats. */
+    klDivergence: number;
+  };
+}
+
+/** How final outputs were judged: what the tolerance is compared with, and what was left out. */
+export interface Judgement {
+  /** Relative L2 of the worst float output, or the number that the user's module gives. */
+  figure: "relative-l2" | "metric";
+  metric?: { path: string; digest: string };
+  /** How padding is told and which masks applied, on the first sample; absent where no input says so. */
+  padding?: { rule: string; kept: boolean; masks: readonly { input: string; outputs: readonly string[]; leftOut: number; of: number }[] };
+  /** When an output is read as scores of classes. */
+  classRule: string;
+}
+
 export interface Sensitivity {
   /** Layers that had to be pinned before the sweep made sense (overflow origins). */
   basePins: readonly string[];
@@ -180,8 +215,50 @@ export interface Sensitivity {
     environments: readonly { halfscope: string; onnxruntime: string; instructionSet: string }[];
     tolerance: number;
   };
-  /** Mean duration of one candidate over the duration of one bare pass. */
-  barePassesPerCandidate: number;
+  /** Of files before 0.2, which kept this timing here: mean duration of one candidate over the duration of one bare pass. See `timings`. */
+  barePassesPerCandidate?: number;
+  /** Root of summed squares over all sites, where `predictedError` adds weights with sign. */
+  predictedInSquares?: number;
+  /** Samples that were swept; 1 when absent. With more, errors are roots of mean squares over them. */
+  samples?: number;
+  judgement?: Judgement;
+  /** The whole candidate's outputs on the first sample. */
+  figures?: Readonly<Record<string, OutputFigures>>;
+  /** The user's own metric of the whole candidate, the worst of the samples. */
+  metric?: number;
+  noise?: NoiseFloor;
+  adaptive?: AdaptiveSweep;
+}
+
+/** What cannot be told from chance. Repeats of a run are bit-identical, so it comes from samples and from inputs moved a little. */
+export interface NoiseFloor {
+  /** Relative L2 of each output below which a site's error says nothing: the larger of the two below. */
+  perOutput: readonly number[];
+  /** How far the reference's own outputs move when float inputs do; absent where no input is a float. */
+  reference?: readonly number[];
+  /** Root of the standard deviation of the whole candidate's squared error: what vanishes below it cannot be measured. */
+  spread?: readonly number[];
+  perturbations: number;
+  /** Relative size of a perturbation. */
+  relative?: number;
+  samples: number;
+  /** Groups of sites below it. */
+  below: number;
+}
+
+/** A sweep that measured sets of sites first and opened only those that could still matter. */
+export interface AdaptiveSweep {
+  /** Largest share of the squared error that was left in sets that were not opened. */
+  threshold: number;
+  /** Groups of sites that were not measured alone, and their share of the squared error. */
+  estimated: number;
+  estimatedShare: number;
+  /** Squared error of the sites measured alone or with the other sites of their layer, over that of all. */
+  captured: number;
+  /** Sets of sites that were measured, in order of their error. */
+  sets: readonly { name: string; sites: number; perOutput: readonly number[]; outputError: number; opened: boolean }[];
+  /** Measured error of the whole over what its parts predict: of blocks, and of what each opened set fell into. */
+  additivity: { blocks: number; opened: readonly number[] };
 }
 
 /** A part of a sweep, or what several parts are so far. */
@@ -268,6 +345,8 @@ export interface Recommendation {
   /** Samples that judged it, the one chosen on included, and the error that a sample nobody has seen stays below in 95 of 100 cases, by their spread. */
   samples?: number;
   unseenBound?: number;
+  /** Made-up samples that no choice depended on, asked at the very end: how many, how many of them are beyond the tolerance, and the worst error. */
+  confirmed?: { samples: number; beyond: number; error: number };
   trials: readonly Trial[];
   suggestions: readonly Suggestion[];
   /** Trials that no other beats on error, work in FP32 and number of pins at once: indices, least work first. */

@@ -1,5 +1,15 @@
 import { availableParallelism } from "node:os";
-import { type Evaluate, outputErrorFrom, prepareSubject, type Subject } from "@halfscope/analysis";
+import {
+  classRule,
+  type Evaluate,
+  type Metric,
+  OutputJudge,
+  paddingMasks,
+  paddingRule,
+  prepareSubject,
+  type Subject,
+  scoreOutputs,
+} from "@halfscope/analysis";
 import {
   type EngineName,
   type ErrorStats,
@@ -7,6 +17,7 @@ import {
   type HalfType,
   type Hazard,
   InputError,
+  type Judgement,
   type Layer,
   type ProfileChanges,
   type Progress,
@@ -47,10 +58,22 @@ export interface WorkbenchOptions {
   like?: EngineName | undefined;
   /** Parts of that engine's profile that are set otherwise. */
   profile?: ProfileChanges | undefined;
+  /** Judges final outputs in place of relative L2. */
+  metric?: UserMetric | undefined;
+  /** Judge padded positions too. Defaults to false: what a mask input marks as padding has no say. */
+  keepPadding?: boolean | undefined;
   /** Write out nodes that hide roundings (Attention). Defaults to true. */
   expandNodes?: boolean;
   progress?: Progress;
   signal?: AbortSignal;
+}
+
+/** A figure of the user's own, and what names it in journals. */
+export interface UserMetric {
+  path: string;
+  /** SHA-256 of the file. */
+  digest: string;
+  judge: Metric;
 }
 
 /** A model open for work, with its feeds. What is costly is made when first asked for, once per shape of feed. */
@@ -58,6 +81,7 @@ export class Workbench implements Disposable {
   private readonly subjects = new Map<string, Subject>();
   private readonly engines = new Map<string, { engine: OutputEngine; feed: Feed | undefined }>();
   private readonly references = new Map<Feed, ReferenceRun>();
+  private readonly judges = new Map<Feed, OutputJudge>();
   private readonly scanned = new Map<FileSpan | Uint8Array, HalfLoss>();
 
   private constructor(
@@ -180,13 +204,16 @@ export class Workbench implements Disposable {
     const known = this.references.get(feed);
     if (known !== undefined) return known;
     await this.requireFloatOutputs();
-    using engine = await OutputEngine.reference(await this.subject(feed), { threads: this.threads });
+    const subject = await this.subject(feed);
+    const start = performance.now();
+    using engine = await OutputEngine.reference(subject, { threads: this.threads });
+    const buildSeconds = (performance.now() - start) / 1000;
     engine.setFeed(feed);
     const first = await engine.outputsOf({ signal: this.signal });
     requireFinite(first.outputs);
     const second = await engine.outputsOf({ signal: this.signal });
     this.requireRepeatable(first.outputs, second.outputs);
-    const run = { outputs: first.outputs, barePassSeconds: Math.min(first.seconds, second.seconds) };
+    const run = { outputs: first.outputs, barePassSeconds: Math.min(first.seconds, second.seconds), buildSeconds };
     this.references.set(feed, run);
     return run;
   }
@@ -217,12 +244,58 @@ export class Workbench implements Disposable {
     });
   }
 
+  /** What final outputs of a sample are judged with: one judge for searches, sweeps and verdicts. */
+  async judge(feed: Feed = this.feeds[0]): Promise<OutputJudge> {
+    const known = this.judges.get(feed);
+    if (known !== undefined) return known;
+    const { outputs } = await this.reference(feed);
+    const { metric, keepPadding = false } = this.options;
+    const judge = new OutputJudge(outputs, {
+      outputs: floatOutputs(this.view, (await this.subject(feed)).types),
+      masks: keepPadding ? [] : paddingMasks(feed.tensors),
+      scores: scoreOutputs(this.view),
+      metric: metric?.judge,
+    });
+    this.judges.set(feed, judge);
+    return judge;
+  }
+
+  /** How outputs are judged, for results; masks as they apply to the first sample. */
+  async judgement(): Promise<Judgement> {
+    const { metric, keepPadding = false } = this.options;
+    const masks = (await this.judge()).masked;
+    const hidden = keepPadding ? paddingMasks(this.feeds[0].tensors).length > 0 : masks.length > 0;
+    return {
+      figure: metric === undefined ? "relative-l2" : "metric",
+      ...(metric && { metric: { path: metric.path, digest: metric.digest } }),
+      ...(hidden && { padding: { rule: paddingRule, kept: keepPadding, masks } }),
+      classRule,
+    };
+  }
+
   /** Measures the final outputs under any switches on a sample. One engine per shape serves them all. */
   evaluator(feed: Feed = this.feeds[0]): Evaluate {
-    return async (switches) => outputErrorFrom((await this.outputStats(feed, switches)).values());
+    return async (switches, wanted) => {
+      const judge = await this.judge(feed);
+      const engine = await this.candidate(feed);
+      const { outputs } = await engine.outputsOf({ switches, signal: this.signal });
+      return judge.judge(outputs, wanted);
+    };
+  }
+
+  /** Drops what is kept of a sample that is no longer needed. */
+  forget(feed: Feed): void {
+    this.references.delete(feed);
+    this.judges.delete(feed);
   }
 
   async outputStats(feed: Feed, switches: Uint8Array): Promise<ReadonlyMap<string, ErrorStats>> {
+    const engine = await this.candidate(feed);
+    return (await engine.evaluate({ switches, signal: this.signal })).stats;
+  }
+
+  /** The engine of a sample's shape, fed with it. */
+  private async candidate(feed: Feed): Promise<OutputEngine> {
     const subject = await this.subject(feed);
     const key = shapeKey(feed);
     let slot = this.engines.get(key);
@@ -237,7 +310,7 @@ export class Workbench implements Disposable {
       slot.engine.setReference(outputs);
       slot.feed = feed;
     }
-    return (await slot.engine.evaluate({ switches, signal: this.signal })).stats;
+    return slot.engine;
   }
 
   [Symbol.dispose](): void {
@@ -273,6 +346,8 @@ function requireFinite(outputs: ReadonlyMap<string, TensorValue>): void {
 export interface ReferenceRun {
   outputs: ReadonlyMap<string, TensorValue>;
   barePassSeconds: number;
+  /** What the reference's session took to build. */
+  buildSeconds: number;
 }
 
 const shapeKey = (feed: Feed): string => JSON.stringify([...shapesOfFeed(feed)]);

@@ -16,10 +16,10 @@ constexpr std::size_t kRows = 6;
 constexpr std::size_t kVectors = 2;
 constexpr std::size_t kColumns = kVectors * 8;
 template <std::size_t kCount>
-using Tile = __m256[kCount][kVectors];
+using Sums = __m256[kCount][kVectors];
 
 template <std::size_t kCount>
-HALFSCOPE_AVX2 HALFSCOPE_INLINE void add_step(Tile<kCount>& sums, const float* left, const float* right) {
+HALFSCOPE_AVX2 HALFSCOPE_INLINE void add_step(Sums<kCount>& sums, const float* left, const float* right) {
   __m256 values[kVectors];
   HALFSCOPE_UNROLL for (std::size_t j = 0; j < kVectors; j++) values[j] = _mm256_load_ps(right + j * 8);
   HALFSCOPE_UNROLL for (std::size_t i = 0; i < kCount; i++) {
@@ -29,7 +29,7 @@ HALFSCOPE_AVX2 HALFSCOPE_INLINE void add_step(Tile<kCount>& sums, const float* l
 }
 
 template <std::size_t kCount>
-HALFSCOPE_AVX2 HALFSCOPE_INLINE void round_sums(Tile<kCount>& sums) {
+HALFSCOPE_AVX2 HALFSCOPE_INLINE void round_sums(Sums<kCount>& sums) {
   HALFSCOPE_UNROLL for (std::size_t i = 0; i < kCount; i++) {
     HALFSCOPE_UNROLL for (std::size_t j = 0; j < kVectors; j++)
       sums[i][j] = _mm256_cvtph_ps(_mm256_cvtps_ph(sums[i][j], _MM_FROUND_TO_NEAREST_INT));  // nearest even, whatever MXCSR says
@@ -37,8 +37,10 @@ HALFSCOPE_AVX2 HALFSCOPE_INLINE void round_sums(Tile<kCount>& sums) {
 }
 
 template <std::size_t kCount>
-HALFSCOPE_AVX2 void run(const float* left, const float* right, std::size_t depth, std::size_t chunk, float* tile, std::size_t stride, bool resume) {
-  Tile<kCount> sums;
+HALFSCOPE_AVX2 void run(const Panel& left_panel, const Panel& right_panel, std::size_t depth, const TileSums& how, float* tile, std::size_t stride, bool resume) {
+  const float *left = left_panel.values, *right = right_panel.values;
+  const std::size_t chunk = how.chunk;
+  Sums<kCount> sums;
   HALFSCOPE_UNROLL for (std::size_t i = 0; i < kCount; i++) {
     HALFSCOPE_UNROLL for (std::size_t j = 0; j < kVectors; j++)
       sums[i][j] = resume ? _mm256_loadu_ps(tile + i * stride + j * 8) : _mm256_setzero_ps();
@@ -67,7 +69,7 @@ HALFSCOPE_AVX2 void run(const float* left, const float* right, std::size_t depth
 
 }  // namespace
 
-HalfTile half_tile() { return {kRows, kColumns, {run<1>, run<2>, run<3>, run<4>, run<5>, run<6>}}; }
+Tile half_tile() { return {kRows, kColumns, {run<1>, run<2>, run<3>, run<4>, run<5>, run<6>}}; }
 
 }  // namespace halfscope::products::avx2
 

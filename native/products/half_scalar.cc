@@ -20,13 +20,13 @@ float to_half(float value) {
 
 /// The definition, which the other kernels are tested against.
 template <std::size_t kCount>
-void run(const float* left, const float* right, std::size_t depth, std::size_t chunk, float* tile, std::size_t stride, bool resume) {
+void run(const Panel& left, const Panel& right, std::size_t depth, const TileSums& sums, float* tile, std::size_t stride, bool resume) {
   for (std::size_t i = 0; i < kCount; i++) {
     for (std::size_t j = 0; j < kColumns; j++) {
       float sum = resume ? tile[i * stride + j] : 0.0f;
       for (std::size_t k = 0; k < depth; k++) {
-        sum = std::fma(left[k * kRows + i], right[k * kColumns + j], sum);
-        if ((k + 1) % chunk == 0 || k + 1 == depth) sum = to_half(sum);
+        sum = std::fma(left.values[k * kRows + i], right.values[k * kColumns + j], sum);
+        if ((k + 1) % sums.chunk == 0 || k + 1 == depth) sum = to_half(sum);
       }
       tile[i * stride + j] = sum + 0.0f;  // turns -0 into 0
     }
@@ -35,6 +35,6 @@ void run(const float* left, const float* right, std::size_t depth, std::size_t c
 
 }  // namespace
 
-HalfTile half_tile() { return {kRows, kColumns, {run<1>, run<2>, run<3>, run<4>}}; }
+Tile half_tile() { return {kRows, kColumns, {run<1>, run<2>, run<3>, run<4>}}; }
 
 }  // namespace halfscope::products::scalar

@@ -1,5 +1,6 @@
 #include "products/kernels.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace halfscope::products {
@@ -22,12 +23,31 @@ Packers packers() { return {copy, transpose}; }
 
 }  // namespace scalar
 
-HalfTile half_tile(InstructionSet set) { return set == InstructionSet::kScalar ? scalar::half_tile() : avx2::half_tile(); }
+Tile half_tile(InstructionSet set) { return set == InstructionSet::kScalar ? scalar::half_tile() : avx2::half_tile(); }
 Packers packers(InstructionSet set) { return set == InstructionSet::kScalar ? scalar::packers() : avx2::packers(); }
+
+Tile exact_tile(InstructionSet set, const ChipModel& chip) {
+  const bool vectors = set != InstructionSet::kScalar && chip.group <= 16 && chip.fraction_bits <= 25 &&
+                       chip.half_result == FinalRounding::kNearestEven && chip.float_result == FinalRounding::kTowardZero;
+  return vectors ? avx2::exact_tile() : scalar::exact_tile();
+}
+
+void mark_exponents(const float* values, std::size_t count, std::int16_t* exponents) {
+  for (std::size_t i = 0; i < count; i++) {
+    std::int32_t bits;
+    std::memcpy(&bits, values + i, sizeof(bits));
+    const std::int32_t magnitude = bits & 0x7fffffff;
+    std::int32_t exponent = std::max((magnitude >> 23) - 127, -14);
+    exponent = magnitude == 0 ? kZeroMark : exponent;
+    exponent = magnitude >= 0x7f800000 ? kSpecialMark : exponent;
+    exponents[i] = static_cast<std::int16_t>(exponent);
+  }
+}
 
 #if !defined(__x86_64__)
 namespace avx2 {  // never chosen
-HalfTile half_tile() { return scalar::half_tile(); }
+Tile half_tile() { return scalar::half_tile(); }
+Tile exact_tile() { return scalar::exact_tile(); }
 Packers packers() { return scalar::packers(); }
 }  // namespace avx2
 #endif

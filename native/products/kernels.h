@@ -3,8 +3,10 @@
 // What multiply.cc and operand.cc choose from by instruction set. All sets give the same bits, a NaN's payload aside.
 
 #include <cstddef>
+#include <cstdint>
 
 #include "core/cpu.h"
+#include "products/chip_models.h"
 
 namespace halfscope::products {
 
@@ -12,17 +14,40 @@ namespace halfscope::products {
 constexpr std::size_t kTallestTile = 16;
 constexpr std::size_t kWidestTile = 32;
 
-/// tile[i * stride + j] = the sum over k of left[k * rows + i] * right[k * columns + j], k ascending, by FP32 FMAs; the accumulators are rounded to FP16
-/// (nearest even, overflow to Infinity) after every `chunk` products and at the end of `depth`; a zero is +0 then. With `resume` they start from what is in
-/// the tile, otherwise from zero. Panels are on a 64-byte boundary.
-using HalfKernel = void (*)(const float* left, const float* right, std::size_t depth, std::size_t chunk, float* tile, std::size_t stride, bool resume);
+/// Part of a factor, packed: values[k * width + i] and, for the exact kernels, the exponents that the chip aligns by. On a 64-byte boundary.
+struct Panel {
+  const float* values;
+  const std::int16_t* exponents;
+};
 
-struct HalfTile {
+/// How a tile's products are summed, k ascending.
+struct TileSums {
+  std::size_t chunk;      ///< fast kernels: products between two roundings; exact ones: products that are added at once
+  const ChipModel* chip;  ///< exact kernels
+  bool half;              ///< exact kernels: the accumulator is FP16, else FP32
+};
+
+/// tile[i * stride + j] = the sum over k of left[k * rows + i] * right[k * columns + j]. With `resume` sums go on from what is in the tile, otherwise they start
+/// from zero. A sum of zero is +0.
+using TileKernel = void (*)(const Panel& left, const Panel& right, std::size_t depth, const TileSums& sums, float* tile, std::size_t stride, bool resume);
+
+struct Tile {
   std::size_t rows;
   std::size_t columns;
-  HalfKernel run[kTallestTile];  ///< run[n - 1] computes the first n rows alone
+  TileKernel run[kTallestTile];  ///< run[n - 1] computes the first n rows alone
 };
-HalfTile half_tile(InstructionSet set);
+
+/// Fast: FP32 FMAs; the accumulators are rounded to FP16 (nearest even, overflow to Infinity) after every chunk and at the end of the depth.
+Tile half_tile(InstructionSet set);
+
+/// Exact: groups as add_group in exact.h. Panels hold FP16 values.
+Tile exact_tile(InstructionSet set, const ChipModel& chip);
+
+/// What exact kernels read beside FP16 values: the exponent, that of a subnormal being -14; marks for zeros and for what is not finite that stay apart from
+/// all exponents when two are added.
+constexpr std::int16_t kZeroMark = -4096;
+constexpr std::int16_t kSpecialMark = 8192;
+void mark_exponents(const float* values, std::size_t count, std::int16_t* exponents);
 
 /// How panels are filled, see Operand. `from` is at any alignment, steps are in elements; all `width` lanes exist. `width` is at most 8 or a multiple of 8.
 /// Up to 8 floats behind the panel may be written.
@@ -35,11 +60,13 @@ struct Packers {
 Packers packers(InstructionSet set);
 
 namespace scalar {
-HalfTile half_tile();
+Tile half_tile();
+Tile exact_tile();
 Packers packers();
 }  // namespace scalar
 namespace avx2 {
-HalfTile half_tile();
+Tile half_tile();
+Tile exact_tile();
 Packers packers();
 }  // namespace avx2
 

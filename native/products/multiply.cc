@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/buffer.h"
+#include "core/half.h"
 #include "products/kernels.h"
 
 namespace halfscope::products {
@@ -13,7 +14,7 @@ std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 
 /// Memory of the calling thread for panels; it grows and stays, so that a product costs no page faults. `which` tells apart what is used at once.
 float* scratch(std::size_t which, std::size_t floats) {
-  thread_local Buffer buffers[3];
+  thread_local Buffer buffers[5];
   if (buffers[which].size() < floats * sizeof(float)) buffers[which] = Buffer(floats * sizeof(float));
   return reinterpret_cast<float*>(buffers[which].data());
 }
@@ -32,8 +33,9 @@ struct Block {
 
 /// What all blocks of one call share.
 struct Plan {
-  const SumOptions& sums;
-  HalfTile tile;
+  TileSums sums;
+  Tile tile;
+  bool exact;
   Packers packers;
   InstructionSet set;
   std::size_t step;                 ///< products along K per pass: so many that a panel of the right factor fits into the L1 cache
@@ -68,40 +70,62 @@ std::vector<std::size_t> pieces_of(std::size_t depth, std::size_t chunk, std::si
 }
 
 /// The tiles of one panel of the right factor.
-void add_column_panel(const Plan& plan, const float* left, const float* right, std::size_t rows, std::size_t columns, std::size_t depth, float* out,
+void add_column_panel(const Plan& plan, const Panel& left, const Panel& right, std::size_t rows, std::size_t columns, std::size_t depth, float* out,
                       std::size_t stride, bool resume) {
-  const HalfTile& tile = plan.tile;
+  const Tile& tile = plan.tile;
   for (std::size_t row = 0; row < rows; row += tile.rows) {
     const std::size_t used = std::min(tile.rows, rows - row);
-    const HalfKernel run = tile.run[used - 1];
+    const TileKernel run = tile.run[used - 1];
+    const Panel rows_panel{left.values + row * plan.step, left.exponents == nullptr ? nullptr : left.exponents + row * plan.step};
     float* at = out + row * stride;
     if (columns == tile.columns) {
-      run(left + row * plan.step, right, depth, plan.sums.chunk, at, stride, resume);
+      run(rows_panel, right, depth, plan.sums, at, stride, resume);
       continue;
     }
     alignas(64) float edge[kTallestTile * kWidestTile] = {};
     for (std::size_t i = 0; resume && i < used; i++) std::memcpy(edge + i * tile.columns, at + i * stride, columns * sizeof(float));
-    run(left + row * plan.step, right, depth, plan.sums.chunk, edge, tile.columns, resume);
+    run(rows_panel, right, depth, plan.sums, edge, tile.columns, resume);
     for (std::size_t i = 0; i < used; i++) std::memcpy(at + i * stride, edge + i * tile.columns, columns * sizeof(float));
   }
 }
 
+/// A panel's memory in the calling thread's scratch.
+struct PanelMemory {
+  float* values;
+  std::int16_t* exponents;  ///< null for fast kernels
+  Panel panel() const { return {values, exponents}; }
+};
+
+PanelMemory panel_memory(const Plan& plan, std::size_t which, std::size_t lanes) {
+  constexpr std::size_t kSlack = 16;  // what a packer may write behind a panel
+  const std::size_t size = lanes * plan.step + kSlack;
+  return {scratch(which, size), plan.exact ? reinterpret_cast<std::int16_t*>(scratch(which + 2, divide_up(size, 2))) : nullptr};
+}
+
+/// Packs a part of a factor at `offset` of its memory.
+void pack(const Plan& plan, const Operand& operand, const PanelRange& at, const PanelMemory& memory, std::size_t offset) {
+  float* values = memory.values + offset;
+  operand.pack(at, values, plan.packers, plan.set);
+  if (!plan.exact) return;
+  const std::size_t count = (at.to - at.from) * at.width;
+  round_to_half(values, values, count, Overflow::kToInfinity, plan.set);
+  mark_exponents(values, count, memory.exponents + offset);
+}
+
 /// Adds k = from ... to - 1 to the block at `out` (rows `stride` apart).
 void add_range(const Plan& plan, const Block& block, std::size_t from, std::size_t to, float* out, std::size_t stride) {
-  constexpr std::size_t kSlack = 16;  // what a packer may write behind a panel
   const Product& p = *block.product;
   const std::size_t tall = plan.tile.rows, wide = plan.tile.columns;
-  float* left = scratch(0, divide_up(block.rows, tall) * tall * plan.step + kSlack);
-  float* right = scratch(1, wide * plan.step + kSlack);
+  const PanelMemory left = panel_memory(plan, 0, divide_up(block.rows, tall) * tall), right = panel_memory(plan, 1, wide);
   for (std::size_t k = from; k < to; k += plan.step) {
     const std::size_t end = std::min(to, k + plan.step);
     // Every panel has room for a full step: what is written behind a short one does no harm, behind a full one it is overwritten by the next.
     for (std::size_t row = 0; row < block.rows; row += tall)
-      p.left->pack({block.row + row, std::min(tall, block.rows - row), tall, k, end}, left + row * plan.step, plan.packers, plan.set);
+      pack(plan, *p.left, {block.row + row, std::min(tall, block.rows - row), tall, k, end}, left, row * plan.step);
     for (std::size_t column = 0; column < block.columns; column += wide) {
       const std::size_t columns = std::min(wide, block.columns - column);
-      p.right->pack({block.column + column, columns, wide, k, end}, right, plan.packers, plan.set);
-      add_column_panel(plan, left, right, block.rows, columns, end - k, out + column, stride, k > from);
+      pack(plan, *p.right, {block.column + column, columns, wide, k, end}, right, 0);
+      add_column_panel(plan, left.panel(), right.panel(), block.rows, columns, end - k, out + column, stride, k > from);
     }
   }
 }
@@ -114,7 +138,7 @@ void compute(const Plan& plan, const Block& block) {
   } else {
     add_range(plan, block, plan.pieces[0], plan.pieces[1], out, p.columns);
     for (std::size_t piece = 1; piece + 1 < plan.pieces.size(); piece++) {
-      float* other = scratch(2, block.rows * block.columns);
+      float* other = scratch(4, block.rows * block.columns);
       add_range(plan, block, plan.pieces[piece], plan.pieces[piece + 1], other, block.columns);
       for (std::size_t i = 0; i < block.rows; i++)
         for (std::size_t j = 0; j < block.columns; j++) out[i * p.columns + j] += other[i * block.columns + j];
@@ -129,7 +153,7 @@ std::size_t even_part(std::size_t count, std::size_t most, std::size_t unit) {
   return std::max(unit, divide_up(divide_up(count, parts), unit) * unit);
 }
 
-std::vector<Block> blocks_of(const std::vector<Product>& products, const HalfTile& tile, std::size_t threads) {
+std::vector<Block> blocks_of(const std::vector<Product>& products, const Tile& tile, std::size_t threads) {
   // So many rows that their panels of one step stay in the L2 cache. Columns: all of them, so that rows are packed once, unless there are too few
   // blocks for the threads.
   constexpr std::size_t kMostRows = 384;
@@ -152,13 +176,19 @@ std::vector<Block> blocks_of(const std::vector<Product>& products, const HalfTil
 
 void multiply(const std::vector<Product>& products, const SumOptions& options, const Machine& machine) {
   if (products.empty()) return;
-  SumOptions sums = options;
-  sums.chunk = std::clamp<std::size_t>(sums.chunk, 1, std::max<std::size_t>(1, products[0].depth));  // a longer one is rounded at the end as well
-  const HalfTile tile = half_tile(machine.set);
+  const bool exact = options.sums != Sums::kHalf;
+  const ChipModel& chip = chip_model(options.chip);
   constexpr std::size_t kStep = 256;
-  const std::size_t step = std::max<std::size_t>(1, kStep / sums.chunk) * sums.chunk;
-  const Plan plan{sums, tile, packers(machine.set), machine.set, step, pieces_of(products[0].depth, sums.chunk, sums.pieces)};
-  const auto blocks = blocks_of(products, tile, std::max<std::size_t>(1, machine.threads));
+  // A chunk longer than K is rounded at the end as well.
+  const std::size_t chunk = std::clamp<std::size_t>(exact ? chip.group : options.chunk, 1, std::max<std::size_t>(1, products[0].depth));
+  const Plan plan{{chunk, &chip, options.sums == Sums::kHalfExact},
+                  exact ? exact_tile(machine.set, chip) : half_tile(machine.set),
+                  exact,
+                  packers(machine.set),
+                  machine.set,
+                  std::max<std::size_t>(1, kStep / chunk) * chunk,
+                  pieces_of(products[0].depth, chunk, options.pieces)};
+  const auto blocks = blocks_of(products, plan.tile, std::max<std::size_t>(1, machine.threads));
   machine.parallel_for(blocks.size(), [&](std::size_t i) { compute(plan, blocks[i]); });
 }
 

@@ -9,7 +9,10 @@ const shown = 25;
 /** What `sweep` prints for people. */
 export function describeSensitivity(result: ResultDocument): string {
   const s = result.sensitivity;
-  if (s === undefined) return "No sweep was made.";
+  if (s === undefined)
+    return result.part === undefined
+      ? "No sweep was made."
+      : `Part ${result.part.shard ?? "of a sweep"} is done; ${result.part.left ?? "other"} candidates are left to other parts.`;
   const kinds = new Map(result.layers.map((l) => [l.id, l.kind]));
   return [
     ...describeOrigins(result),

@@ -11,6 +11,7 @@ import { exportCommand } from "./commands/export.js";
 import { extractCommand } from "./commands/extract.js";
 import { fixCommand } from "./commands/fix.js";
 import { inspectCommand } from "./commands/inspect.js";
+import { mergeCommand } from "./commands/merge.js";
 import { recommendCommand } from "./commands/recommend.js";
 import { reportCommand } from "./commands/report.js";
 import { sweepCommand } from "./commands/sweep.js";
@@ -39,7 +40,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 process.stderr.on("error", () => {});
 
 /** Options that may be repeated. */
-const lists = new Set(["feed", "dim", "shape", "from", "to", "observe"]);
+const lists = new Set(["feed", "dim", "shape", "from", "to", "observe", "folders"]);
 let misused: UsageFailure | undefined;
 const typed = hideBin(process.argv);
 
@@ -73,6 +74,7 @@ const register = <A>(command: Command<A>) => parser.command(command(context));
 register(inspectCommand);
 register(compareCommand);
 register(sweepCommand);
+register(mergeCommand);
 register(recommendCommand);
 register(applyCommand);
 register(verifyCommand);

@@ -141,7 +141,8 @@ function profileChanges({ accumulation, chip, splitK, constants }: RunArguments)
   return Object.values(changes).some((v) => v !== undefined) ? changes : undefined;
 }
 
-function whole(option: string, value: number, least: number): number {
+/** Throws ERR_OPTION. */
+export function whole(option: string, value: number, least: number): number {
   if (Number.isSafeInteger(value) && value >= least) return value;
   throw new UsageError("ERR_OPTION", `${option} needs a whole number of at least ${least}, found ${value}.`, {
     hint: `For instance ${option} 2.`,

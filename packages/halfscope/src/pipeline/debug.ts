@@ -10,6 +10,7 @@ import { defaultFixTolerance, findFixes, tryFixes } from "./fix.js";
 import { likeStep } from "./like-step.js";
 import { type RecommendStepOptions, recommendStep } from "./recommend-step.js";
 import { openResultsFolder, resultFiles, saveResult, writeTextFile } from "./results-folder.js";
+import { withSweep } from "./sweep-part.js";
 import { sweepStep } from "./sweep-step.js";
 import { verifyAllHalf, verifyStep } from "./verify.js";
 import { Workbench, type WorkbenchOptions } from "./workbench.js";
@@ -74,7 +75,7 @@ export async function debugModel(path: string, o: DebugOptions): Promise<ResultD
   const compared = await timed("compare", () => compareStep(bench));
   await keep(withCompared(result, compared));
   const sensitivity = await timed("sweep", () => sweepStep(bench, compared.basePins, o));
-  await keep({ sensitivity });
+  await keep(withSweep(result, sensitivity, compared.basePins));
   const { recommendation, overrides } = await timed("recommend", () =>
     recommendStep(bench, sensitivity, compared.basePins, o.tolerance, {
       goal: o.goal,

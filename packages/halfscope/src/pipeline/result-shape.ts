@@ -18,6 +18,7 @@ const optional: Readonly<Record<string, Shape>> = {
   accumulated: stats,
   ranking: { origins: "list", layers: "list", byKind: "list", byBlock: "list" },
   sensitivity: { basePins: "texts", sites: "list", layers: "list", measuredError: "number" },
+  part: { basePins: "list" },
   recommendation: { outcome: "text", tolerance: "number", pins: "list", trials: "list", suggestions: "list" },
   overrides: { modelDigest: "text", pins: "list" },
   verdict,

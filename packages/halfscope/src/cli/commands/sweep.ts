@@ -16,6 +16,7 @@ interface Arguments extends RunArguments {
   out: string;
   fresh: boolean;
   "every-site": boolean;
+  shard?: string | undefined;
 }
 
 export const sweepCommand: Command<Arguments> = (context) => ({
@@ -40,7 +41,13 @@ export const sweepCommand: Command<Arguments> = (context) => ({
         default: false,
         describe: "sweep every rounding by itself, also those that vanish together",
       })
-      .example("$0 sweep bert-large.onnx -o results", "start, or continue after Ctrl-C"),
+      .option("shard", {
+        type: "string",
+        requiresArg: true,
+        describe: "sweep one of several parts, as 2/3; other machines sweep the others, merge makes them one",
+      })
+      .example("$0 sweep bert-large.onnx -o results", "start, or continue after Ctrl-C")
+      .example("$0 sweep bert-large.onnx -o part-2 --shard 2/3", "the second of three machines"),
   handler: async (args) => {
     const tolerance = requireTolerance(args.tolerance);
     const { Workbench } = await import("../../pipeline/workbench.js");
@@ -48,18 +55,29 @@ export const sweepCommand: Command<Arguments> = (context) => ({
     const { sweepStep } = await import("../../pipeline/sweep-step.js");
     const { newResult } = await import("../../pipeline/describe.js");
     const { openResultsFolder, saveResult } = await import("../../pipeline/results-folder.js");
+    const { withSweep } = await import("../../pipeline/sweep-part.js");
     const { describeSensitivity } = await import("../describe-sensitivity.js");
+    const { parseShard } = await import("@halfscope/analysis");
+    const shard = args.shard === undefined ? undefined : parseShard(args.shard);
     await openResultsFolder(args.out);
     using bench = await Workbench.open(args.model, workbenchOptions(args, context));
     const compared = await compareStep(bench);
-    const sensitivity = await sweepStep(bench, compared.basePins, { folder: args.out, fresh: args.fresh, everySite: args["every-site"] });
-    const result = { ...withCompared(newResult(bench, tolerance), compared), sensitivity };
+    const { basePins } = compared;
+    const measured = withCompared(newResult(bench, tolerance), compared);
+    // Saved before the sweep: a merge needs it, also of a part that was stopped.
+    if (shard !== undefined) await saveResult(args.out, { ...measured, part: { shard: `${shard.index}/${shard.of}`, basePins } });
+    const sensitivity = await sweepStep(bench, basePins, { folder: args.out, fresh: args.fresh, everySite: args["every-site"], shard });
+    const result = withSweep(measured, sensitivity, basePins, shard && `${shard.index}/${shard.of}`);
     await saveResult(args.out, result);
     context.answer(
       args.json,
       () => result,
       () => describeSensitivity(result),
     );
-    context.say(`\nNext: halfscope recommend ${args.out}`);
+    context.say(
+      result.part === undefined
+        ? `\nNext: halfscope recommend ${args.out}`
+        : `\nNext: halfscope merge ${args.out} and the folders of the other parts -o RESULTS`,
+    );
   },
 });

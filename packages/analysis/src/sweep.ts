@@ -12,6 +12,7 @@ import {
 import { type Roundings, switchesFromPlan } from "@halfscope/precision";
 import type { Journal } from "./journal.js";
 import { addInSquares, type Evaluate, worst } from "./output-error.js";
+import { addsWithSign, predictError } from "./projection.js";
 
 export interface SweepOptions {
   roundings: Roundings;
@@ -114,7 +115,8 @@ export async function sweepSites(o: SweepOptions): Promise<Sensitivity> {
     sites: measured,
     layers: layersFromSites(measured),
     measuredError: all.error,
-    predictedError: worst(
+    predictedError: worst(predictError(measured)),
+    predictedInSquares: worst(
       addInSquares(
         measured.map((m) => m.perOutput),
         all.perOutput.length,
@@ -156,28 +158,35 @@ function sameGroup(group: SiteGroup, before: SiteSensitivity): SiteSensitivity {
 }
 
 async function sensitivityOf(group: SiteGroup, switches: Uint8Array, evaluate: Evaluate): Promise<SiteSensitivity> {
-  const { error, perOutput, maxAbs, nonFinite } = await evaluate(switches);
+  const { perOutput, maxAbs, nonFinite, metric, signed } = await evaluate(switches, { signed: addsWithSign(group[0].kind) });
   const [{ id, kind, layer }] = group;
-  return { site: id, sites: group.map((s) => s.id), kind, layer, outputError: error, perOutput, outputMaxAbs: maxAbs, nonFinite };
+  return {
+    site: id,
+    sites: group.map((s) => s.id),
+    kind,
+    layer,
+    outputError: worst(perOutput),
+    perOutput,
+    outputMaxAbs: maxAbs,
+    nonFinite,
+    ...(signed && { signed: [signed] }),
+    ...(metric !== undefined && { metric }),
+  };
 }
 
-/** A layer's sensitivity: its own sites in squares, split by cause. Worst first. */
+/** A layer's sensitivity: its own sites together, and split by cause. Worst first. */
 export function layersFromSites(sites: readonly SiteSensitivity[]): LayerSensitivity[] {
   const byLayer = new Map<string, SiteSensitivity[]>();
   for (const s of sites) if (s.layer !== undefined) byLayer.set(s.layer, [...(byLayer.get(s.layer) ?? []), s]);
-  const total = (list: readonly SiteSensitivity[]) =>
-    worst(
-      addInSquares(
-        list.map((s) => s.perOutput),
-        list[0]?.perOutput.length ?? 0,
-      ),
-    );
+  const total = (list: readonly SiteSensitivity[]) => worst(predictError(list));
+  const isSum = (s: SiteSensitivity) => s.kind === "accumulation";
   return [...byLayer]
     .map(([layer, list]) => ({
       layer,
       outputError: total(list),
-      activation: total(list.filter((s) => s.kind !== "weight")),
+      activation: total(list.filter((s) => s.kind !== "weight" && !isSum(s))),
       weight: total(list.filter((s) => s.kind === "weight")),
+      ...(list.some(isSum) && { accumulation: total(list.filter(isSum)) }),
       overflow: list.some((s) => s.nonFinite),
       sites: list.reduce((n, s) => n + s.sites.length, 0),
     }))

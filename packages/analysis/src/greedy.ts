@@ -1,5 +1,5 @@
 import type { Site, SiteSensitivity } from "@halfscope/core";
-import { type PredictLeft, SitesLeft } from "./sites-left.js";
+import { SitesLeft } from "./sites-left.js";
 
 /** A step of the greedy walk: the layers it adds, and the error that the remaining sites predict. */
 export interface GreedyStep {
@@ -12,7 +12,6 @@ export interface GreedyOptions {
   regions?: readonly (readonly string[])[];
   /** Price of pinning these layers beside the ones pinned already; at least 0 counts. */
   cost: (added: readonly string[], isPinned: (layer: string) => boolean) => number;
-  predict?: PredictLeft | undefined;
   /** Steps beyond it are left out: the sum of `weight` over all pins. */
   limit?: { most: number; weight: (layer: string) => number };
 }
@@ -27,7 +26,7 @@ export function greedyPins(
   pinned: Iterable<string>,
   o: GreedyOptions,
 ): GreedyStep[] {
-  const left = new SitesLeft(sites, measured, o.predict);
+  const left = new SitesLeft(sites, measured);
   left.set(pinned);
   const steps: GreedyStep[] = [];
   // Sites whose layers are all pinned from the start vanish at no price: a step of its own, so that the walk's first error says so.
@@ -137,7 +136,7 @@ export function shrinkOrder(
   measured: readonly SiteSensitivity[],
   o: { cost: (layer: string) => number; order?: readonly string[] },
 ): string[] {
-  const left = new SitesLeft(sites, measured, undefined, o.order);
+  const left = new SitesLeft(sites, measured, o.order);
   left.set(left.layers);
   const pinned = new Set(left.layers);
   const released: string[] = [];

@@ -1,7 +1,7 @@
 import type { Layer, Progress, Site, SiteSensitivity } from "@halfscope/core";
 import { type GreedyStep, greedyPins, shrinkOrder } from "./greedy.js";
 import { candidateRegions } from "./regions.js";
-import { type PredictLeft, SitesLeft } from "./sites-left.js";
+import { SitesLeft } from "./sites-left.js";
 import type { Judge } from "./trials.js";
 
 /** Prices of pins, in bytes of work. `PinCosts` is the real one. */
@@ -26,7 +26,6 @@ export interface PinProblem {
   tolerance: number;
   /** Measured over predicted error of the whole candidate: what the sites predict is off by about that. */
   factor: number;
-  predict?: PredictLeft | undefined;
   prefer: Preference;
   judge: Judge;
   progress: Progress;
@@ -49,7 +48,6 @@ export const sitesLeft = (p: PinProblem): SitesLeft =>
   new SitesLeft(
     p.sites,
     p.measured,
-    p.predict,
     p.layers.map((l) => l.id),
   );
 
@@ -72,7 +70,6 @@ export function growthChain(p: PinProblem, by: Preference, limit?: { most: numbe
   const steps: GreedyStep[] = greedyPins(p.sites, p.measured, p.base, {
     regions: candidateRegions(p.layers, left),
     cost: by === "pins" ? (added) => added.length - 1 : (added, isPinned) => p.prices.added(added, isPinned),
-    predict: p.predict,
     ...(limit && { limit }),
   });
   const sets: (readonly string[])[] = [[...p.base]];

@@ -18,7 +18,6 @@ import type { LikeMatch } from "./like-pins.js";
 import type { Evaluate } from "./output-error.js";
 import { frontOf, spacedByError } from "./pareto.js";
 import { type Chain, growthChain, layersWorthPinning, type PinProblem, type Preference } from "./pin-problem.js";
-import type { PredictLeft } from "./sites-left.js";
 import { Trials } from "./trials.js";
 
 export interface RecommendOptions {
@@ -38,8 +37,6 @@ export interface RecommendOptions {
   like?: (LikeMatch & { given: string }) | undefined;
   /** What makes one set better than another. Defaults to fewest pins. */
   prefer?: Preference | undefined;
-  /** What sites that are left add up to. Defaults to sums of squares. */
-  predict?: PredictLeft | undefined;
   /** Sets of pins to measure at most. Defaults to `defaultTrials` of the model's work. */
   trials?: number | undefined;
   /** On the sample that was swept, and on each of those that pins are not chosen on. */
@@ -47,6 +44,8 @@ export interface RecommendOptions {
   heldBack?: readonly Evaluate[] | undefined;
   /** Pins have to hold for samples that nobody has seen, too, as far as the spread over three samples or more tells. Defaults to false. */
   unseen?: boolean | undefined;
+  /** Samples that nothing was chosen by, other ones in each round; none where there are no more. */
+  fresh?: ((round: number) => readonly Evaluate[]) | undefined;
   progress: Progress;
   signal?: AbortSignal | undefined;
 }
@@ -58,6 +57,14 @@ const mostTrials = 1500;
 /** Trials kept for the front, where they are few. */
 const frontTrials = 14;
 const mostFrontTrials = 24;
+/** Batches of fresh samples that a set is held against. */
+const mostRounds = 5;
+
+interface Chosen {
+  pins: readonly string[];
+  outcome: Recommendation["outcome"];
+  confirmed?: NonNullable<Recommendation["confirmed"]>;
+}
 
 /** Sets of pins to measure where nobody says: it follows from the model's size alone, so that a run can be repeated. A minute on BERT-large. */
 export const defaultTrials = (costs: PinCosts): number => {
@@ -99,7 +106,6 @@ class Recommender {
       prices: o.costs,
       tolerance: o.tolerance,
       factor: predicted > 0 && Number.isFinite(measured) && measured > 0 ? measured / predicted : 1,
-      predict: o.predict,
       prefer: o.prefer ?? "pins",
       judge: this.trials,
       progress: o.progress,
@@ -113,7 +119,7 @@ class Recommender {
     const like = await measureLike(o, trials);
     const release = trials.reserve(Math.min(frontTrials, trials.left >> 1));
     const chain = growthChain(this.problem, "work");
-    const { pins, outcome } = o.goal === undefined ? await this.forTolerance() : await this.forGoal(o.goal, chain);
+    const { pins, outcome, confirmed } = o.goal === undefined ? await this.forTolerance() : await this.forGoal(o.goal, chain);
     release();
     await this.measureFront(chain);
     const chosen = await trials.measure(pins, "recommended");
@@ -128,8 +134,9 @@ class Recommender {
       pins: withEvidence,
       measuredError: chosen.error,
       heldBackError,
-      samples: 1 + (o.heldBack?.length ?? 0),
+      samples: trials.judges,
       ...(unseen !== undefined && { unseenBound: unseen }),
+      ...(confirmed && { confirmed }),
       trials: record,
       suggestions,
       front: frontOf(record),
@@ -146,7 +153,22 @@ class Recommender {
     return { recommendation, overrides: overridesFromPlan({ ...o.allHalf, pins: withEvidence }, { note }) };
   }
 
-  private async forTolerance(): Promise<{ pins: readonly string[]; outcome: Recommendation["outcome"] }> {
+  /** Searches until the set holds on samples that nothing was chosen by; those that show it does not join the judges. */
+  private async forTolerance(): Promise<Chosen> {
+    const { o, trials } = this;
+    for (let round = 0; ; round++) {
+      const found = await this.search();
+      const samples = found.outcome === "not-met" ? [] : (o.fresh?.(round) ?? []);
+      if (samples.length === 0) return found;
+      const errors = await trials.errorsOn(samples, found.pins);
+      const failing = samples.filter((_, i) => !((errors[i] ?? 0) <= o.tolerance && Number.isFinite(errors[i])));
+      const confirmed = { samples: samples.length, beyond: failing.length, error: Math.max(...errors) };
+      if (failing.length === 0 || round + 1 >= mostRounds || trials.left <= found.pins.length) return { ...found, confirmed };
+      trials.addSamples(failing);
+    }
+  }
+
+  private async search(): Promise<Chosen> {
     if (await this.trials.fits([], this.plainPurpose)) return { pins: [], outcome: "no-pins-needed" };
     const pins = await findPins(this.problem);
     if (pins !== undefined) return { pins, outcome: "pins-found" };
@@ -166,10 +188,7 @@ class Recommender {
     return { pins: best.pins, outcome: "not-met" };
   }
 
-  private async forGoal(
-    goal: NonNullable<Recommendation["goal"]>,
-    chain: Chain,
-  ): Promise<{ pins: readonly string[]; outcome: Recommendation["outcome"] }> {
+  private async forGoal(goal: NonNullable<Recommendation["goal"]>, chain: Chain): Promise<Chosen> {
     const { costs } = this.o;
     const limit: Limit =
       goal.kind === "pins"

@@ -2,6 +2,7 @@ import type { Site, SiteSensitivity } from "@halfscope/core";
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../../test/support/model-file.js";
 import { siteOf } from "../../../test/support/stats.js";
+import { packProjection, predictError } from "./projection.js";
 import { SitesLeft } from "./sites-left.js";
 
 const measured = (site: Site, ...perOutput: number[]): SiteSensitivity => ({
@@ -23,7 +24,7 @@ describe("the sites that pins leave", () => {
       siteOf(`t${i}`, [...new Set([0, 1].map(() => layers[Math.floor(10 * random())] ?? ""))]),
     );
     const errors = sites.map((s) => measured(s, random() ** 6, random() ** 6));
-    const left = new SitesLeft(sites, errors, undefined, layers);
+    const left = new SitesLeft(sites, errors, layers);
     const pinned = new Set<string>();
     for (let round = 0; round < 400; round++) {
       const layer = layers[Math.floor(10 * random())] ?? "";
@@ -61,12 +62,28 @@ describe("the sites that pins leave", () => {
     expect(left.square).toBe(1e-8 ** 2);
   });
 
-  it("are told to a better prediction where there is one", () => {
-    const [a, b] = [siteOf("a", ["x"]), siteOf("b", ["y"])];
-    // Errors of one sign: they add, not their squares.
-    const left = new SitesLeft([a, b], [measured(a, 3), measured(b, 4)], (sites) => [sites.reduce((n, s) => n + s.outputError, 0)]);
-    expect(left.predicted()).toBe(7);
-    expect(left.predictedFor(["x"])).toBe(4);
-    expect(left.predictedFor(["x", "y"])).toBe(0);
+  it("predict what predictError says of them: weights with their signs, by sample and output, the rest in squares", () => {
+    const random = seeded(31);
+    const layers = Array.from({ length: 8 }, (_, i) => `l${i}`);
+    const sites = Array.from({ length: 24 }, (_, i) =>
+      siteOf(`t${i}`, [...new Set([0, 1].map(() => layers[Math.floor(8 * random())] ?? ""))], i % 2 ? "weight" : "activation"),
+    );
+    const errors = sites.map((s): SiteSensitivity => {
+      const perSample = [0, 1].map(() => [random() ** 3, random() ** 3]);
+      const perOutput = [0, 1].map((o) => Math.sqrt(perSample.reduce((n, e) => n + (e[o] ?? 0) ** 2, 0) / 2));
+      const signed = perSample.map(() => [0, 1].map(() => packProjection(Float64Array.from({ length: 20 }, () => random() - 0.3))));
+      return { ...measured(s, ...perOutput), perSample, signed };
+    });
+    const left = new SitesLeft(sites, errors, layers);
+    for (let round = 0; round < 40; round++) {
+      const pins = layers.filter(() => random() < 0.4);
+      const stay = (set: readonly string[]) => predictError(errors.filter((_, i) => sites[i]?.touching.some((l) => !set.includes(l))));
+      expect(left.predictedFor(pins)).toBeCloseTo(Math.max(0, ...stay(pins)), 5);
+      const more = layers.filter((l) => !pins.includes(l)).slice(0, 2);
+      for (const o of [0, 1]) {
+        const gone = (stay(pins)[o] ?? 0) ** 2 - (stay([...pins, ...more])[o] ?? 0) ** 2;
+        expect(left.gain(more, o)).toBeCloseTo(gone, 5);
+      }
+    }
   });
 });

@@ -49,9 +49,11 @@ export class Trials implements Judge {
   /** Held-back samples, those first that sets failed on last: a set that is going to fail should do so soon. */
   private order: number[];
   private tellsUnseen: boolean;
+  private readonly samples: Evaluate[];
 
   constructor(private readonly o: TrialsOptions) {
     this.most = o.most;
+    this.samples = [...o.heldBack];
     this.order = o.heldBack.map((_, i) => i);
     this.tellsUnseen = o.unseen;
   }
@@ -67,6 +69,28 @@ export class Trials implements Judge {
       this.most += kept;
     };
   }
+  /** Samples that judge, the one that was swept included. */
+  get judges(): number {
+    return 1 + this.samples.length;
+  }
+
+  /** Errors of a set of pins on samples that do not judge; it is no trial. */
+  async errorsOn(samples: readonly Evaluate[], pins: readonly string[]): Promise<number[]> {
+    const switches = this.switches(pins);
+    const errors: number[] = [];
+    for (const evaluate of samples) {
+      if (this.o.signal?.aborted) throw new CancelledError();
+      errors.push(finiteError(await evaluate(switches)));
+    }
+    return errors;
+  }
+  /** More samples judge from now on, and are asked first: what failed before fails still, what passed is asked again. */
+  addSamples(more: readonly Evaluate[]): void {
+    this.order = [...more.map((_, i) => this.samples.length + i), ...this.order];
+    this.samples.push(...more);
+    for (const known of this.known.values()) if (known.fits) delete known.fits;
+  }
+
   /** From now on only the samples that there are count. */
   forgetUnseen(): void {
     this.tellsUnseen = false;
@@ -112,7 +136,7 @@ export class Trials implements Judge {
     let worst = finiteError(known.measured);
     for (const sample of [...this.order]) {
       if (worst > enough) break;
-      const evaluate = this.o.heldBack[sample];
+      const evaluate = this.samples[sample];
       if (evaluate === undefined) continue;
       if (this.o.signal?.aborted) throw new CancelledError();
       const error = known.heldBack[sample] ?? finiteError(await evaluate(this.switches(known.pins)));
@@ -127,7 +151,7 @@ export class Trials implements Judge {
   }
 
   private boundOf(known: Known): number | undefined {
-    const all = [finiteError(known.measured), ...known.heldBack];
+    const all = [finiteError(known.measured), ...this.samples.map((_, i) => known.heldBack[i])];
     return all.includes(undefined) ? undefined : unseenBound(all as number[]);
   }
 
@@ -138,7 +162,7 @@ export class Trials implements Judge {
     if (before !== undefined) return before;
     const measured = await this.o.evaluate(this.switches(pins));
     const { fp32Share, casts, castShare } = this.o.costs.of(pins);
-    const known: Known = { index: this.record.length, pins, measured, heldBack: this.o.heldBack.map(() => undefined) };
+    const known: Known = { index: this.record.length, pins, measured, heldBack: [] };
     this.record.push({
       pins: [...pins],
       purpose,

@@ -21,6 +21,8 @@ export async function recommendStep(
 ): Promise<{ recommendation: Recommendation; overrides: Overrides }> {
   const { roundings, types } = await bench.subject();
   const plan: PrecisionPlan = allHalf(bench.model.digest, "finite", bench.precision);
+  const costs = new PinCosts(roundings.floats, types);
+  const { heldBack, batch } = moreSamples(bench, costs);
   const { pinsLike, ...asked } = o;
   const like = pinsLike === undefined ? undefined : await likeStep(bench, pinsLike);
   const found = await recommendPins({
@@ -31,10 +33,11 @@ export async function recommendStep(
     allHalf: plan,
     basePins,
     sensitivity,
-    costs: new PinCosts(roundings.floats, types),
+    costs,
     tolerance,
     evaluate: bench.evaluator(),
-    heldBack: heldBackFeeds(bench).map((feed) => bench.evaluator(feed)),
+    heldBack: heldBack.map((feed) => bench.evaluator(feed)),
+    fresh: (round) => batch(round).map((feed) => bench.evaluator(feed)),
     unseen: true,
     progress: bench.progress,
     signal: bench.signal,
@@ -42,14 +45,26 @@ export async function recommendStep(
   return { recommendation: found.recommendation, overrides: { ...found.overrides, model: bench.model.path } };
 }
 
-/** Samples that judge pins, where samples are made up: few say little about those that nobody has seen. */
-const madeUpJudges = 6;
+/**
+ * Samples that judge pins, where samples are made up, and those of a batch that confirms them: few say little about samples that nobody has seen, and rare events (a
+ * value that falls to zero in one sample of ten) show in many only. As many as this many floating-point operations are run on once: it follows from the model's
+ * size alone, so that a run can be repeated.
+ */
+const operationsForSamples = 2e10;
+const [fewestSamples, mostSamples] = [5, 16];
 
-/** The samples that pins are not chosen on: those of the bench but the first, and where feeds are made up, more of the same kind. */
-function heldBackFeeds(bench: Workbench): readonly Feed[] {
+/** The samples that pins are not chosen on, and batches of others that nothing is chosen by. */
+function moreSamples(bench: Workbench, costs: PinCosts): { heldBack: readonly Feed[]; batch: (round: number) => readonly Feed[] } {
   const { feeds, dims, shapes, seed = 1 } = bench.options;
   const own = bench.feeds.slice(1);
-  if (feeds?.length || own.length === 0 || bench.feeds.length >= madeUpJudges) return own;
-  const all = makeFeeds(bench.model, bench.view, { ...(dims && { dims }), ...(shapes && { shapes }), seed, samples: madeUpJudges });
-  return [...own, ...all.slice(bench.feeds.length)];
+  if (feeds?.length || own.length === 0) return { heldBack: own, batch: () => [] };
+  const operations = [...costs.layers.values()].reduce((n, c) => n + c.operations, 0);
+  const samples = Math.max(fewestSamples, Math.min(mostSamples, Math.round(operationsForSamples / Math.max(1, operations))));
+  const judges = Math.max(samples, bench.feeds.length);
+  const upTo = (count: number) =>
+    makeFeeds(bench.model, bench.view, { ...(dims && { dims }), ...(shapes && { shapes }), seed, samples: count });
+  return {
+    heldBack: [...own, ...upTo(judges).slice(bench.feeds.length)],
+    batch: (round) => upTo(judges + (round + 1) * samples).slice(judges + round * samples),
+  };
 }

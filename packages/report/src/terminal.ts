@@ -1,4 +1,4 @@
-import { minimalWords, type ResultDocument } from "@halfscope/core";
+import { judgedWords, minimalWords, type ResultDocument } from "@halfscope/core";
 import { answerOf } from "./answer.js";
 import { fixAdvice } from "./fix-advice.js";
 import { number, percent, plural } from "./format.js";
@@ -52,6 +52,7 @@ export function renderTerminalSummary(result: ResultDocument): string {
   );
   const minimal = minimalWords(result.recommendation?.minimal);
   if (minimal !== undefined) lines.push(`  ${minimal}`);
+  if (result.recommendation !== undefined) lines.push(...judgedWords(result.recommendation, number).map((w) => `  ${w}`));
   const like = result.recommendation?.like;
   if (like !== undefined)
     lines.push("", `Pins like ${shortName(like.given)} (${plural(like.layers.length, "layer")}): ${sentence(like.verdict)}`);

@@ -1,4 +1,4 @@
-import { goalWords, halfWords, minimalWords, type Recommendation, type ResultDocument, type Verdict } from "@halfscope/core";
+import { goalWords, halfWords, judgedWords, minimalWords, type Recommendation, type ResultDocument, type Verdict } from "@halfscope/core";
 import { wordOf } from "@halfscope/report";
 import { table } from "./table.js";
 import { clip, given, number, percent, safe, wrap } from "./text.js";
@@ -19,6 +19,7 @@ export function describeRecommendation(result: ResultDocument): string {
   if (r.heldBackError !== undefined) lines.push(`On samples they were not chosen on: ${number(r.heldBackError)}.`);
   const minimal = minimalWords(r.minimal);
   if (minimal !== undefined) lines.push(minimal);
+  lines.push(...judgedWords(r, number).map((w) => wrap(w, 120)));
   if (r.pins.length > 0)
     lines.push(
       "",

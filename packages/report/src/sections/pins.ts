@@ -1,4 +1,4 @@
-import { goalWords, minimalWords, type Recommendation, type Trial } from "@halfscope/core";
+import { goalWords, judgedWords, minimalWords, type Recommendation, type Trial } from "@halfscope/core";
 import { trialsChart } from "../charts/trials.js";
 import { count, exactly, nameOf, number, numberCell, percent, plural } from "../format.js";
 import { html, type Markup } from "../markup.js";
@@ -44,7 +44,9 @@ function summary(v: View, r: Recommendation): Markup {
 function how(r: Recommendation): Markup {
   const minimal = minimalWords(r.minimal);
   const unknown = r.cost?.layersOfUnknownSize ?? 0;
-  return html`${minimal !== undefined && html`<p>${minimal}</p>`}${r.cost !== undefined && html`<p class="small">Work is counted as ${r.cost.source}.${unknown > 0 && html` <span class="loud">The sizes in ${plural(unknown, "layer")} are not known; they are counted with what is.</span>`}</p>`}`;
+  const judged = judgedWords(r, number);
+  const beyond = (r.confirmed?.beyond ?? 0) > 0;
+  return html`${minimal !== undefined && html`<p>${minimal}</p>`}${judged.length > 0 && html`<p${beyond && html` class="alarm"`}>${judged.join(" ")}</p>`}${r.cost !== undefined && html`<p class="small">Work is counted as ${r.cost.source}.${unknown > 0 && html` <span class="loud">The sizes in ${plural(unknown, "layer")} are not known; they are counted with what is.</span>`}</p>`}`;
 }
 
 interface ShownPin {

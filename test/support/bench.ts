@@ -45,7 +45,7 @@ export async function realiseAndRun(bench: Workbench, plan: PrecisionPlan, path:
   const types = await inferTypes(model, view, shapesOfFeed(bench.feeds[0]));
   const isMover = (...of: Parameters<typeof movedInputs>) => movedInputs(...of) !== undefined;
   using engine = await OutputEngine.restored(
-    { model, view, types, feedShapes: shapesOfFeed(bench.feeds[0]), isMover, sumsOf: productSums(bench.profile, types) },
+    { model, view, types, feedShapes: shapesOfFeed(bench.feeds[0]), isMover, sumsOf: productSums(bench.profile, { view, types }) },
     { threads: bench.threads },
   );
   engine.setFeed(bench.feeds[0]);

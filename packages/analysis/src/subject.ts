@@ -28,7 +28,7 @@ export async function prepareSubject(
   const inferred: TensorTypes = await inferTypes(model, view, feedShapes);
   requireFloats(model, inferred);
   const types = lacksShapes(view, inferred) ? await withRunShapes(model, view, inferred, feed, engine.threads) : inferred;
-  const sumsOf: SumsOf = known.profile === undefined ? () => undefined : productSums(known.profile, types, known.type);
+  const sumsOf: SumsOf = known.profile === undefined ? () => undefined : productSums(known.profile, { view, types }, known.type);
   const roundings = listRoundings(buildFloatGraph(model, view, types, layers, known.type), sumsOf);
   return { model, view, types, feedShapes, layers, layerOf: roundings.floats.layerOf, roundings, engine, sumsOf };
 }

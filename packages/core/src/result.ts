@@ -16,7 +16,7 @@ export interface Measurement {
   stats: ErrorStats;
   /** Where it was executed more than once. */
   rounds?: Rounds;
-  /** Smallest and largest error over the ways in which a library may split long products; absent where they make no difference. On the first sample. */
+  /** Smallest and largest error over the kernels that a library may choose for products: sums in FP32, or in FP16 by one accumulator. On the first sample. */
   band?: { relativeL2: readonly [number, number]; meanAbs: readonly [number, number] };
 }
 

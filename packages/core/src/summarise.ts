@@ -20,7 +20,7 @@ export function summarise(tensor: string, s: ErrorStats): ErrorSummary {
 }
 
 /**
- * Smallest and largest relative L2 of the worst final output over the ways in which a library may split long products; undefined where that makes no
+ * Smallest and largest relative L2 of the worst final output over the kernels that a library may choose for products; undefined where that makes no
  * difference or was not asked.
  */
 export function outputBand({ tensors, outputs }: Measurements): readonly [number, number] | undefined {

@@ -12,6 +12,8 @@ export interface EngineProfile {
   readonly name: EngineName;
   /** Sums of products, by operator. */
   readonly sums: Readonly<Record<"MatMul" | "Gemm" | "Conv", SumType>>;
+  /** Sums of products that several weights make of one activation, which the engine runs as one; as `sums` when absent. */
+  readonly merged?: SumType;
   readonly chip: Chip;
   /** Accumulators that a long product is split over; `auto` is the engine's rule (`piecesOf`). */
   readonly pieces: number | "auto";
@@ -36,6 +38,7 @@ const reductions: ProfileEntry = {
   value: "ReduceSum, ReduceMean and pooling sum in FP32",
   evidence: "PyTorch 2.11 on an H200: isolated errors of the ReduceMean nodes of BERT-large; taken over for the others",
 };
+const mergedPart = "products of one activation with several weights (queries, keys, values)";
 const plainCast: ProfileEntry = {
   part: "constants",
   value: "overflow to infinity, as a plain cast writes them into a file",
@@ -67,6 +70,7 @@ const profiles: Readonly<Record<EngineName, EngineProfile>> = {
   tensorrt: {
     name: "tensorrt",
     sums: { MatMul: "float16", Gemm: "float16", Conv: "float16" },
+    merged: "float32",
     chip: "hopper",
     pieces: "auto",
     constants: "finite",
@@ -77,12 +81,20 @@ const profiles: Readonly<Record<EngineName, EngineProfile>> = {
       {
         part: "sums of products",
         value: "FP16, rounded after every 16 products",
-        evidence: "TensorRT 10.6 on an H200: errors of BERT-large's products; the instruction itself bit for bit in test/hardware/mma-h200",
+        evidence:
+          "TensorRT 10.6 on an H200: kernels named f16f16_f16f16_f16 for these products, their bits and errors in test/hardware; the instruction itself in test/hardware/mma-h200",
+      },
+      {
+        part: mergedPart,
+        value: "run as one, sums in FP32",
+        evidence:
+          "TensorRT 10.6 on an H200: kernels named f16f16_f16f32_f32 in all four engines of two BERTs, and the errors of their tensors (test/hardware)",
       },
       {
         part: "long products",
-        value: "split over several accumulators (rule: see splitRule)",
-        evidence: "measured error of K = 4096 lies between 4 and 6 pieces; TensorRT chooses kernels by timing, so results carry a band",
+        value: "split over up to 5 accumulators where the output is small (rule: piecesOf)",
+        evidence:
+          "errors measured on an H200 for cuBLAS from K = 1536 on and for TensorRT 10.6's K = 4096 in BERT-large; kernels are chosen by timing, so results carry a band",
       },
       {
         part: "constants",
@@ -98,6 +110,7 @@ const profiles: Readonly<Record<EngineName, EngineProfile>> = {
 export function engineProfile(name: EngineName, changes: ProfileChanges = {}): EngineProfile {
   const base = profiles[name];
   const { accumulation, chip = base.chip, pieces = base.pieces, constants = base.constants } = changes;
+  const merged = accumulation ?? base.merged;
   if (pieces !== "auto" && !(Number.isSafeInteger(pieces) && pieces >= 1))
     throw new UsageError("ERR_OPTION", `--split-k needs "auto" or a whole number of at least 1, found ${pieces}.`, {
       hint: "For instance --split-k 4.",
@@ -111,8 +124,16 @@ export function engineProfile(name: EngineName, changes: ProfileChanges = {}): E
   if (changes.chip !== undefined) note("chip", chip);
   if (changes.pieces !== undefined) note("long products", `split over ${pieces} accumulators`);
   if (changes.constants !== undefined) note("constants", constants);
-  const replaced = new Set(set.map((e) => e.part));
-  return { ...base, sums, chip, pieces, constants, entries: [...base.entries.filter((e) => !replaced.has(e.part)), ...set] };
+  const replaced = new Set([...set.map((e) => e.part), ...(accumulation === undefined ? [] : [mergedPart])]);
+  return {
+    ...base,
+    sums,
+    ...(merged && { merged }),
+    chip,
+    pieces,
+    constants,
+    entries: [...base.entries.filter((e) => !replaced.has(e.part)), ...set],
+  };
 }
 
 /** Whether nothing about a profile was set otherwise: only then may results bear the engine's name alone. */

@@ -1,7 +1,7 @@
 import { switchHalfSums, switchHalfSumsExact, switchTensorCoreSums, type TensorTypes } from "@halfscope/core";
 import { listLayers, readModel, viewGraph } from "@halfscope/onnx";
 import { describe, expect, it } from "vitest";
-import { type ModelParts, node, temporaryFolder, writeModel } from "../../../test/support/model-file.js";
+import { floats, type ModelParts, node, temporaryFolder, writeModel } from "../../../test/support/model-file.js";
 import { engineProfile } from "./engine-profile.js";
 import { buildFloatGraph } from "./float-graph.js";
 import { allHalf, withPins } from "./plan.js";
@@ -27,7 +27,10 @@ async function roundingsOf(
   const layers = listLayers(model, view);
   return {
     layers,
-    roundings: listRoundings(buildFloatGraph(model, view, types(dims), layers, type), productSums(profile, types(dims), type)),
+    roundings: listRoundings(
+      buildFloatGraph(model, view, types(dims), layers, type),
+      productSums(profile, { view, types: types(dims) }, type),
+    ),
   };
 }
 
@@ -56,11 +59,40 @@ describe("sums of products", () => {
     expect(new Set(roundings.placements.flatMap((p) => p.sums?.position ?? []))).toEqual(new Set([position]));
   });
 
+  it("of several weights with one activation are run as one, in FP32, also behind the Casts of a mixed file", async () => {
+    const shared = (cast: boolean): ModelParts => ({
+      nodes: [
+        ...(cast ? [node("Cast", ["x"], ["x16"], { to: 10 }), node("Cast", ["x16"], ["x32"], { to: 1 })] : []),
+        node("MatMul", [cast ? "x32" : "x", "q"], ["queries"]),
+        node("MatMul", ["x", "k"], ["keys"]),
+        node("MatMul", ["queries", "keys"], ["scores"]),
+      ],
+      inputs: [{ name: "x", dims: [2, 2] }],
+      initializers: ["q", "k"].map((name) => floats(name, [2, 2], [1, 2, 3, 4])),
+      outputs: [{ name: "scores", dims: [2, 2] }],
+    });
+    for (const cast of [false, true]) {
+      const view = viewGraph((await readModel(writeModel(folder, shared(cast)))).graph);
+      const known: TensorTypes = new Map(
+        ["x", "x16", "x32", "q", "k", "queries", "keys", "scores"].map((t) => [
+          t,
+          { dtype: t === "x16" ? "float16" : "float32", dims: [2, 2] },
+        ]),
+      );
+      const sumsOf = productSums(engineProfile("tensorrt"), { view, types: known });
+      const half = view.order.filter((n) => sumsOf(n) !== undefined).map((n) => n.outputs[0]);
+      expect(half).toEqual(["scores"]);
+      expect(
+        view.order.filter((n) => productSums(engineProfile("tensorrt", { accumulation: "float16" }), { view, types: known })(n)).length,
+      ).toBe(3);
+    }
+  });
+
   it("are split by their depth, which a Gemm's transposition moves, and never into pieces shorter than a chunk", async () => {
     const pieces = async (profile: ReturnType<typeof engineProfile>, dims: Record<string, readonly number[]>) =>
       (await roundingsOf(profile, dims)).roundings.placements.flatMap((p) => p.sums?.pieces ?? []);
-    expect(await pieces(engineProfile("tensorrt"), { x: [2, 4096], m: [2048, 8] })).toEqual([piecesOf(4096), piecesOf(2048)]);
+    expect(await pieces(engineProfile("tensorrt"), { x: [2, 4096], m: [2048, 8] })).toEqual([5, 4]);
     expect(await pieces(engineProfile("tensorrt", { pieces: 6 }), { x: [2, 4096], m: [40, 8] })).toEqual([6, 3]);
-    expect(piecesOf(1024)).toBe(1);
+    expect([piecesOf(1024), piecesOf(1536), piecesOf(8192), piecesOf(4096, 512 * 1024)]).toEqual([1, 3, 5, 1]);
   });
 });

@@ -1,5 +1,7 @@
 import {
+  elementCount,
   type HalfType,
+  isFloat,
   type ProductSums,
   type SumType,
   switchHalfSums,
@@ -7,7 +9,7 @@ import {
   switchTensorCoreSums,
   type TensorTypes,
 } from "@halfscope/core";
-import type { Node } from "@halfscope/onnx";
+import type { GraphView, Node } from "@halfscope/onnx";
 import type { EngineProfile } from "./engine-profile.js";
 import type { SumsOf } from "./sites.js";
 
@@ -26,41 +28,81 @@ const positions: Readonly<Record<Exclude<SumType, "float32">, ProductSums["posit
   "tensor-core": switchTensorCoreSums,
 };
 
-/** How the products of a model sum under a profile. bfloat16 products sum in FP32 on every chip. */
+/**
+ * How the products of a model, or of a file made from it, sum under a profile: the same for both, since neither pins nor Casts change the answer. bfloat16
+ * products sum in FP32 on every chip.
+ */
 export function productSums(
   profile: EngineProfile,
-  types: TensorTypes,
+  { view, types }: { view: GraphView; types: TensorTypes },
   type: HalfType = "float16",
-  pieces: EngineProfile["pieces"] = profile.pieces,
 ): SumsOf {
+  const merged = profile.merged === undefined ? new Set<Node>() : mergedProducts(view, types);
   return (node) => {
     if (type !== "float16" || node.domain !== "" || !isProduct(node)) return undefined;
-    const sums = profile.sums[node.opType];
+    const sums = merged.has(node) ? (profile.merged ?? profile.sums[node.opType]) : profile.sums[node.opType];
     if (sums === "float32" || (node.opType === "Conv" && isNarrow(node, types))) return undefined;
     const depth = depthOf(node, types);
+    const chunk = groupOf[profile.chip];
+    const wanted =
+      profile.pieces === "auto" ? piecesOf(depth ?? 1, elementsOf(node.outputs[0], types) ?? Number.POSITIVE_INFINITY) : profile.pieces;
     return {
       position: positions[sums],
-      chunk: groupOf[profile.chip],
-      pieces:
-        depth === undefined
-          ? 1
-          : Math.min(pieces === "auto" ? piecesOf(depth) : pieces, Math.max(1, Math.ceil(depth / groupOf[profile.chip]))),
+      chunk,
+      pieces: depth === undefined ? 1 : Math.min(wanted, Math.max(1, Math.ceil(depth / chunk))),
       chip: profile.chip,
     };
   };
 }
 
-/** Longest stretch of K that one accumulator sums before libraries split. */
-export const splitLength = 1024;
+/** Products of no more depth are summed by one accumulator. */
+const unsplitDepth = 1024;
+/** Depth that libraries give to one accumulator when they split, and the most accumulators seen. */
+const splitDepth = 512;
+const mostPieces = 5;
+/** Outputs in tiles of 64 x 64 that keep half the multiprocessors of an H200 (132) busy: from there on, splitting K brings nothing. */
+const busyOutputs = 66 * 64 * 64;
 
 /**
- * The rule for splitting K: as few accumulators as keep each stretch within `splitLength`. Measured on an H200: K = 1024 is not split by TensorRT 10.6; the error of
- * K = 4096 lies between that of 4 and of 6 pieces.
+ * The rule for splitting K, read off an H200 (test/hardware): cuBLAS splits 128 x K x 1024 from K = 1536 on, with errors of 3 to 6 accumulators, and does not split 512 or 1536 rows; the
+ * errors of TensorRT 10.6's K = 4096 in BERT-large lie between those of 4 and 6. Libraries choose by timing (TensorRT left a lone 128 x 4096 x 1024 in one
+ * piece), so results carry a band.
  */
-export const piecesOf = (depth: number): number => Math.max(1, Math.ceil(depth / splitLength));
+export const piecesOf = (depth: number, outputs = 1): number =>
+  depth <= unsplitDepth || outputs > busyOutputs ? 1 : Math.min(mostPieces, Math.ceil(depth / splitDepth));
 
-/** Products whose number of accumulators is the library's choice: those that the rule splits. */
-export const hasBand = (sums: ProductSums): boolean => sums.pieces > 1;
+/** Products that several weights make of one activation: queries, keys and values. Engines run them as one. */
+function mergedProducts(view: GraphView, types: TensorTypes): ReadonlySet<Node> {
+  const bySource = new Map<string, Node[]>();
+  for (const node of view.order) {
+    if (node.domain !== "" || (node.opType !== "MatMul" && node.opType !== "Gemm")) continue;
+    if (!isWeight(throughCasts(node.inputs[1] ?? "", view, types), view)) continue;
+    const source = `${throughCasts(node.inputs[0] ?? "", view, types)}\0${depthOf(node, types)}`;
+    bySource.set(source, [...(bySource.get(source) ?? []), node]);
+  }
+  return new Set([...bySource.values()].filter((nodes) => nodes.length > 1).flat());
+}
+
+/** A mixed file casts what FP16 and FP32 readers share: behind the Casts it is one tensor. */
+function throughCasts(tensor: string, view: GraphView, types: TensorTypes): string {
+  let at = tensor;
+  for (let node = view.producer.get(at); node?.opType === "Cast" && node.domain === ""; node = view.producer.get(at)) {
+    const from = node.inputs[0] ?? "";
+    if (!isFloat(types.get(from)?.dtype ?? "unknown") || !isFloat(types.get(at)?.dtype ?? "unknown")) break;
+    at = from;
+  }
+  return at;
+}
+
+const isWeight = (tensor: string, view: GraphView): boolean =>
+  view.initializers.has(tensor) ||
+  view.producer.get(tensor)?.opType === "Constant" ||
+  (view.producer.get(tensor)?.inputs.every((t) => isWeight(t, view)) ?? false);
+
+function elementsOf(tensor: string | undefined, types: TensorTypes): number | undefined {
+  const dims = types.get(tensor ?? "")?.dims;
+  return dims?.every((d) => d !== undefined) ? elementCount(dims) : undefined;
+}
 
 const isProduct = (node: Node): node is Node & { opType: "MatMul" | "Gemm" | "Conv" } =>
   node.opType === "MatMul" || node.opType === "Gemm" || node.opType === "Conv";

@@ -116,7 +116,7 @@ function notesOf(v: View, half: CandidateError | undefined): string[] {
   const band = v.result.accumulated && outputBand(v.result.accumulated);
   if (band !== undefined)
     notes.push(
-      `How a library splits long products over accumulators is its own choice: with every layer in ${v.word} the final outputs may differ by ${number(band[0])} to ${number(band[1])}.`,
+      `Which kernels a library takes for products (sums in FP32, or in FP16 by one or several accumulators) is its own choice: with every layer in ${v.word} the final outputs may differ by ${number(band[0])} to ${number(band[1])}.`,
     );
   const swept = v.result.recommendation;
   if (swept?.heldBackError !== undefined && v.result.verdict === undefined)

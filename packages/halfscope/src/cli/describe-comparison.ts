@@ -23,7 +23,7 @@ export function describeComparison(result: ResultDocument): string {
     const band = outputBand(accumulated);
     if (band !== undefined)
       lines.push(
-        `Between ${number(band[0])} and ${number(band[1])}, as the library splits long products over accumulators (its choice is not known).`,
+        `Between ${number(band[0])} and ${number(band[1])}, as the library chooses its kernels for products (sums in FP32, or in FP16 by one accumulator).`,
       );
   }
   lines.push(...describeOrigins(result), ...describeDecisions(accumulated, wordOf(result)));

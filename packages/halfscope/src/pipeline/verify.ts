@@ -27,7 +27,7 @@ export async function verifyStep(
   );
   const types = await inferTypes(model, view, shapesOfFeed(bench.feeds[0]));
   const isMover = (node: Node, type: HalfType) => movedInputs(node, type) !== undefined;
-  const sumsOf = productSums(bench.profile, types);
+  const sumsOf = productSums(bench.profile, { view, types });
   const samples: ReadonlyMap<string, ErrorStats>[] = [];
   const step = bench.progress.step(`Verifying ${candidatePath}`, bench.feeds.length);
   for (const feed of bench.feeds) {

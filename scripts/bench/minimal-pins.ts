@@ -7,35 +7,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  type Evaluate,
-  isSiteSensitivity,
-  Journal,
-  layersWorthPinning,
-  type OutputError,
-  PinCosts,
-  recommendPins,
-  sweepSites,
-} from "@halfscope/analysis";
+import { type Evaluate, layersWorthPinning, type OutputError, PinCosts, recommendPins } from "@halfscope/analysis";
 import { silentProgress } from "@halfscope/core";
 import { Random } from "@halfscope/engine";
 import { allHalf, switchesFromPlan, withPins } from "@halfscope/precision";
-import { Workbench } from "halfscope";
+import { sweepStep, Workbench } from "halfscope";
 import { seededModel } from "./seeded-model.js";
 
 const models = Number(process.argv[2] ?? 50);
 const small = Number(process.argv[3] ?? 20);
-const head = {
-  schema: "halfscope/journal/1",
-  modelDigest: "",
-  feedDigest: "",
-  like: "",
-  constants: "",
-  basePins: [],
-  onnxruntime: "",
-  instructionSet: "",
-} as const;
-
 interface Problem {
   bench: Workbench;
   worth: readonly string[];
@@ -69,13 +49,7 @@ async function open(path: string): Promise<Problem> {
       return Math.max(finite(await evaluate(switches)), finite(await evaluateHeldBack(switches)));
     },
     async recommended(tolerance, trials) {
-      const sensitivity = await sweepSites({
-        roundings,
-        base,
-        evaluate,
-        journal: new Journal(undefined, head, isSiteSensitivity),
-        progress: silentProgress,
-      });
+      const sensitivity = await sweepStep(bench, []);
       const { recommendation: r } = await recommendPins({
         roundings,
         layers: bench.layers,

@@ -67,7 +67,7 @@ ul{padding-left:1.3em}
 li{overflow-wrap:anywhere}
 .bar-cell{min-width:170px;width:26%;padding-top:9px}
 svg.bar{display:block}
-.bar-track{fill:var(--faint)}.bar-one{fill:var(--one)}.bar-two{fill:var(--two)}.bar-alarm,.bar-alarm-fill{fill:var(--alarm)}
+.bar-track{fill:var(--faint)}.bar-one{fill:var(--one)}.bar-two{fill:var(--two)}.bar-three{fill:var(--good)}.bar-alarm,.bar-alarm-fill{fill:var(--alarm)}
 figure{margin:0 0 18px}
 .chart{display:block;min-width:720px;width:100%;height:auto;font:12px system-ui,-apple-system,"Segoe UI",Roboto,Arial,"DejaVu Sans",sans-serif;fill:var(--ink)}
 .ruler .chart{min-width:0;max-width:660px;font-size:13px}

@@ -1,8 +1,8 @@
-import type { ResultDocument } from "@halfscope/core";
+import type { ResultDocument, Sensitivity } from "@halfscope/core";
 import { wordOf } from "@halfscope/report";
 import { describeOrigins } from "./describe-comparison.js";
 import { table } from "./table.js";
-import { clip, number, safe } from "./text.js";
+import { clip, number, percent, safe } from "./text.js";
 
 const shown = 25;
 
@@ -13,15 +13,17 @@ export function describeSensitivity(result: ResultDocument): string {
     return result.part === undefined
       ? "No sweep was made."
       : `Part ${result.part.shard ?? "of a sweep"} is done; ${result.part.left ?? "other"} candidates are left to other parts.`;
+  const sums = s.layers.some((l) => l.accumulation !== undefined);
   const kinds = new Map(result.layers.map((l) => [l.id, l.kind]));
   return [
     ...describeOrigins(result),
     ...(s.basePins.length > 0 ? [`Swept with ${s.basePins.length} layers pinned: ${clip(safe(s.basePins.join(", ")))}.`] : []),
-    `All sites in ${wordOf(result)}: ${number(s.measuredError)} relative L2 measured, ${number(s.predictedError)} predicted from the sites (root of summed squares).`,
+    `All sites in ${wordOf(result)}: ${number(s.measuredError)} relative L2 measured, ${number(s.predictedError)} predicted from the sites${additionOf(s)}.`,
+    ...describeJudged(s),
     "",
     `Layers, by what they cost the final outputs (${Math.min(shown, s.layers.length)} of ${s.layers.length}):`,
     table(
-      ["layer", "kind", "output error", "activation", "weight", "overflow", "sites"],
+      ["layer", "kind", "output error", "activation", "weight", ...(sums ? ["sums"] : []), "sites", ""],
       s.layers
         .slice(0, shown)
         .map((l) => [
@@ -30,10 +32,46 @@ export function describeSensitivity(result: ResultDocument): string {
           number(l.outputError),
           number(l.activation),
           number(l.weight),
-          l.overflow ? "yes" : "",
+          ...(sums ? [number(l.accumulation)] : []),
           l.sites,
+          [l.overflow && "overflow", l.estimated && "estimated", l.belowFloor && "noise"].filter(Boolean).join(", "),
         ]),
-      { numeric: [2, 3, 4, 6] },
+      { numeric: sums ? [2, 3, 4, 5, 6] : [2, 3, 4, 5] },
     ),
   ].join("\n");
+}
+
+const additionOf = (s: Sensitivity): string =>
+  s.predictedInSquares === undefined
+    ? " (root of summed squares)"
+    : ` (weights with their signs, fresh roundings in squares; all in squares ${number(s.predictedInSquares)})`;
+
+/** What the numbers rest on, a line each: samples, padding, a metric, the noise floor, what was not measured alone. */
+function describeJudged(s: Sensitivity): string[] {
+  const { judgement, noise, adaptive } = s;
+  const lines: string[] = [];
+  if (judgement?.figure === "metric")
+    lines.push(
+      `The tolerance judges ${safe(judgement.metric?.path ?? "the metric")}: ${number(s.metric)} with all sites. Below is relative L2.`,
+    );
+  if (judgement?.padding !== undefined)
+    lines.push(
+      judgement.padding.kept
+        ? "Padded positions are judged like all others."
+        : `Padded positions are left out: ${judgement.padding.masks.map((m) => `${safe(m.input)} hides ${m.leftOut} of ${m.of} of ${m.outputs.map(safe).join(", ")}`).join("; ")}.`,
+    );
+  if ((s.samples ?? 1) > 1) lines.push(`Over ${s.samples} samples: root of the mean square.`);
+  for (const [name, f] of Object.entries(s.figures ?? {}))
+    lines.push(
+      `Output ${safe(name)}: largest ${number(f.maxAbs)}, mean ${number(f.meanAbs)}, relative L2 ${number(f.relativeL2)}, cosine ${f.cosine.toFixed(6)}${f.classes === undefined ? "" : `, same class in ${percent(f.classes.top1Agreement)} of ${f.classes.rows}, divergence ${number(f.classes.klDivergence)}`}.`,
+    );
+  if (noise !== undefined)
+    lines.push(
+      `Noise floor ${number(Math.max(0, ...noise.perOutput))} from ${noise.perturbations > 0 ? `${noise.perturbations} runs with inputs moved by a millionth` : `${noise.samples} samples`}: ${noise.below} of ${s.sites.length} groups cost less.`,
+    );
+  if (adaptive !== undefined)
+    lines.push(
+      `${adaptive.estimated} groups were not measured alone, ${percent(adaptive.estimatedShare)} of the squared error; the whole over its ${adaptive.sets.length} sets ${number(adaptive.additivity.blocks)}.`,
+    );
+  return lines.map(clip);
 }

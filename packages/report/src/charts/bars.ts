@@ -3,7 +3,7 @@ import { html, type Markup } from "../markup.js";
 
 export interface BarPart {
   /** Class of the part's colour. */
-  kind: "one" | "two";
+  kind: "one" | "two" | "three";
   value: number;
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { access, constants, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { decodeJson, encodeJson, type ResultDocument, UsageError } from "@halfscope/core";
 import { findDamage } from "./result-shape.js";
@@ -24,19 +24,41 @@ export async function openResultsFolder(folder: string): Promise<void> {
   } catch (cause) {
     throw notWritable(folder, cause);
   }
+  await removeLeftovers(folder).catch(() => undefined);
+}
+
+/** Nobody writes to a temporary file that has not grown for so long. */
+const leftoverMs = 600_000;
+
+/** What processes that were killed left behind: a mixed model in the making may be as large as the model. */
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!/^\.[0-9a-f]{12}\.(partial|probe)$/.test(name)) continue;
+    const path = join(folder, name);
+    const info = await stat(path);
+    if (info.isFile() && Date.now() - info.mtimeMs > leftoverMs) await rm(path, { force: true });
+  }
 }
 
 const notWritable = (path: string, cause: unknown): UsageError =>
   new UsageError("ERR_OUTPUT_NOT_WRITABLE", `${path} cannot be written: ${(cause as Error).message}.`, {
-    hint: "Choose a folder that you may write to with -o.",
+    hint: ["ENOSPC", "EDQUOT", "EFBIG"].includes((cause as NodeJS.ErrnoException).code ?? "")
+      ? "Free some space on the disk and give the same command again."
+      : "Choose a folder that you may write to with -o.",
     cause,
   });
 
-/** Writes a text file in one step: a reader sees the old one or the new one. */
+/** Writes a text file in one step: a reader sees the old one or the new one, also after a crash of the machine. */
 export async function writeTextFile(path: string, text: string): Promise<void> {
   const temporary = join(dirname(path), `.${randomBytes(6).toString("hex")}.partial`);
   try {
-    await writeFile(temporary, text);
+    const file = await open(temporary, "wx");
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
     await rename(temporary, path);
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => undefined);

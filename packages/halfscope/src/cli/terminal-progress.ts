@@ -1,9 +1,13 @@
+import { createRequire } from "node:module";
 import type { Progress, ProgressStep } from "@halfscope/core";
-import cliProgress from "cli-progress";
+import type cliProgress from "cli-progress";
 import { clip, safe } from "./text.js";
 
 /** A step that takes longer than this shows a bar with the time left. */
 const quietMs = 2000;
+
+/** Loaded with the first bar: most command lines never draw one. */
+const loadBars = (): typeof cliProgress => createRequire(import.meta.url)("cli-progress");
 
 /** Progress that must be stopped at the end: a bar left alone keeps its timer, and with it the process, alive. */
 export interface TerminalProgress extends Progress {
@@ -35,7 +39,7 @@ export function terminalProgress(): TerminalProgress {
             return;
           }
           if (bar === undefined) {
-            bar = new cliProgress.SingleBar({
+            bar = new (loadBars().SingleBar)({
               format: "{label} |{bar}| {percentage} % · {left} left",
               stream: process.stderr,
               hideCursor: false,

@@ -45,14 +45,11 @@ HALFSCOPE_AVX2 void run(const Panel& left_panel, const Panel& right_panel, std::
     HALFSCOPE_UNROLL for (std::size_t j = 0; j < kVectors; j++)
       sums[i][j] = resume ? _mm256_loadu_ps(tile + i * stride + j * 8) : _mm256_setzero_ps();
   }
-  while (depth >= chunk && chunk % 4 == 0) {
-    for (std::size_t k = 0; k < chunk; k += 4) {
-      HALFSCOPE_UNROLL for (std::size_t q = 0; q < 4; q++) add_step<kCount>(sums, left + q * kRows, right + q * kColumns);
-      left += 4 * kRows;
-      right += 4 * kColumns;
+  if (chunk == 16) {  // what all known chips of today come down to
+    for (; depth >= 16; depth -= 16, left += 16 * kRows, right += 16 * kColumns) {
+      HALFSCOPE_UNROLL for (std::size_t q = 0; q < 16; q++) add_step<kCount>(sums, left + q * kRows, right + q * kColumns);
+      round_sums<kCount>(sums);
     }
-    round_sums<kCount>(sums);
-    depth -= chunk;
   }
   while (depth > 0) {
     const std::size_t steps = depth < chunk ? depth : chunk;

@@ -7,8 +7,10 @@ namespace halfscope::products {
 namespace scalar {
 namespace {
 
-void copy(const unsigned char* from, std::size_t k_step, std::size_t depth, std::size_t width, float* panel) {
-  for (std::size_t k = 0; k < depth; k++, from += k_step * sizeof(float), panel += width) std::memcpy(panel, from, width * sizeof(float));
+void copy(const unsigned char* from, std::size_t k_step, std::size_t depth, std::size_t width, float* panels, std::size_t count, std::size_t panel_step) {
+  for (std::size_t k = 0; k < depth; k++, from += k_step * sizeof(float), panels += width) {
+    for (std::size_t p = 0; p < count; p++) std::memcpy(panels + p * panel_step, from + p * width * sizeof(float), width * sizeof(float));
+  }
 }
 
 void transpose(const unsigned char* from, std::size_t lane_step, std::size_t depth, std::size_t width, float* panel) {

@@ -52,8 +52,8 @@ void mark_exponents(const float* values, std::size_t count, std::int16_t* expone
 /// How panels are filled, see Operand. `from` is at any alignment, steps are in elements; all `width` lanes exist. `width` is at most 8 or a multiple of 8.
 /// Up to 8 floats behind the panel may be written.
 struct Packers {
-  /// panel[k * width + i] = from[k * k_step + i]
-  void (*copy)(const unsigned char* from, std::size_t k_step, std::size_t depth, std::size_t width, float* panel);
+  /// panels[p * panel_step + k * width + i] = from[k * k_step + p * width + i], for `count` panels
+  void (*copy)(const unsigned char* from, std::size_t k_step, std::size_t depth, std::size_t width, float* panels, std::size_t count, std::size_t panel_step);
   /// panel[k * width + i] = from[i * lane_step + k]
   void (*transpose)(const unsigned char* from, std::size_t lane_step, std::size_t depth, std::size_t width, float* panel);
 };

@@ -2,22 +2,27 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
+#include <unordered_map>
 
-#include "core/buffer.h"
-#include "core/half.h"
-#include "products/kernels.h"
+#include "products/panels.h"
 
 namespace halfscope::products {
 namespace {
 
-std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+/// Products along K per pass: so many that a panel of the right factor fits into the L1 cache.
+constexpr std::size_t kStep = 256;
+/// Columns whose panels are packed together: they stay in the L2 cache beside those of the rows.
+constexpr std::size_t kGroupColumns = 128;
+/// So many rows that their panels of one step stay in the L2 cache.
+constexpr std::size_t kMostRows = 384;
+constexpr std::size_t kFewestColumns = 64;
+/// Blocks per thread: the last one to finish is not waited for too long.
+constexpr std::size_t kBlocksPerThread = 4;
+/// Largest left factor that is packed as a whole, in floats.
+constexpr std::size_t kLargestPacked = std::size_t{1} << 22;
 
-/// Memory of the calling thread for panels; it grows and stays, so that a product costs no page faults. `which` tells apart what is used at once.
-float* scratch(std::size_t which, std::size_t floats) {
-  thread_local Buffer buffers[5];
-  if (buffers[which].size() < floats * sizeof(float)) buffers[which] = Buffer(floats * sizeof(float));
-  return reinterpret_cast<float*>(buffers[which].data());
-}
+std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
 
 float load(const void* data, std::size_t index) {
   float value;
@@ -28,6 +33,7 @@ float load(const void* data, std::size_t index) {
 /// Rows [row, row + rows) and columns [column, column + columns) of a product.
 struct Block {
   const Product* product;
+  const PackedOperand* left;  ///< null: the block packs its rows itself
   std::size_t row, rows, column, columns;
 };
 
@@ -35,10 +41,8 @@ struct Block {
 struct Plan {
   TileSums sums;
   Tile tile;
-  bool exact;
-  Packers packers;
-  InstructionSet set;
-  std::size_t step;                 ///< products along K per pass: so many that a panel of the right factor fits into the L1 cache
+  PanelMaker maker;
+  std::size_t step;                 ///< kStep as a multiple of the chunk
   std::vector<std::size_t> pieces;  ///< borders along K
 };
 
@@ -69,63 +73,41 @@ std::vector<std::size_t> pieces_of(std::size_t depth, std::size_t chunk, std::si
   return borders;
 }
 
-/// The tiles of one panel of the right factor.
-void add_column_panel(const Plan& plan, const Panel& left, const Panel& right, std::size_t rows, std::size_t columns, std::size_t depth, float* out,
-                      std::size_t stride, bool resume) {
+/// One tile: all of its columns exist, or it is computed aside.
+void add_tile(const Plan& plan, const Panel& left, const Panel& right, std::size_t rows, std::size_t columns, std::size_t depth, float* out,
+              std::size_t stride, bool resume) {
   const Tile& tile = plan.tile;
-  for (std::size_t row = 0; row < rows; row += tile.rows) {
-    const std::size_t used = std::min(tile.rows, rows - row);
-    const TileKernel run = tile.run[used - 1];
-    const Panel rows_panel{left.values + row * plan.step, left.exponents == nullptr ? nullptr : left.exponents + row * plan.step};
-    float* at = out + row * stride;
-    if (columns == tile.columns) {
-      run(rows_panel, right, depth, plan.sums, at, stride, resume);
-      continue;
-    }
-    alignas(64) float edge[kTallestTile * kWidestTile] = {};
-    for (std::size_t i = 0; resume && i < used; i++) std::memcpy(edge + i * tile.columns, at + i * stride, columns * sizeof(float));
-    run(rows_panel, right, depth, plan.sums, edge, tile.columns, resume);
-    for (std::size_t i = 0; i < used; i++) std::memcpy(at + i * stride, edge + i * tile.columns, columns * sizeof(float));
-  }
-}
-
-/// A panel's memory in the calling thread's scratch.
-struct PanelMemory {
-  float* values;
-  std::int16_t* exponents;  ///< null for fast kernels
-  Panel panel() const { return {values, exponents}; }
-};
-
-PanelMemory panel_memory(const Plan& plan, std::size_t which, std::size_t lanes) {
-  constexpr std::size_t kSlack = 16;  // what a packer may write behind a panel
-  const std::size_t size = lanes * plan.step + kSlack;
-  return {scratch(which, size), plan.exact ? reinterpret_cast<std::int16_t*>(scratch(which + 2, divide_up(size, 2))) : nullptr};
-}
-
-/// Packs a part of a factor at `offset` of its memory.
-void pack(const Plan& plan, const Operand& operand, const PanelRange& at, const PanelMemory& memory, std::size_t offset) {
-  float* values = memory.values + offset;
-  operand.pack(at, values, plan.packers, plan.set);
-  if (!plan.exact) return;
-  const std::size_t count = (at.to - at.from) * at.width;
-  round_to_half(values, values, count, Overflow::kToInfinity, plan.set);
-  mark_exponents(values, count, memory.exponents + offset);
+  const TileKernel run = tile.run[rows - 1];
+  if (columns == tile.columns) return run(left, right, depth, plan.sums, out, stride, resume);
+  alignas(64) float edge[kTallestTile * kWidestTile] = {};
+  for (std::size_t i = 0; resume && i < rows; i++) std::memcpy(edge + i * tile.columns, out + i * stride, columns * sizeof(float));
+  run(left, right, depth, plan.sums, edge, tile.columns, resume);
+  for (std::size_t i = 0; i < rows; i++) std::memcpy(out + i * stride, edge + i * tile.columns, columns * sizeof(float));
 }
 
 /// Adds k = from ... to - 1 to the block at `out` (rows `stride` apart).
 void add_range(const Plan& plan, const Block& block, std::size_t from, std::size_t to, float* out, std::size_t stride) {
   const Product& p = *block.product;
   const std::size_t tall = plan.tile.rows, wide = plan.tile.columns;
-  const PanelMemory left = panel_memory(plan, 0, divide_up(block.rows, tall) * tall), right = panel_memory(plan, 1, wide);
+  const std::size_t group = std::min(divide_up(block.columns, wide), kGroupColumns / wide) * wide;
+  Panels left{nullptr, nullptr};
+  if (block.left == nullptr) left = scratch_panels(plan.maker, 0, divide_up(block.rows, tall) * tall * plan.step);
+  const Panels right = scratch_panels(plan.maker, 2, group * plan.step);
   for (std::size_t k = from; k < to; k += plan.step) {
     const std::size_t end = std::min(to, k + plan.step);
     // Every panel has room for a full step: what is written behind a short one does no harm, behind a full one it is overwritten by the next.
-    for (std::size_t row = 0; row < block.rows; row += tall)
-      pack(plan, *p.left, {block.row + row, std::min(tall, block.rows - row), tall, k, end}, left, row * plan.step);
-    for (std::size_t column = 0; column < block.columns; column += wide) {
-      const std::size_t columns = std::min(wide, block.columns - column);
-      pack(plan, *p.right, {block.column + column, columns, wide, k, end}, right, 0);
-      add_column_panel(plan, left.panel(), right.panel(), block.rows, columns, end - k, out + column, stride, k > from);
+    if (block.left == nullptr) pack(plan.maker, *p.left, {block.row, block.rows, k, end, tall, tall * plan.step}, left);
+    const auto rows_at = [&](std::size_t row) { return block.left == nullptr ? left.at(row * plan.step) : block.left->at(block.row + row, k); };
+    for (std::size_t first = 0; first < block.columns; first += group) {
+      const std::size_t columns = std::min(group, block.columns - first);
+      pack(plan.maker, *p.right, {block.column + first, columns, k, end, wide, wide * plan.step}, right);
+      for (std::size_t column = 0; column < columns; column += wide) {
+        const Panel columns_at = right.at(column * plan.step);
+        const std::size_t used = std::min(wide, columns - column);
+        float* at = out + first + column;
+        for (std::size_t row = 0; row < block.rows; row += tall)
+          add_tile(plan, rows_at(row), columns_at, std::min(tall, block.rows - row), used, end - k, at + row * stride, stride, k > from);
+      }
     }
   }
 }
@@ -147,29 +129,56 @@ void compute(const Plan& plan, const Block& block) {
   finish(block);
 }
 
-/// `count` in equal parts of at most `most`, multiples of `unit`: the size of one.
+/// `count` in equal parts of at most `most`, whole units: the size of one.
 std::size_t even_part(std::size_t count, std::size_t most, std::size_t unit) {
-  const std::size_t parts = std::max<std::size_t>(1, divide_up(count, std::max(most, unit)));
-  return std::max(unit, divide_up(divide_up(count, parts), unit) * unit);
+  const std::size_t units = divide_up(count, unit), parts = divide_up(units, std::max<std::size_t>(1, most / unit));
+  return divide_up(units, std::max<std::size_t>(1, parts)) * unit;
 }
 
 std::vector<Block> blocks_of(const std::vector<Product>& products, const Tile& tile, std::size_t threads) {
-  // So many rows that their panels of one step stay in the L2 cache. Columns: all of them, so that rows are packed once, unless there are too few
-  // blocks for the threads.
-  constexpr std::size_t kMostRows = 384;
-  constexpr std::size_t kFewestColumns = 64;
   std::vector<Block> blocks;
   for (const auto& p : products) {
     if (p.rows == 0 || p.columns == 0) continue;
+    // All columns in one block, so that rows are packed once, unless there are too few blocks for the threads.
     const std::size_t rows = even_part(p.rows, kMostRows, tile.rows);
     const std::size_t others = divide_up(p.rows, rows) * products.size();
-    const std::size_t wanted = threads == 1 ? 1 : divide_up(4 * threads, others);
+    const std::size_t wanted = threads == 1 ? 1 : divide_up(kBlocksPerThread * threads, others);
     const std::size_t columns = even_part(p.columns, std::max(kFewestColumns, divide_up(p.columns, wanted)), tile.columns);
     for (std::size_t column = 0; column < p.columns; column += columns)
       for (std::size_t row = 0; row < p.rows; row += rows)
-        blocks.push_back({&p, row, std::min(rows, p.rows - row), column, std::min(columns, p.columns - column)});
+        blocks.push_back({&p, nullptr, row, std::min(rows, p.rows - row), column, std::min(columns, p.columns - column)});
   }
   return blocks;
+}
+
+/// Left factors that several blocks read, packed before the blocks are computed; of blocks that find theirs here, `left` is set.
+std::deque<PackedOperand> pack_shared(const Plan& plan, std::vector<Block>& blocks, const Machine& machine) {
+  struct Part {
+    PackedOperand* packed;
+    const Operand* operand;
+    std::size_t first;
+  };
+  constexpr std::size_t kPanels = 4;  // that one thread packs at a time
+  std::deque<PackedOperand> shared;
+  std::vector<Part> parts;
+  std::unordered_map<const Operand*, std::size_t> readers;
+  std::unordered_map<const Operand*, PackedOperand*> found;
+  for (const auto& block : blocks) readers[block.product->left] += block.row == 0 ? 1 : 0;
+  for (auto& block : blocks) {
+    const Product& p = *block.product;
+    if (p.depth == 0 || p.rows * p.depth > kLargestPacked || (readers[p.left] < 2 && !p.left->packs_best_whole())) continue;
+    PackedOperand*& packed = found[p.left];
+    if (packed == nullptr) {
+      packed = &shared.emplace_back(plan.maker, p.rows, plan.tile.rows, p.depth);
+      for (std::size_t first = 0; first < packed->panel_count(); first += kPanels) parts.push_back({packed, p.left, first});
+    }
+    block.left = packed;
+  }
+  machine.parallel_for(parts.size(), [&](std::size_t i) {
+    const auto& part = parts[i];
+    part.packed->fill(plan.maker, *part.operand, part.first, std::min(kPanels, part.packed->panel_count() - part.first));
+  });
+  return shared;
 }
 
 }  // namespace
@@ -178,17 +187,15 @@ void multiply(const std::vector<Product>& products, const SumOptions& options, c
   if (products.empty()) return;
   const bool exact = options.sums != Sums::kHalf;
   const ChipModel& chip = chip_model(options.chip);
-  constexpr std::size_t kStep = 256;
   // A chunk longer than K is rounded at the end as well.
   const std::size_t chunk = std::clamp<std::size_t>(exact ? chip.group : options.chunk, 1, std::max<std::size_t>(1, products[0].depth));
   const Plan plan{{chunk, &chip, options.sums == Sums::kHalfExact},
                   exact ? exact_tile(machine.set, chip) : half_tile(machine.set),
-                  exact,
-                  packers(machine.set),
-                  machine.set,
+                  {packers(machine.set), machine.set, exact},
                   std::max<std::size_t>(1, kStep / chunk) * chunk,
                   pieces_of(products[0].depth, chunk, options.pieces)};
-  const auto blocks = blocks_of(products, plan.tile, std::max<std::size_t>(1, machine.threads));
+  auto blocks = blocks_of(products, plan.tile, std::max<std::size_t>(1, machine.threads));
+  const auto shared = pack_shared(plan, blocks, machine);
   machine.parallel_for(blocks.size(), [&](std::size_t i) { compute(plan, blocks[i]); });
 }
 

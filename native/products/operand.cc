@@ -23,17 +23,29 @@ struct Run {
 
 }  // namespace
 
-void Operand::pack(const PanelRange& at, float* panel, const Packers& packers, InstructionSet set) const {
-  fill(at, panel, packers);
-  if (!rounding_.on) return;
-  const auto overflow = rounding_.keep_finite ? Overflow::kToLargestFinite : Overflow::kToInfinity;
-  round_to_half(panel, panel, (at.to - at.from) * at.width, overflow, set);
+void Operand::pack(const PackRange& range, float* panels, const Packers& packers, InstructionSet set) const {
+  const std::size_t whole = fill_together(range, panels, packers);
+  for (std::size_t lane = 0, p = 0; lane < range.lanes; lane += range.width, p++) {
+    float* panel = panels + p * range.panel_step;
+    if (p >= whole) fill({range.lane + lane, std::min(range.width, range.lanes - lane), range.width, range.from, range.to}, panel, packers);
+    if (!rounding_.on) continue;
+    const auto overflow = rounding_.keep_finite ? Overflow::kToLargestFinite : Overflow::kToInfinity;
+    round_to_half(panel, panel, (range.to - range.from) * range.width, overflow, set);
+  }
+}
+
+std::size_t MatrixOperand::fill_together(const PackRange& range, float* panels, const Packers& packers) const {
+  if (lane_step_ != 1) return 0;
+  // Along K, so that memory is read in long runs: a panel's own columns would be a few bytes of every page.
+  const std::size_t whole = range.lanes / range.width;
+  const unsigned char* from = data_ + (range.lane + range.from * k_step_) * sizeof(float);
+  packers.copy(from, k_step_, range.to - range.from, range.width, panels, whole, range.panel_step);
+  return whole;
 }
 
 void MatrixOperand::fill(const PanelRange& at, float* panel, const Packers& packers) const {
   const unsigned char* first = data_ + (at.lane * lane_step_ + at.from * k_step_) * sizeof(float);
   const std::size_t depth = at.to - at.from;
-  if (at.used == at.width && lane_step_ == 1) return packers.copy(first, k_step_, depth, at.width, panel);
   if (at.used == at.width && k_step_ == 1) return packers.transpose(first, lane_step_, depth, at.width, panel);
   for (std::size_t k = 0; k < depth; k++, panel += at.width) {
     for (std::size_t i = 0; i < at.used; i++) panel[i] = load(first, i * lane_step_ + k * k_step_);
@@ -42,11 +54,23 @@ void MatrixOperand::fill(const PanelRange& at, float* panel, const Packers& pack
 }
 
 void FilterOperand::fill(const PanelRange& at, float* panel, const Packers&) const {
-  std::size_t position = at.from / channels_, channel = at.from % channels_;
-  for (std::size_t k = at.from; k < at.to; k++, panel += at.width) {
-    for (std::size_t i = 0; i < at.used; i++) panel[i] = load(data_, ((at.lane + i) * channels_ + channel) * positions_ + position);
-    std::fill(panel + at.used, panel + at.width, 0.0f);
-    if (++channel == channels_) {
+  // Lane by lane and along its memory, which has the positions innermost, unless that would read most of it in vain.
+  const bool whole = at.from == 0 && at.to == channels_ * positions_;
+  for (std::size_t i = 0; i < at.width; i++) {
+    if (i >= at.used) {
+      for (std::size_t k = 0; k < at.to - at.from; k++) panel[k * at.width + i] = 0.0f;
+      continue;
+    }
+    const unsigned char* filter = data_ + (at.lane + i) * channels_ * positions_ * sizeof(float);
+    if (whole) {
+      for (std::size_t c = 0, index = 0; c < channels_; c++)
+        for (std::size_t p = 0; p < positions_; p++, index++) panel[(p * channels_ + c) * at.width + i] = load(filter, index);
+      continue;
+    }
+    std::size_t position = at.from / channels_, channel = at.from % channels_;
+    for (std::size_t k = 0; k < at.to - at.from; k++) {
+      panel[k * at.width + i] = load(filter, channel * positions_ + position);
+      if (++channel < channels_) continue;
       channel = 0;
       position++;
     }

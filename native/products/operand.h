@@ -14,10 +14,13 @@ struct PackRounding {
   bool keep_finite = false;   ///< finite values stay finite
 };
 
-/// Which part of a factor a panel holds: lanes lane ... lane + width - 1 at k = from ... to - 1. Only the first `used` lanes exist; the rest are zeros.
-struct PanelRange {
-  std::size_t lane, used, width;
+/// Which part of a factor is packed: `lanes` lanes from `lane` on at k = from ... to - 1, into panels of `width` lanes. Lanes that the last panel lacks are
+/// zeros there.
+struct PackRange {
+  std::size_t lane, lanes;
   std::size_t from, to;
+  std::size_t width;
+  std::size_t panel_step;  ///< floats from one panel to the next, at least (to - from) * width
 };
 
 /// One factor of a product, seen as lanes x K: the rows of the left factor, the columns of the right one.
@@ -28,11 +31,23 @@ class Operand {
   Operand& operator=(const Operand&) = delete;
   virtual ~Operand() = default;
 
-  /// panel[(k - from) * width + i], k outermost. Up to 8 floats behind the panel may be written.
-  void pack(const PanelRange& at, float* panel, const Packers& packers, InstructionSet set) const;
+  /// Whether one pass over all of K is cheaper to pack than several over parts of it.
+  virtual bool packs_best_whole() const { return false; }
+
+  /// panels[p * panel_step + (k - from) * width + i] = the value of lane lane + p * width + i at k. Up to 8 floats behind the last panel may be written.
+  void pack(const PackRange& range, float* panels, const Packers& packers, InstructionSet set) const;
+
+ protected:
+  /// One panel: lanes lane ... lane + width - 1, of which the first `used` exist.
+  struct PanelRange {
+    std::size_t lane, used, width;
+    std::size_t from, to;
+  };
 
  private:
   virtual void fill(const PanelRange& at, float* panel, const Packers& packers) const = 0;
+  /// Fills as many whole panels as it can fill faster together than one by one; how many.
+  virtual std::size_t fill_together(const PackRange&, float*, const Packers&) const { return 0; }
   PackRounding rounding_;
 };
 
@@ -44,6 +59,7 @@ class MatrixOperand final : public Operand {
 
  private:
   void fill(const PanelRange& at, float* panel, const Packers& packers) const override;
+  std::size_t fill_together(const PackRange& range, float* panels, const Packers& packers) const override;
   const unsigned char* data_;
   std::size_t lane_step_, k_step_;
 };
@@ -53,6 +69,7 @@ class FilterOperand final : public Operand {
  public:
   FilterOperand(const void* data, std::size_t channels, std::size_t positions, PackRounding rounding)
       : Operand(rounding), data_(static_cast<const unsigned char*>(data)), channels_(channels), positions_(positions) {}
+  bool packs_best_whole() const override { return positions_ > 1; }
 
  private:
   void fill(const PanelRange& at, float* panel, const Packers& packers) const override;

@@ -13,15 +13,18 @@ namespace {
 
 const float* at(const unsigned char* from, std::size_t index) { return reinterpret_cast<const float*>(from + index * sizeof(float)); }
 
-HALFSCOPE_AVX2 void copy(const unsigned char* from, std::size_t k_step, std::size_t depth, std::size_t width, float* panel) {
-  if (width == 16) {
-    for (std::size_t k = 0; k < depth; k++, from += k_step * sizeof(float), panel += 16) {
-      _mm256_store_ps(panel, _mm256_loadu_ps(at(from, 0)));
-      _mm256_store_ps(panel + 8, _mm256_loadu_ps(at(from, 8)));
+HALFSCOPE_AVX2 void copy(const unsigned char* from, std::size_t k_step, std::size_t depth, std::size_t width, float* panels, std::size_t count,
+                         std::size_t panel_step) {
+  for (std::size_t k = 0; k < depth; k++, from += k_step * sizeof(float), panels += width) {
+    if (width != 16) {
+      for (std::size_t p = 0; p < count; p++) std::memcpy(panels + p * panel_step, from + p * width * sizeof(float), width * sizeof(float));
+      continue;
     }
-    return;
+    for (std::size_t p = 0; p < count; p++) {
+      _mm256_store_ps(panels + p * panel_step, _mm256_loadu_ps(at(from, p * 16)));
+      _mm256_store_ps(panels + p * panel_step + 8, _mm256_loadu_ps(at(from, p * 16 + 8)));
+    }
   }
-  for (std::size_t k = 0; k < depth; k++, from += k_step * sizeof(float), panel += width) std::memcpy(panel, from, width * sizeof(float));
 }
 
 /// Eight rows of eight become eight columns.

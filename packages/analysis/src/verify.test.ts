@@ -1,7 +1,7 @@
 import type { ErrorStats } from "@halfscope/core";
 import { describe, expect, it } from "vitest";
 import { allNan, off, overflown, statsOf } from "../../../test/support/stats.js";
-import { addInSquares, outputErrorFrom, worst } from "./output-error.js";
+import { addInSquares, type OutputError, outputErrorFrom, worst } from "./output-error.js";
 import { verdictFrom } from "./verify.js";
 
 const sites = {
@@ -40,6 +40,22 @@ describe("a verdict", () => {
       unmappedTensors: 7,
     });
     expect(verdict(1, ...samples).outputs.y?.count).toBe(200);
+  });
+
+  it("is what a judge says of the samples, where one has: of each output the figures where it is worst", () => {
+    const figures = (relativeL2: number) => ({ count: 8, maxAbs: 1, meanAbs: 0.1, relativeL2, cosine: 1, nonFinite: 0 });
+    const judged = (y: number, z: number): OutputError => ({
+      error: Math.max(y, z),
+      perOutput: [y, z],
+      maxAbs: 1,
+      nonFinite: false,
+      figures: { y: figures(y), z: figures(z) },
+    });
+    const samples = [new Map([["y", off(0.9)]]), new Map([["y", off(0.9)]])];
+    const found = verdictFrom(samples, 0.3, sites, { mapped: 0, unmapped: 0 }, [judged(0.1, 0.2), judged(0.3, 0.1)]);
+    expect(found).toMatchObject({ outcome: "within", error: 0.3, figures: { y: { relativeL2: 0.3 }, z: { relativeL2: 0.2 } } });
+    const broken = { ...judged(0.1, 0.1), error: Number.POSITIVE_INFINITY, nonFinite: true };
+    expect(verdictFrom(samples, 1, sites, { mapped: 0, unmapped: 0 }, [judged(0, 0), broken]).outcome).toBe("not-finite");
   });
 
   it.each([

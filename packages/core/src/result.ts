@@ -369,6 +369,10 @@ export interface Verdict {
   maxAbs: number;
   outputs: Readonly<Record<string, ErrorStats>>;
   samples: number;
+  /** How outputs were judged, padding left out; `outputs` above holds all elements. Relative L2 of all of them where absent. */
+  judgement?: Judgement;
+  /** Each output on the sample where it is worst. */
+  figures?: Readonly<Record<string, OutputFigures>>;
   /** What the file computes in where it is not in FP32, when that is not FP16 alone. */
   types?: readonly HalfType[];
   /** Sites on in the file, and the initializers in FP16 or bfloat16. */

@@ -176,12 +176,12 @@ export class OutputEngine implements Disposable {
     return this.session.run({ ...this.runOptions(o), fetch: o.fetch ?? this.outputs });
   }
 
-  /** Error of each output against the reference values; needs setReference. */
+  /** Error of each output against the reference values; needs setReference. With `values`, the outputs themselves too. */
   async evaluate(
-    o: { switches?: Uint8Array; signal?: AbortSignal | undefined } = {},
-  ): Promise<{ stats: ReadonlyMap<string, ErrorStats>; seconds: number }> {
-    const result = await this.session.run({ ...this.runOptions(o), compareOutputs: true });
-    return { stats: result.outputStats, seconds: result.seconds };
+    o: { switches?: Uint8Array; signal?: AbortSignal | undefined; values?: boolean } = {},
+  ): Promise<{ stats: ReadonlyMap<string, ErrorStats>; outputs: ReadonlyMap<string, TensorValue>; seconds: number }> {
+    const result = await this.session.run({ ...this.runOptions(o), compareOutputs: true, ...(o.values && { fetch: this.outputs }) });
+    return { stats: result.outputStats, outputs: result.outputs, seconds: result.seconds };
   }
 
   [Symbol.dispose](): void {

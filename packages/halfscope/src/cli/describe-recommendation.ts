@@ -1,5 +1,6 @@
 import { goalWords, halfWords, judgedWords, minimalWords, type Recommendation, type ResultDocument, type Verdict } from "@halfscope/core";
 import { wordOf } from "@halfscope/report";
+import { describeFigures, describeJudgement } from "./describe-outputs.js";
 import { table } from "./table.js";
 import { clip, given, number, percent, safe, wrap } from "./text.js";
 
@@ -79,7 +80,7 @@ function describeFront(r: Recommendation): string[] {
 export function describeVerdict(v: Verdict): string {
   const word = { within: "WITHIN the tolerance", "not-within": "NOT within the tolerance", "not-finite": "NOT FINITE" }[v.outcome];
   return [
-    `${word}: relative L2 ${number(v.error)} (tolerance ${given(v.tolerance)}), largest difference ${number(v.maxAbs)}, worst of ${v.samples} sample${v.samples > 1 ? "s" : ""}.`,
+    `${word}: ${v.judgement?.figure === "metric" ? safe(v.judgement.metric?.path ?? "metric") : "relative L2"} ${number(v.error)} (tolerance ${given(v.tolerance)}), largest difference ${number(v.maxAbs)}, worst of ${v.samples} sample${v.samples > 1 ? "s" : ""}.`,
     table(
       ["output", "relative L2", "max", "NaN", "Inf", "overflowed"],
       Object.entries(v.outputs).map(([name, s]) => [
@@ -92,6 +93,8 @@ export function describeVerdict(v: Verdict): string {
       ]),
       { numeric: [1, 2, 3, 4, 5] },
     ),
+    ...describeJudgement(v.judgement),
+    ...describeFigures(v.figures),
     `${v.sitesOn} tensors are rounded, ${v.halfWeights} weights are ${(v.types ?? ["float16"]).map((t) => halfWords[t]).join(" or ")}, ${v.casts} Casts.`,
     ...describeMapping(v),
     ...describeLosses(v),

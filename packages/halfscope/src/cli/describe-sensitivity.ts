@@ -1,6 +1,7 @@
 import type { ResultDocument, Sensitivity } from "@halfscope/core";
 import { wordOf } from "@halfscope/report";
 import { describeOrigins } from "./describe-comparison.js";
+import { describeFigures, describeJudgement } from "./describe-outputs.js";
 import { table } from "./table.js";
 import { clip, number, percent, safe } from "./text.js";
 
@@ -50,21 +51,10 @@ const additionOf = (s: Sensitivity): string =>
 function describeJudged(s: Sensitivity): string[] {
   const { judgement, noise, adaptive } = s;
   const lines: string[] = [];
-  if (judgement?.figure === "metric")
-    lines.push(
-      `The tolerance judges ${safe(judgement.metric?.path ?? "the metric")}: ${number(s.metric)} with all sites. Below is relative L2.`,
-    );
-  if (judgement?.padding !== undefined)
-    lines.push(
-      judgement.padding.kept
-        ? "Padded positions are judged like all others."
-        : `Padded positions are left out: ${judgement.padding.masks.map((m) => `${safe(m.input)} hides ${m.leftOut} of ${m.of} of ${m.outputs.map(safe).join(", ")}`).join("; ")}.`,
-    );
+  lines.push(...describeJudgement(judgement));
+  if (s.metric !== undefined) lines.push(`With all sites it is ${number(s.metric)}; below is relative L2, which adds up.`);
   if ((s.samples ?? 1) > 1) lines.push(`Over ${s.samples} samples: root of the mean square.`);
-  for (const [name, f] of Object.entries(s.figures ?? {}))
-    lines.push(
-      `Output ${safe(name)}: largest ${number(f.maxAbs)}, mean ${number(f.meanAbs)}, relative L2 ${number(f.relativeL2)}, cosine ${f.cosine.toFixed(6)}${f.classes === undefined ? "" : `, same class in ${percent(f.classes.top1Agreement)} of ${f.classes.rows}, divergence ${number(f.classes.klDivergence)}`}.`,
-    );
+  lines.push(...describeFigures(s.figures));
   if (noise !== undefined)
     lines.push(
       `Noise floor ${number(Math.max(0, ...noise.perOutput))} from ${noise.perturbations > 0 ? `${noise.perturbations} runs with inputs moved by a millionth` : `${noise.samples} samples`}: ${noise.below} of ${s.sites.length} groups cost less.`,

@@ -1,6 +1,6 @@
-import { verdictFrom } from "@halfscope/analysis";
+import { type OutputError, verdictFrom } from "@halfscope/analysis";
 import { type ErrorStats, type HalfType, InputError, type PrecisionPlan, type Verdict } from "@halfscope/core";
-import { type Feed, inferTypes, OutputEngine, shapesOfFeed } from "@halfscope/engine";
+import { inferTypes, OutputEngine, shapesOfFeed } from "@halfscope/engine";
 import { checkExternalData, type Node, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
 import { allHalf, isHalfType, mapNames, movedInputs, productSums, restoreSites, switchesFromPlan } from "@halfscope/precision";
 import { compareMappedTensors } from "./compare-tensors.js";
@@ -29,6 +29,7 @@ export async function verifyStep(
   const isMover = (node: Node, type: HalfType) => movedInputs(node, type) !== undefined;
   const sumsOf = productSums(bench.profile, { view, types });
   const samples: ReadonlyMap<string, ErrorStats>[] = [];
+  const judged: OutputError[] = [];
   const step = bench.progress.step(`Verifying ${candidatePath}`, bench.feeds.length);
   for (const feed of bench.feeds) {
     using engine = await OutputEngine.restored(
@@ -37,8 +38,9 @@ export async function verifyStep(
     );
     engine.setFeed(feed);
     engine.setReference((await bench.reference(feed)).outputs);
-    const { stats } = await engine.evaluate({ signal: bench.signal });
+    const { stats, outputs } = await engine.evaluate({ signal: bench.signal, values: true });
     samples.push(stats);
+    judged.push(await (await bench.judge(feed)).judge(outputs, { figures: true }));
     step.update(samples.length);
   }
   step.end();
@@ -47,7 +49,11 @@ export async function verifyStep(
   const computed = [...view.producer.keys()].filter((t) => isHalfType(types.get(t)?.dtype) || types.get(t)?.dtype === "float32");
   const sites = restoreSites(view, types, (t) => names.original.get(t) ?? t);
   const counts = { mapped: computed.length - names.unmapped.length, unmapped: names.unmapped.length };
-  const verdict: Verdict = { ...verdictFrom(samples, tolerance, sites, counts), unmapped: names.unmapped };
+  const verdict: Verdict = {
+    ...verdictFrom(samples, tolerance, sites, counts, judged),
+    judgement: await bench.judgement(),
+    unmapped: names.unmapped,
+  };
   if (o.tensors !== true) return verdict;
   const feed = bench.feeds[0];
   const converted = { model, view, types, feedShapes: shapesOfFeed(feed), isMover, sumsOf };
@@ -64,7 +70,11 @@ export async function verifyAllHalf(
   const { roundings } = await bench.subject();
   const switches = switchesFromPlan(change(allHalf(bench.model.digest, "finite", bench.precision)), roundings);
   const samples: ReadonlyMap<string, ErrorStats>[] = [];
-  for (const feed of bench.feeds) samples.push(await bench.outputStats(feed as Feed, switches));
+  const judged: OutputError[] = [];
+  for (const feed of bench.feeds) {
+    samples.push(await bench.outputStats(feed, switches));
+    judged.push(await bench.evaluator(feed)(switches, { figures: true }));
+  }
   const sites = {
     uses: new Set<string>(),
     outputs: new Set<string>(),
@@ -74,7 +84,7 @@ export async function verifyAllHalf(
     fullWeights: 0,
     types: [bench.precision],
   };
-  return verdictFrom(samples, tolerance, sites, { mapped: 0, unmapped: 0 });
+  return { ...verdictFrom(samples, tolerance, sites, { mapped: 0, unmapped: 0 }, judged), judgement: await bench.judgement() };
 }
 
 function requireSameFace(bench: Workbench, inputs: readonly string[], outputs: readonly string[], path: string): void {

@@ -97,7 +97,9 @@ class Recommender {
     this.base = o.basePins.map((p) => p.layer);
     this.plainPurpose = `all ${halfWords[o.roundings.floats.type]}`;
     this.trials = new Trials({ ...o, heldBack: o.heldBack ?? [], unseen: o.unseen ?? false, most, onTrial });
-    const { predictedError: predicted, measuredError: measured } = o.sensitivity;
+    const { predictedError: predicted } = o.sensitivity;
+    // A metric of the person's own has units of its own: what sites predict is scaled to it.
+    const measured = o.sensitivity.metric ?? o.sensitivity.measuredError;
     this.problem = {
       sites: o.roundings.sites,
       measured: o.sensitivity.sites,

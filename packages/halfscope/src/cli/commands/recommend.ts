@@ -2,9 +2,10 @@ import { join } from "node:path";
 import { encodeJson, exitCodes, UsageError } from "@halfscope/core";
 import type { Command } from "../command.js";
 import { type GoalArguments, goalFrom, goalOptions } from "../goal-options.js";
+import { type JudgeArguments, judgeAsSwept, judgeOptions } from "../judge-options.js";
 import { jsonOption, type RunArguments, requireTolerance, runOptions, toleranceOption, workbenchOptions } from "../options.js";
 
-interface Arguments extends Omit<RunArguments, "samples" | "seed">, GoalArguments {
+interface Arguments extends Omit<RunArguments, "samples" | "seed">, GoalArguments, JudgeArguments {
   samples?: number | undefined;
   seed?: number | undefined;
   folder: string;
@@ -19,8 +20,10 @@ export const recommendCommand: Command<Arguments> = (context) => ({
   builder: (y) =>
     jsonOption(
       goalOptions(
-        toleranceOption(
-          runOptions(y.positional("folder", { type: "string", demandOption: true, describe: "results folder of sweep or debug" })),
+        judgeOptions(
+          toleranceOption(
+            runOptions(y.positional("folder", { type: "string", demandOption: true, describe: "results folder of sweep or debug" })),
+          ),
         ),
       ),
     )
@@ -74,6 +77,7 @@ export const recommendCommand: Command<Arguments> = (context) => ({
       ...run,
       ...sweptInputs(result, given),
       ...candidateOptions(result),
+      ...(await judgeAsSwept(args, result)),
     });
     if (bench.model.digest !== result.model.digest)
       throw new UsageError(

@@ -1,8 +1,9 @@
 import { exitCodes } from "@halfscope/core";
 import type { Command } from "../command.js";
+import { type JudgeArguments, judgeFrom, judgeOptions } from "../judge-options.js";
 import { jsonOption, type RunArguments, requireTolerance, runOptions, toleranceOption, workbenchOptions } from "../options.js";
 
-interface Arguments extends RunArguments {
+interface Arguments extends RunArguments, JudgeArguments {
   model: string;
   candidate: string;
   json: boolean;
@@ -15,11 +16,13 @@ export const verifyCommand: Command<Arguments> = (context) => ({
   describe: "measured verdict on any FP16, BF16 or mixed model, ours or another tool's",
   builder: (y) =>
     jsonOption(
-      toleranceOption(
-        runOptions(
-          y
-            .positional("model", { type: "string", demandOption: true, describe: "the FP32 .onnx file" })
-            .positional("candidate", { type: "string", demandOption: true, describe: "the FP16 or mixed file made from it" }),
+      judgeOptions(
+        toleranceOption(
+          runOptions(
+            y
+              .positional("model", { type: "string", demandOption: true, describe: "the FP32 .onnx file" })
+              .positional("candidate", { type: "string", demandOption: true, describe: "the FP16 or mixed file made from it" }),
+          ),
         ),
       ),
     )
@@ -36,7 +39,7 @@ export const verifyCommand: Command<Arguments> = (context) => ({
     const { Workbench } = await import("../../pipeline/workbench.js");
     const { verifyStep } = await import("../../pipeline/verify.js");
     const { describeVerdict } = await import("../describe-recommendation.js");
-    using bench = await Workbench.open(args.model, workbenchOptions(args, context));
+    using bench = await Workbench.open(args.model, { ...workbenchOptions(args, context), ...(await judgeFrom(args)) });
     const verdict = await verifyStep(bench, args.candidate, tolerance, { tensors: args.tensors });
     context.answer(
       args.json,

@@ -1,3 +1,4 @@
+export * from "./adaptive.js";
 export * from "./bands.js";
 export * from "./best-within.js";
 export * from "./choices.js";
@@ -27,6 +28,9 @@ export * from "./sites-left.js";
 export * from "./subject.js";
 export * from "./suggestions.js";
 export * from "./sweep.js";
+export { isSiteSensitivity, type SiteGroup, type SweptPlan, sweptPlan } from "./sweep-groups.js";
+export * from "./sweep-layers.js";
+export * from "./sweep-segments.js";
 export * from "./trials.js";
 export * from "./trim.js";
 export * from "./unseen.js";

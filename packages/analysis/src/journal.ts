@@ -21,6 +21,14 @@ export interface JournalHead extends JournalEnvironment {
   /** What candidates compute in; FP16 when absent, as in journals of earlier versions. */
   precision?: HalfType;
   basePins: readonly string[];
+  /** Of the samples beyond the first, where several are swept. */
+  moreFeedDigests?: readonly string[];
+  /** Digest of the user's metric. */
+  metric?: string;
+  /** Padded positions are judged too. */
+  keepPadding?: boolean;
+  /** Version of the projections of signed errors (`projectionVersion`). */
+  projection?: number;
   /** Merged from several environments, which was asked for; `tolerance` is the relative difference up to which their results counted as equal. */
   mixed?: MixedEnvironments;
 }

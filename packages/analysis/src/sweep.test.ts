@@ -7,7 +7,9 @@ import { chainOf, type Prepared, prepare } from "../../../test/support/chain.js"
 import { temporaryFolder } from "../../../test/support/model-file.js";
 import { Journal, type JournalHead } from "./journal.js";
 import type { Evaluate } from "./output-error.js";
-import { isSiteSensitivity, type Segments, type SweepOptions, sweepSites } from "./sweep.js";
+import { type SweepOptions, sweepSites } from "./sweep.js";
+import { isSiteSensitivity } from "./sweep-groups.js";
+import type { Segments } from "./sweep-segments.js";
 
 const folder = temporaryFolder();
 const head = { schema: "halfscope/journal/1", modelDigest: "m" } as JournalHead;
@@ -123,7 +125,7 @@ describe("a sweep", () => {
       open: async (segment) => {
         opened.push(segment);
         expect(++live).toBe(1);
-        return { evaluate, close: () => void live-- };
+        return { samples: [evaluate], close: () => void live-- };
       },
     };
     const cut = await sweep(model, evaluate, { segments });
@@ -133,7 +135,7 @@ describe("a sweep", () => {
     expect(cut.sites).toEqual((await sweep(model, evaluate)).sites);
     const failing: Segments = {
       ...segments,
-      open: async (s) => ({ ...(await segments.open(s)), evaluate: () => Promise.reject(new Error("lost")) }),
+      open: async (s) => ({ ...(await segments.open(s)), samples: [() => Promise.reject(new Error("lost"))] }),
     };
     await expect(sweep(model, evaluate, { segments: failing })).rejects.toThrow("lost");
     expect(live).toBe(0);

@@ -7,6 +7,8 @@ export interface Cut {
   readonly tensors: readonly string[];
   /** Nodes that run from here on. */
   readonly nodes: ReadonlySet<Node>;
+  /** Their work, as a share of the whole graph's: roughly what a pass from here costs. */
+  readonly work: number;
 }
 
 /** More than this crossing a cut is no narrow place. */
@@ -42,22 +44,32 @@ export function findCuts(view: GraphView, types: TensorTypes, count: number): Cu
     const bytes = [...live].reduce((n, t) => n + bytesOf(t), 0);
     if (bytes <= widestBytes) candidates.push({ at: i, bytes, work, tensors: [...live] });
   });
-  const cuts: Cut[] = [{ tensors: [], nodes: new Set(order) }];
+  const workBehind = (nodes: ReadonlySet<Node>) => [...nodes].reduce((n, node) => n + workOf(node, types), 0) / Math.max(work, 1);
+  const cuts: Cut[] = [{ tensors: [], nodes: new Set(order), work: 1 }];
   for (let k = 1; k < count; k++) {
     // In each stretch of equal work, the narrowest place; ties go to the first.
     const inside = candidates.filter((c) => c.work > (work * (k - 0.5)) / count && c.work <= (work * (k + 0.5)) / count);
     const best = inside.reduce<(typeof inside)[number] | undefined>((a, b) => (a === undefined || b.bytes < a.bytes ? b : a), undefined);
-    if (best !== undefined) cuts.push({ tensors: best.tensors, nodes: nodesBehind(view, new Set(best.tensors), constant) });
+    if (best === undefined) continue;
+    const nodes = nodesBehind(view, new Set(best.tensors), constant);
+    cuts.push({ tensors: best.tensors, nodes, work: workBehind(nodes) });
   }
   return cuts;
 }
 
-/** Rough: elements written, and multiplications of products. */
+/** Rough: elements written, and multiplications of products and convolutions, eight of which take as long as writing an element. */
 function workOf(node: Node, types: TensorTypes): number {
   const dims = (t: string | undefined) => (types.get(t ?? "")?.dims ?? []).map((d) => d ?? 1);
   const elements = node.outputs.reduce((n, t) => n + dims(t).reduce((a, b) => a * b, 1), 0);
-  const depth = node.opType === "MatMul" || node.opType === "Gemm" ? (dims(node.inputs[0]).at(-1) ?? 1) / 8 : 1;
-  return elements * Math.max(1, depth);
+  const product = node.opType === "MatMul" || node.opType === "Gemm";
+  const sums = product
+    ? (dims(node.inputs[0]).at(-1) ?? 1)
+    : node.opType === "Conv"
+      ? dims(node.inputs[1])
+          .slice(1)
+          .reduce((a, b) => a * b, 1)
+      : 1;
+  return elements * Math.max(1, sums / 8);
 }
 
 /**

@@ -3,8 +3,13 @@ import { better, type Chain, growthChain, layersWorthPinning, type PinProblem, s
 import { removalTrials, removeGreedily, trim } from "./trim.js";
 import { walkChain } from "./walk.js";
 
-/** Trials that exchanging pins may take in one go: all that are left where they are plenty, a few where each is dear. */
-const exchangeTries = (left: number): number => (left >= 150 ? Math.min(120, left >> 1) : Math.min(10, left >> 2));
+/** Up to this many layers everything is tried that may give a smaller set; beyond, trials go to what prediction likes best. */
+const fewLayers = 32;
+const manyTrials = 150;
+
+/** Trials that exchanging pins may take in one go. */
+const exchangeTries = (left: number, layers: number): number =>
+  left < manyTrials ? Math.min(10, left >> 2) : Math.min(layers <= fewLayers ? 120 : 24, left >> 1);
 
 /**
  * The smallest set of pins that trials let pass: walks from both ends (no pins, everything pinned) to the tolerance, trims what they give, lets go one by one from
@@ -14,6 +19,7 @@ const exchangeTries = (left: number): number => (left >= 150 ? Math.min(120, lef
 export async function findPins(p: PinProblem): Promise<readonly string[] | undefined> {
   const { judge } = p;
   const worth = layersWorthPinning(p);
+  const thorough = judge.left >= manyTrials && worth.length <= fewLayers;
   let best: readonly string[] | undefined;
   const offer = (set: readonly string[] | undefined) => {
     if (set !== undefined) best = best === undefined ? set : better(p, best, set);
@@ -22,7 +28,7 @@ export async function findPins(p: PinProblem): Promise<readonly string[] | undef
   const found: (readonly string[])[] = [];
   for (const chain of chains) {
     // Where trials are dear, a second walk has to promise more than the first one gave.
-    if (best !== undefined && judge.left < 100 && !promises(p, chain, best)) continue;
+    if (best !== undefined && !thorough && !promises(p, chain, best)) continue;
     const set = await walkChain(chain, judge, p);
     if (set === undefined) continue;
     found.push(set);
@@ -32,12 +38,11 @@ export async function findPins(p: PinProblem): Promise<readonly string[] | undef
     if (!(judge.left > 0 && (await judge.fits(worth, "everything pinned")))) return undefined;
     best = worth;
   }
-  const plenty = judge.left >= 150;
-  for (const set of plenty ? found : [best]) offer(await trim(p, set));
-  if (judge.left > removalTrials(worth.length)) offer(await removeGreedily(p, worth));
+  for (const set of thorough ? found : [best]) offer(await trim(p, set));
+  if (thorough && judge.left > removalTrials(worth.length)) offer(await removeGreedily(p, worth));
   for (let going = true; going && judge.left > best.length; ) {
     going = false;
-    const tries = exchangeTries(judge.left - best.length);
+    const tries = exchangeTries(judge.left - best.length, worth.length);
     const fewer = await fewerPins(p, best, worth, tries);
     const next = fewer ?? (await cheaperPins(p, best, worth, Math.min(12, tries)));
     if (next === undefined) break;

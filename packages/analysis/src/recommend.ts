@@ -11,9 +11,9 @@ import {
 import { overridesFromPlan, type Roundings } from "@halfscope/precision";
 import { measureLike, measureRules, withVerdict } from "./beside.js";
 import { bestWithin, type Limit } from "./best-within.js";
+import { type Chosen, choosePins } from "./choose-pins.js";
 import { costSource, type PinCosts } from "./cost.js";
 import { evidenceOf, reasonOf } from "./evidence.js";
-import { findPins } from "./find-pins.js";
 import type { LikeMatch } from "./like-pins.js";
 import type { Evaluate } from "./output-error.js";
 import { frontOf, spacedByError } from "./pareto.js";
@@ -42,6 +42,8 @@ export interface RecommendOptions {
   /** On the sample that was swept, and on each of those that pins are not chosen on. */
   evaluate: Evaluate;
   heldBack?: readonly Evaluate[] | undefined;
+  /** How many of them, from the first on, are the person's own; the others were made up to judge. Defaults to all. */
+  given?: number | undefined;
   /** Pins have to hold for samples that nobody has seen, too, as far as the spread over three samples or more tells. Defaults to false. */
   unseen?: boolean | undefined;
   /** Samples that nothing was chosen by, other ones in each round; none where there are no more. */
@@ -53,19 +55,10 @@ export interface RecommendOptions {
 /** Floating-point operations that all trials together may take, and how many trials there are at least and at most. */
 const operationsForTrials = 3e11;
 const fewestTrials = 60;
-const mostTrials = 1500;
+const mostTrials = 800;
 /** Trials kept for the front, where they are few. */
 const frontTrials = 14;
 const mostFrontTrials = 24;
-/** Batches of fresh samples that a set is held against. */
-const mostRounds = 5;
-
-interface Chosen {
-  pins: readonly string[];
-  outcome: Recommendation["outcome"];
-  confirmed?: NonNullable<Recommendation["confirmed"]>;
-}
-
 /** Sets of pins to measure where nobody says: it follows from the model's size alone, so that a run can be repeated. A minute on BERT-large. */
 export const defaultTrials = (costs: PinCosts): number => {
   const operations = [...costs.layers.values()].reduce((n, c) => n + c.operations + c.bytes, 0);
@@ -116,16 +109,22 @@ class Recommender {
 
   async run(): Promise<{ recommendation: Recommendation; overrides: Overrides }> {
     const { o, trials } = this;
-    await trials.fits([], this.plainPurpose);
+    await trials.measure([], this.plainPurpose);
     const suggestions = await measureRules(o, trials, this.base, this.plainPurpose);
     const like = await measureLike(o, trials);
     const release = trials.reserve(Math.min(frontTrials, trials.left >> 1));
     const chain = growthChain(this.problem, "work");
-    const { pins, outcome, confirmed } = o.goal === undefined ? await this.forTolerance() : await this.forGoal(o.goal, chain);
+    const {
+      pins,
+      outcome,
+      confirmed,
+      heldBack: own,
+    } = o.goal === undefined ? await choosePins(o, trials, this.problem, this.plainPurpose) : await this.forGoal(o.goal, chain);
     release();
     await this.measureFront(chain);
     const chosen = await trials.measure(pins, "recommended");
-    const { heldBack: heldBackError, unseen } = await trials.everySample(pins, "recommended");
+    const every = own === undefined ? await trials.everySample(pins, "recommended") : { heldBack: own.error, unseen: undefined };
+    const { heldBack: heldBackError, unseen } = every;
     const withEvidence = pins.map((layer) => ({ layer, reason: reasonOf(layer, o), evidence: evidenceOf(layer, o) }));
     const proved = pins.filter((l) => trials.isKnownToFail(pins.filter((p) => p !== l))).length;
     const { record } = trials;
@@ -136,7 +135,7 @@ class Recommender {
       pins: withEvidence,
       measuredError: chosen.error,
       heldBackError,
-      samples: trials.judges,
+      samples: own === undefined ? trials.judges : 1 + own.samples,
       ...(unseen !== undefined && { unseenBound: unseen }),
       ...(confirmed && { confirmed }),
       trials: record,
@@ -153,41 +152,6 @@ class Recommender {
         ? `${word} meets the tolerance without pins.`
         : `Measured: ${chosen.error.toPrecision(3)} relative L2 ${o.goal === undefined ? `at a tolerance of ${o.tolerance}` : `with at most ${goalWords(o.goal)}`}.`;
     return { recommendation, overrides: overridesFromPlan({ ...o.allHalf, pins: withEvidence }, { note }) };
-  }
-
-  /** Searches until the set holds on samples that nothing was chosen by; those that show it does not join the judges. */
-  private async forTolerance(): Promise<Chosen> {
-    const { o, trials } = this;
-    for (let round = 0; ; round++) {
-      const found = await this.search();
-      const samples = found.outcome === "not-met" ? [] : (o.fresh?.(round) ?? []);
-      if (samples.length === 0) return found;
-      const errors = await trials.errorsOn(samples, found.pins);
-      const failing = samples.filter((_, i) => !((errors[i] ?? 0) <= o.tolerance && Number.isFinite(errors[i])));
-      const confirmed = { samples: samples.length, beyond: failing.length, error: Math.max(...errors) };
-      if (failing.length === 0 || round + 1 >= mostRounds || trials.left <= found.pins.length) return { ...found, confirmed };
-      trials.addSamples(failing);
-    }
-  }
-
-  private async search(): Promise<Chosen> {
-    if (await this.trials.fits([], this.plainPurpose)) return { pins: [], outcome: "no-pins-needed" };
-    const pins = await findPins(this.problem);
-    if (pins !== undefined) return { pins, outcome: "pins-found" };
-    if (this.o.unseen) {
-      // Nothing holds with what unseen samples may bring: then what holds on those that there are.
-      this.trials.forgetUnseen();
-      const holds = await findPins(this.problem);
-      if (holds !== undefined) return { pins: holds, outcome: "pins-found" };
-    }
-    // Nothing fits: the set that comes nearest, with everything pinned among them.
-    const worth = layersWorthPinning(this.problem);
-    let best = { pins: worth as readonly string[], error: await this.trials.errorOf(worth, "everything pinned") };
-    for (const t of [...this.trials.record].filter((t) => !t.nonFinite && t.measuredError < best.error)) {
-      const error = await this.trials.errorOf(t.pins, t.purpose);
-      if (error < best.error) best = { pins: t.pins, error };
-    }
-    return { pins: best.pins, outcome: "not-met" };
   }
 
   private async forGoal(goal: NonNullable<Recommendation["goal"]>, chain: Chain): Promise<Chosen> {

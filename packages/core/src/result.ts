@@ -494,6 +494,8 @@ export interface ResultDocument {
       shapes?: Readonly<Record<string, readonly number[]>>;
       samples: number;
       folder?: string;
+      /** Of the values that were fed. */
+      digest?: string;
     };
   };
   feeds: readonly (readonly FeedSummary[])[];

@@ -45,7 +45,7 @@ export function newResult(bench: Workbench, tolerance: number): ResultDocument {
       seed: bench.options.seed ?? 1,
       threads: bench.threads,
       samples: bench.feeds.length,
-      inputs: inputsOf(bench),
+      inputs: { ...inputsOf(bench), digest: digestOfFeeds(bench.feeds) },
     },
     feeds: bench.feeds.map(describeFeeds),
     layers: bench.layers,
@@ -79,5 +79,12 @@ export function digestOfFeed(feed: Feed): string {
     if (isTensorValue(t)) hash.update(`${name}\0${t.dtype}\0${t.dims.join(",")}\0`).update(t.data);
     else for (const bytes of [Buffer.from(`${name}\0`), ...bytesOfValue(t)]) hash.update(bytes);
   }
+  return hash.digest("hex");
+}
+
+/** Names all samples of a run. */
+export function digestOfFeeds(feeds: readonly Feed[]): string {
+  const hash = createHash("sha256");
+  for (const feed of feeds) hash.update(digestOfFeed(feed));
   return hash.digest("hex");
 }

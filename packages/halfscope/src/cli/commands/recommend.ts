@@ -63,7 +63,7 @@ export const recommendCommand: Command<Arguments> = (context) => ({
     const { Workbench } = await import("../../pipeline/workbench.js");
     const { recommendStep } = await import("../../pipeline/recommend-step.js");
     const { loadResult, resultFiles, saveResult, writeTextFile } = await import("../../pipeline/results-folder.js");
-    const { candidateOptions } = await import("../../pipeline/describe.js");
+    const { candidateOptions, digestOfFeeds } = await import("../../pipeline/describe.js");
     const { sweptInputs } = await import("../../pipeline/swept-inputs.js");
     const { describeFeeds } = await import("@halfscope/engine");
     const { formatOverrides } = await import("@halfscope/precision");
@@ -87,7 +87,12 @@ export const recommendCommand: Command<Arguments> = (context) => ({
           hint: "Name the swept file with --model, or sweep again.",
         },
       );
-    if (encodeJson(bench.feeds.map(describeFeeds)) !== encodeJson(result.feeds))
+    const { digest } = result.options.inputs ?? {};
+    const same =
+      digest === undefined
+        ? encodeJson(bench.feeds.map(describeFeeds)) === encodeJson(result.feeds)
+        : digestOfFeeds(bench.feeds) === digest;
+    if (!same)
       context.say(
         "Warning: these are not the inputs that were swept: pins are proposed by the sweep's, and judged by these. Leave --feed, --dim, --shape, --samples and --seed out to measure on what was swept.",
       );

@@ -2,7 +2,6 @@
 // after `npm run build`, before a measurement on a GPU:
 //   node scripts/dist/hardware/prepare.js MODEL.onnx -o prepared [--shape input_ids=1x128 ...] [--feed FILE]
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { HalfscopeError, isFloat, isTensorValue, UsageError } from "@halfscope/core";
@@ -10,6 +9,7 @@ import { inferTypes, shapesOfFeed } from "@halfscope/engine";
 import { Workbench } from "halfscope";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
+import { sha256OfFile } from "./agreement.js";
 
 const argv = await yargs(hideBin(process.argv))
   .scriptName("prepare")
@@ -30,12 +30,6 @@ const argv = await yargs(hideBin(process.argv))
   .parse();
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-
-async function sha256OfFile(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Uint8Array);
-  return hash.digest("hex");
-}
 
 /** Folders are nobody's business: of a file, its name. */
 const originOf = (origin = "") => (origin.startsWith("made up") ? origin : basename(origin));

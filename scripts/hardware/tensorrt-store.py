@@ -5,6 +5,7 @@
 Run it after tensorrt-tensors, to store a measurement under test/hardware/."""
 
 import json
+import os
 import re
 import sys
 
@@ -32,7 +33,8 @@ def main(folder: str, path: str) -> None:
     with open(f"{folder}/tensors.json") as file:
         run = json.load(file)
     tensors, outputs = run.pop("tensors"), run.pop("outputsUnmarked")
-    run["kernels"] = dict(marked=kernels(f"{folder}/layers-fp16-marked.json"), unmarked=kernels(f"{folder}/layers-fp16.json"))
+    found = {name: f"{folder}/layers-{file}.json" for name, file in (("marked", "fp16-marked"), ("unmarked", "fp16"))}
+    run["kernels"] = {name: kernels(layers) for name, layers in found.items() if os.path.exists(layers)}
     rows = lambda table: ",\n    ".join(json.dumps(row) for row in table)
     with open(path, "w") as file:
         file.write(json.dumps(run, indent=1)[:-2])

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <set>
@@ -77,7 +79,7 @@ std::size_t count_of(const nvinfer1::Dims& dims, const char* name) {
 }
 
 /// Only tensors that the ONNX graph names: broadcast constants that the parser adds (ONNXTRT_*) cannot be built in FP16 when they are marked.
-void mark_tensors(nvinfer1::INetworkDefinition& network, const std::vector<std::string>& names) {
+void mark_tensors(nvinfer1::INetworkDefinition& network, const std::vector<std::string>& names, bool half) {
   const std::set<std::string> wanted(names.begin(), names.end());
   for (int i = 0; i < network.getNbLayers(); i++) {
     nvinfer1::ILayer* layer = network.getLayer(i);
@@ -85,9 +87,34 @@ void mark_tensors(nvinfer1::INetworkDefinition& network, const std::vector<std::
     for (int o = 0; o < layer->getNbOutputs(); o++) {
       nvinfer1::ITensor* tensor = layer->getOutput(o);
       if (tensor->getType() != nvinfer1::DataType::kFLOAT || tensor->isNetworkOutput() || tensor->isNetworkInput()) continue;
-      if (wanted.count(tensor->getName()) != 0) network.markOutput(*tensor);
+      if (wanted.count(tensor->getName()) == 0) continue;
+      network.markOutput(*tensor);
+      if (!half) continue;
+      layer->setPrecision(nvinfer1::DataType::kHALF);
+      layer->setOutputType(o, nvinfer1::DataType::kHALF);
+      tensor->setType(nvinfer1::DataType::kHALF);
     }
   }
+}
+
+struct Output {
+  std::string name;
+  const void* data;
+  bool half;
+};
+
+float float_of(std::uint16_t half) {
+  const int exponent = (half >> 10) & 31, fraction = half & 1023;
+  const float sign = (half & 0x8000) != 0 ? -1.0f : 1.0f;
+  if (exponent == 31) return fraction == 0 ? sign * HUGE_VALF : NAN;
+  return sign * (exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24) : std::ldexp(static_cast<float>(1024 + fraction), exponent - 25));
+}
+
+void copy_output(const Output& from, std::vector<float>& to) {
+  std::vector<std::uint16_t> halves(from.half ? to.size() : 0);
+  void* raw = from.half ? static_cast<void*>(halves.data()) : static_cast<void*>(to.data());
+  check(cudaMemcpy(raw, from.data, to.size() * (from.half ? 2 : 4), cudaMemcpyDeviceToHost), "copying an output");
+  std::transform(halves.begin(), halves.end(), to.begin(), float_of);
 }
 
 double median_milliseconds(nvinfer1::IExecutionContext& context, cudaStream_t stream) {
@@ -114,11 +141,13 @@ EngineRun run_engine(const std::string& model, const Prepared& prepared, const E
   if (!parser->parseFromFile(model.c_str(), static_cast<int>(nvinfer1::ILogger::Severity::kWARNING)))
     throw std::runtime_error("TensorRT cannot parse " + model + ". " + (parser->getNbErrors() > 0 ? parser->getError(0)->desc() : ""));
   for (int i = 0; i < network->getNbOutputs(); i++) run.outputs.emplace_back(network->getOutput(i)->getName());
-  if (options.marked) mark_tensors(*network, prepared.tensors);
+  const bool prefer_half = options.half && options.prefer_half;
+  if (options.marked) mark_tensors(*network, prepared.tensors, prefer_half);
 
   const auto config = made(builder->createBuilderConfig(), "createBuilderConfig", log);
   config->clearFlag(nvinfer1::BuilderFlag::kTF32);
   if (options.half) config->setFlag(nvinfer1::BuilderFlag::kFP16);
+  if (prefer_half) config->setFlag(nvinfer1::BuilderFlag::kPREFER_PRECISION_CONSTRAINTS);
   config->setProfilingVerbosity(nvinfer1::ProfilingVerbosity::kDETAILED);
   nvinfer1::IOptimizationProfile* profile = builder->createOptimizationProfile();
   for (const Input& input : prepared.inputs)
@@ -141,22 +170,20 @@ EngineRun run_engine(const std::string& model, const Prepared& prepared, const E
     context->setInputShape(input.name.c_str(), dims_of(input.dims));
     context->setTensorAddress(input.name.c_str(), buffers.back().get());
   }
-  std::vector<std::pair<std::string, void*>> outputs;
+  std::vector<Output> outputs;
   for (int i = 0; i < engine->getNbIOTensors(); i++) {
     const char* name = engine->getIOTensorName(i);
     if (engine->getTensorIOMode(name) != nvinfer1::TensorIOMode::kOUTPUT) continue;
     const std::size_t count = count_of(context->getTensorShape(name), name);
     buffers.emplace_back(count * 8);  // no output type is wider
     context->setTensorAddress(name, buffers.back().get());
-    if (engine->getTensorDataType(name) != nvinfer1::DataType::kFLOAT) continue;
-    outputs.emplace_back(name, buffers.back().get());
+    const nvinfer1::DataType type = engine->getTensorDataType(name);
+    if (type != nvinfer1::DataType::kFLOAT && type != nvinfer1::DataType::kHALF) continue;
+    outputs.push_back({name, buffers.back().get(), type == nvinfer1::DataType::kHALF});
     run.values[name].resize(count);
   }
   run.milliseconds = median_milliseconds(*context, stream.get());
-  for (const auto& [name, from] : outputs) {
-    std::vector<float>& to = run.values[name];
-    check(cudaMemcpy(to.data(), from, to.size() * sizeof(float), cudaMemcpyDeviceToHost), "copying an output");
-  }
+  for (const Output& output : outputs) copy_output(output, run.values[output.name]);
   return run;
 }
 

@@ -16,6 +16,8 @@ struct EngineOptions {
   bool half = false;
   /// Mark every tensor of `Prepared::tensors` as an output, not only the graph's own.
   bool marked = false;
+  /// Ask for FP16 in each layer that gives a marked tensor, and mark it as FP16: otherwise TensorRT, choosing by time, may leave most of a marked network in FP32.
+  bool prefer_half = false;
 };
 
 struct EngineRun {

@@ -83,11 +83,16 @@ std::string engine_entry(const char* name, const EngineRun& run) {
 
 int main_of(int argc, char** argv) {
   if (argc < 4) {
-    std::fprintf(stderr, "usage: tensorrt-tensors MODEL.onnx PREPARED_FOLDER OUT_FOLDER [--values]\n");
+    std::fprintf(stderr, "usage: tensorrt-tensors MODEL.onnx PREPARED_FOLDER OUT_FOLDER [--values] [--prefer-half] [--marked-only]\n");
     return 2;
   }
   const std::string model = argv[1], folder = argv[2], out = argv[3];
-  const bool values = argc > 4 && std::string(argv[4]) == "--values";
+  bool values = false, prefer_half = false, marked_only = false;
+  for (int i = 4; i < argc; i++) {
+    values = values || std::string(argv[i]) == "--values";
+    marked_only = marked_only || std::string(argv[i]) == "--marked-only";
+    prefer_half = prefer_half || std::string(argv[i]) == "--prefer-half";
+  }
   const Prepared prepared = read_prepared(folder);
   // createInferBuilder ends the process where it finds no GPU.
   int devices = 0;
@@ -97,11 +102,11 @@ int main_of(int argc, char** argv) {
     return 1;
   }
 
-  const EngineRun reference = run_engine(model, prepared, {false, true});
+  const EngineRun reference = run_engine(model, prepared, {false, true, false});
   std::fprintf(stderr, "FP32, %zu tensors marked: %.1f s\n", reference.values.size(), reference.build_seconds);
-  const EngineRun candidate = run_engine(model, prepared, {true, true});
+  const EngineRun candidate = run_engine(model, prepared, {true, true, prefer_half});
   std::fprintf(stderr, "FP16, %zu tensors marked: %.1f s\n", candidate.values.size(), candidate.build_seconds);
-  const EngineRun plain = run_engine(model, prepared, {true, false});
+  const EngineRun plain = marked_only ? EngineRun{} : run_engine(model, prepared, {true, false, false});
   std::fprintf(stderr, "FP16, unmarked: %.1f s\n", plain.build_seconds);
 
   cudaDeviceProp device{};
@@ -114,13 +119,13 @@ int main_of(int argc, char** argv) {
                 "{\n  \"schema\": \"halfscope/tensorrt-tensors/1\",\n  \"tensorrt\": \"%d.%d.%d\",\n  \"gpu\": \"%s\",\n  \"cudaDriver\": \"%d.%d\",\n",
                 version / 10000, version / 100 % 100, version % 100, device.name, driver / 1000, driver % 1000 / 10);
   write(out + "/tensors.json", std::string(head) + "  \"subject\": " + prepared.description + ",\n  \"engines\": [\n" + engine_entry("FP32, marked", reference) +
-                                   ",\n" + engine_entry("FP16, marked", candidate) + ",\n" + engine_entry("FP16", plain) +
+                                   ",\n" + engine_entry(prefer_half ? "FP16, marked as FP16" : "FP16, marked", candidate) + ",\n" + engine_entry("FP16", plain) +
                                    "\n  ],\n  \"columns\": [\"tensor\", \"count\", \"maxAbs\", \"meanAbs\", \"rmsError\", \"rmsReference\", \"nonFiniteReference\", "
                                    "\"nonFiniteCandidate\"],\n  \"outputsUnmarked\": [\n" +
                                    rows(reference.outputs, reference, plain) + "\n  ],\n  \"tensors\": [\n" + rows(prepared.tensors, reference, candidate) +
                                    "\n  ]\n}\n");
   write(out + "/layers-fp16-marked.json", candidate.layers);
-  write(out + "/layers-fp16.json", plain.layers);
+  if (!marked_only) write(out + "/layers-fp16.json", plain.layers);
   if (values)
     for (std::size_t i = 0; i < prepared.tensors.size(); i++) {
       const auto found = candidate.values.find(prepared.tensors[i]);

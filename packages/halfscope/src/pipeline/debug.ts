@@ -11,11 +11,11 @@ import { likeStep } from "./like-step.js";
 import { type RecommendStepOptions, recommendStep } from "./recommend-step.js";
 import { openResultsFolder, resultFiles, saveResult, writeTextFile } from "./results-folder.js";
 import { withSweep } from "./sweep-part.js";
-import { sweepStep } from "./sweep-step.js";
+import { type SweepStepOptions, sweepStep } from "./sweep-step.js";
 import { verifyAllHalf, verifyStep } from "./verify.js";
 import { Workbench, type WorkbenchOptions } from "./workbench.js";
 
-export interface DebugOptions extends WorkbenchOptions, RecommendStepOptions {
+export interface DebugOptions extends WorkbenchOptions, RecommendStepOptions, Pick<SweepStepOptions, "sweepSamples" | "adaptive"> {
   /** Results folder. */
   folder: string;
   /** Relative L2 of the worst final output that must be met. */
@@ -74,7 +74,7 @@ export async function debugModel(path: string, o: DebugOptions): Promise<ResultD
   };
   const compared = await timed("compare", () => compareStep(bench));
   await keep(withCompared(result, compared));
-  const sensitivity = await timed("sweep", () => sweepStep(bench, compared.basePins, o));
+  const sensitivity = await timed("sweep", () => sweepStep(bench, compared.basePins, { ...o, timings }));
   await keep(withSweep(result, sensitivity, compared.basePins));
   const { recommendation, overrides } = await timed("recommend", () =>
     recommendStep(bench, sensitivity, compared.basePins, o.tolerance, {

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { exitCodes } from "@halfscope/core";
 import type { Command } from "../command.js";
 import { type GoalArguments, goalFrom, goalOptions } from "../goal-options.js";
+import { type JudgeArguments, judgeFrom, judgeOptions } from "../judge-options.js";
 import {
   jsonOption,
   precisionOption,
@@ -11,8 +12,9 @@ import {
   toleranceOption,
   workbenchOptions,
 } from "../options.js";
+import { type SweepArguments, sweepFrom, sweepOptions, withSweptSamples } from "../sweep-options.js";
 
-interface Arguments extends RunArguments, GoalArguments {
+interface Arguments extends RunArguments, GoalArguments, JudgeArguments, SweepArguments {
   model: string;
   out: string;
   json: boolean;
@@ -26,8 +28,12 @@ export const debugCommand: Command<Arguments> = (context) => ({
   builder: (y) =>
     jsonOption(
       goalOptions(
-        toleranceOption(
-          precisionOption(runOptions(y.positional("model", { type: "string", demandOption: true, describe: "the .onnx file" }))),
+        sweepOptions(
+          judgeOptions(
+            toleranceOption(
+              precisionOption(runOptions(y.positional("model", { type: "string", demandOption: true, describe: "the .onnx file" }))),
+            ),
+          ),
         ),
       ),
     )
@@ -50,7 +56,9 @@ export const debugCommand: Command<Arguments> = (context) => ({
     const { quote } = await import("../text.js");
     const { renderTerminalSummary } = await import("@halfscope/report");
     const result = await debugModel(args.model, {
-      ...workbenchOptions(args, context),
+      ...withSweptSamples(workbenchOptions(args, context), args),
+      ...(await judgeFrom(args)),
+      ...sweepFrom(args),
       ...goal,
       folder: args.out,
       tolerance,

@@ -1,4 +1,5 @@
 import type { Command } from "../command.js";
+import { type JudgeArguments, judgeFrom, judgeOptions } from "../judge-options.js";
 import {
   jsonOption,
   precisionOption,
@@ -8,8 +9,9 @@ import {
   toleranceOption,
   workbenchOptions,
 } from "../options.js";
+import { type SweepArguments, sweepFrom, sweepOptions, withSweptSamples } from "../sweep-options.js";
 
-interface Arguments extends RunArguments {
+interface Arguments extends RunArguments, JudgeArguments, SweepArguments {
   model: string;
   json: boolean;
   tolerance: number;
@@ -24,8 +26,12 @@ export const sweepCommand: Command<Arguments> = (context) => ({
   describe: "what each layer costs the final outputs",
   builder: (y) =>
     jsonOption(
-      toleranceOption(
-        precisionOption(runOptions(y.positional("model", { type: "string", demandOption: true, describe: "the .onnx file" }))),
+      sweepOptions(
+        judgeOptions(
+          toleranceOption(
+            precisionOption(runOptions(y.positional("model", { type: "string", demandOption: true, describe: "the .onnx file" }))),
+          ),
+        ),
       ),
     )
       .option("out", {
@@ -47,6 +53,8 @@ export const sweepCommand: Command<Arguments> = (context) => ({
         describe: "sweep one of several parts, as 2/3; other machines sweep the others, merge makes them one",
       })
       .example("$0 sweep bert-large.onnx -o results", "start, or continue after Ctrl-C")
+      .example("$0 sweep bert-large.onnx -o results --adaptive", "a quarter of the time, small costs estimated")
+      .example("$0 sweep model.onnx -o results --feed samples.npz --metric words.mjs", "real inputs, judged by a module of your own")
       .example("$0 sweep bert-large.onnx -o part-2 --shard 2/3", "the second of three machines"),
   handler: async (args) => {
     const tolerance = requireTolerance(args.tolerance);
@@ -60,14 +68,26 @@ export const sweepCommand: Command<Arguments> = (context) => ({
     const { parseShard } = await import("@halfscope/analysis");
     const shard = args.shard === undefined ? undefined : parseShard(args.shard);
     await openResultsFolder(args.out);
-    using bench = await Workbench.open(args.model, workbenchOptions(args, context));
+    using bench = await Workbench.open(args.model, {
+      ...withSweptSamples(workbenchOptions(args, context), args),
+      ...(await judgeFrom(args)),
+    });
     const compared = await compareStep(bench);
     const { basePins } = compared;
     const measured = withCompared(newResult(bench, tolerance), compared);
     // Saved before the sweep: a merge needs it, also of a part that was stopped.
     if (shard !== undefined) await saveResult(args.out, { ...measured, part: { shard: `${shard.index}/${shard.of}`, basePins } });
-    const sensitivity = await sweepStep(bench, basePins, { folder: args.out, fresh: args.fresh, everySite: args["every-site"], shard });
-    const result = withSweep(measured, sensitivity, basePins, shard && `${shard.index}/${shard.of}`);
+    const timings: Record<string, number> = {};
+    const sensitivity = await sweepStep(bench, basePins, {
+      ...sweepFrom(args),
+      folder: args.out,
+      fresh: args.fresh,
+      everySite: args["every-site"],
+      shard,
+      tolerance,
+      timings,
+    });
+    const result = withSweep({ ...measured, timings }, sensitivity, basePins, shard && `${shard.index}/${shard.of}`);
     await saveResult(args.out, result);
     context.answer(
       args.json,

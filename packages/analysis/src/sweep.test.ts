@@ -7,6 +7,7 @@ import { chainOf, type Prepared, prepare } from "../../../test/support/chain.js"
 import { temporaryFolder } from "../../../test/support/model-file.js";
 import { Journal, type JournalHead } from "./journal.js";
 import type { Evaluate } from "./output-error.js";
+import { packProjection } from "./projection.js";
 import { type SweepOptions, sweepSites } from "./sweep.js";
 import { isSiteSensitivity } from "./sweep-groups.js";
 import type { Segments } from "./sweep-segments.js";
@@ -108,10 +109,54 @@ describe("a sweep", () => {
     const second = engine(model, "activation:t2");
     const resumed = await sweep(model, second.evaluate, { journal: journalAt("j") });
     expect(first.runs.length + second.runs.length).toBe(whole.candidates + 1);
-    expect({ ...resumed, barePassesPerCandidate: 0 }).toEqual({ ...whole, barePassesPerCandidate: 0 });
+    expect(resumed).toEqual(whole);
     const third = engine(model);
     await sweep(model, third.evaluate, { journal: journalAt("j") });
     expect(third.runs).toHaveLength(1);
+  });
+
+  it("on several samples takes the root of the mean square, and keeps each and the worst", async () => {
+    const model = await prepare(folder, chainOf(5));
+    const one = engine(model).evaluate;
+    const double: Evaluate = async (s) => {
+      const found = await one(s);
+      return { ...found, error: 2 * found.error, perOutput: found.perOutput.map((e) => 2 * e), metric: 7 };
+    };
+    const found = await sweep(model, async (s) => ({ ...(await one(s)), metric: 3 }), { more: [double] });
+    const alone = await sweep(model, one);
+    found.sites.forEach((s, i) => {
+      const e = alone.sites[i]?.outputError ?? 0;
+      expect(s.outputError).toBeCloseTo(e * Math.sqrt(2.5), 12);
+      expect(s.perSample?.map((p) => p[0])).toEqual([e, 2 * e]);
+      expect([s.worstError, s.metric]).toEqual([2 * e, 7]);
+    });
+    expect(found).toMatchObject({ samples: 2, metric: 7, measuredError: expect.closeTo(alone.measuredError * Math.sqrt(2.5)) });
+    expect(found.predictedError).toBeCloseTo(alone.predictedError * Math.sqrt(2.5), 12);
+  });
+
+  it("adds weights with their sign, and keeps that in its journal", async () => {
+    const model = await prepare(folder, {
+      nodes: [
+        { opType: "Mul", input: ["x", "w"], output: ["y"], name: "one" },
+        { opType: "Mul", input: ["y", "w2"], output: ["z"], name: "two" },
+      ],
+      inputs: ["x", "w", "w2"].map((name) => ({ name, dims: [2] })),
+      initializers: ["w", "w2"].map((name) => ({ name, dims: [2], dataType: 1, rawData: new Uint8Array(8) })),
+      outputs: [{ name: "z", dims: [2] }],
+    });
+    const { evaluate } = engine(model);
+    const signed = packProjection(Float64Array.of(3, 4));
+    const withSigns: Evaluate = async (s, wanted) => ({ ...(await evaluate(s)), ...(wanted?.signed && { signed: [signed, ""] }) });
+    for (const round of ["fresh", "from the journal"]) {
+      const found = await sweep(model, withSigns, { journal: journalAt("signed") });
+      const weights = found.sites.filter((s) => s.kind === "weight");
+      expect(
+        weights.map((s) => s.signed),
+        round,
+      ).toEqual([[[signed, ""]], [[signed, ""]]]);
+      expect(found.sites.filter((s) => s.kind !== "weight").every((s) => s.signed === undefined)).toBe(true);
+      expect(found.predictedError).toBeGreaterThan(found.predictedInSquares ?? 0);
+    }
   });
 
   it("opens one segment at a time, closes each, and gives the same answer", async () => {

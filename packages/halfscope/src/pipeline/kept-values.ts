@@ -88,7 +88,7 @@ export class KeptValues implements Disposable {
     } catch (cause) {
       throw new EngineError("ERR_ENGINE_RUN", `Activations could not be kept in ${this.folder}: ${(cause as Error).message}.`, {
         cause,
-        hint: "Free some space there, set TMPDIR to another folder, or raise --keep-memory.",
+        hint: "Free some space there.",
       });
     }
   }

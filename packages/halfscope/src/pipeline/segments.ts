@@ -13,6 +13,8 @@ export interface SegmentOptions {
   keepBytes?: number | undefined;
   /** Folder for that file. Defaults to the system's. */
   folder?: string | undefined;
+  /** Passes shorter than this are not worth cutting up. Defaults to 0.02 s. */
+  leastPassSeconds?: number | undefined;
 }
 
 export interface OpenSegments extends Segments, Disposable {
@@ -36,7 +38,7 @@ export async function openSegments(bench: Workbench, o: SegmentOptions = {}): Pr
   const subject = await bench.subject();
   const feeds = o.feeds ?? [bench.feeds[0]];
   const { barePassSeconds, buildSeconds } = await bench.reference();
-  if (barePassSeconds < shortPassSeconds) return undefined;
+  if (barePassSeconds < (o.leastPassSeconds ?? shortPassSeconds)) return undefined;
   const { placements, sites } = subject.roundings;
   const lanes = Math.max(1, Math.min(bench.threads, mostLanes));
   const opening = (openingFactor * lanes * buildSeconds) / barePassSeconds;

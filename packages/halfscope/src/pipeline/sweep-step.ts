@@ -35,6 +35,8 @@ export interface SweepStepOptions {
   tolerance?: number | undefined;
   /** Bytes of activations kept in memory for candidates that start behind a cut. Defaults to 512 MiB; beyond it a temporary file. */
   keepBytes?: number | undefined;
+  /** Passes shorter than this are swept without cuts. Defaults to 0.02 s. */
+  leastPassSeconds?: number | undefined;
   /** Where seconds go that would make equal results differ: `bare pass`, `sweep candidate`, `sweep candidates`. */
   timings?: Record<string, number> | undefined;
 }
@@ -86,7 +88,7 @@ export async function sweepStep(bench: Workbench, basePins: Compared["basePins"]
   if (journal.size > 0) bench.progress.note(`Continuing a sweep: ${journal.size} sites are in the journal already.`);
   if (journal.torn > 0) bench.progress.note(`${journal.torn} lines of the journal were torn by a crash; what they held is measured again.`);
   if (timings !== undefined) timings["bare pass"] = (await bench.reference()).barePassSeconds;
-  using segments = await openSegments(bench, { feeds, folder: o.folder, keepBytes: o.keepBytes });
+  using segments = await openSegments(bench, { feeds, folder: o.folder, keepBytes: o.keepBytes, leastPassSeconds: o.leastPassSeconds });
   const [evaluate, ...more] = feeds.map((feed) => bench.evaluator(feed));
   const found = await sweepSites({
     roundings,

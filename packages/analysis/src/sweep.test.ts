@@ -137,12 +137,12 @@ describe("a sweep", () => {
   it("adds weights with their sign, and keeps that in its journal", async () => {
     const model = await prepare(folder, {
       nodes: [
-        { opType: "Mul", input: ["x", "w"], output: ["y"], name: "one" },
-        { opType: "Mul", input: ["y", "w2"], output: ["z"], name: "two" },
+        { opType: "Mul", input: ["x", "w"], output: ["t0"], name: "one" },
+        { opType: "Mul", input: ["t0", "w2"], output: ["t1"], name: "two" },
       ],
       inputs: ["x", "w", "w2"].map((name) => ({ name, dims: [2] })),
       initializers: ["w", "w2"].map((name) => ({ name, dims: [2], dataType: 1, rawData: new Uint8Array(8) })),
-      outputs: [{ name: "z", dims: [2] }],
+      outputs: [{ name: "t1", dims: [2] }],
     });
     const { evaluate } = engine(model);
     const signed = packProjection(Float64Array.of(3, 4));

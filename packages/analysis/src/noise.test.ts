@@ -1,6 +1,6 @@
 import type { SiteSensitivity } from "@halfscope/core";
 import { describe, expect, it } from "vitest";
-import { type NoiseMeasurements, noiseFloor, sitesToRepeat } from "./noise.js";
+import { type NoiseMeasurements, noiseFloor, quietSites, sitesToRepeat } from "./noise.js";
 
 const site = (name: string, ...perOutput: number[]): SiteSensitivity => ({
   site: name,
@@ -74,5 +74,14 @@ describe("sites to repeat", () => {
     expect(sitesToRepeat(all).map((s) => s.site)).toEqual(["c", "b", "a"]);
     expect(sitesToRepeat(all.slice(0, 1)).map((s) => s.site)).toEqual(["c"]);
     expect(sitesToRepeat([])).toEqual([]);
+  });
+});
+
+describe("quiet sites", () => {
+  it("are the first that no output hears, of those that do something", () => {
+    const all = [site("loud", 0.1, 0), site("nothing", 0, 0), ...["a", "b", "c", "d", "e"].map((n) => site(n, 1e-3, 1e-4))];
+    expect(quietSites(all, [0.1, 0.01]).map((s) => s.site)).toEqual(["a", "b", "c", "d"]);
+    expect(quietSites(all, [0.1, 0.001])).toEqual([]);
+    expect(quietSites([{ ...site("a", 1e-4), estimated: true }, site("b", 1e-4)], [0.1])).toEqual([]);
   });
 });

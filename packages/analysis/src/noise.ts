@@ -6,12 +6,12 @@ export type Spread = readonly (readonly number[])[];
 export interface NoiseMeasurements {
   /** The whole candidate's errors, one sample each. */
   samples: Spread;
-  /** The same on the first sample with its float inputs moved a little, the unmoved one among them; empty where no input is a float. */
+  /** The same on the first sample with its roundings drawn anew (`relative` says how), the plain one among them; empty where neither way is open. */
   perturbed: Spread;
   /** How far the reference's own outputs moved with the inputs, by perturbation. */
   reference: Spread;
-  /** Relative size of the perturbations. */
-  relative: number;
+  /** Relative size by which float inputs were moved; undefined where a quiet site was left out instead (`quietSites`). */
+  relative: number | undefined;
   /** A few groups of sites on the same samples and perturbations. */
   sites: ReadonlyMap<string, { samples: Spread; perturbed: Spread }>;
 }
@@ -19,8 +19,8 @@ export interface NoiseMeasurements {
 /**
  * What cannot be told from chance. An error below what the reference itself does when its inputs move in the last digits is none. And a site whose squared error
  * is below the standard deviation of the whole candidate's cannot be missed there: no measurement of the outputs shows that it vanished. Perturbations draw the
- * roundings of one sample anew, so they tell chance alone; where nothing can be perturbed (tokens), the spread over samples stands in, which is wider.
- * One sample that cannot be perturbed says nothing: undefined.
+ * roundings of one sample anew, so they tell chance alone; where there are none, the spread over samples stands in, which is wider. One sample says nothing:
+ * undefined.
  */
 export function noiseFloor(
   m: NoiseMeasurements,
@@ -48,7 +48,7 @@ export function noiseFloor(
       ...(reference && { reference }),
       spread,
       perturbations: Math.max(0, m.perturbed.length - 1),
-      ...(m.perturbed.length > 1 && { relative: m.relative }),
+      ...(m.perturbed.length > 1 && m.relative !== undefined && { relative: m.relative }),
       samples: m.samples.length,
       below: judged.filter((s) => s.belowFloor).length,
     },
@@ -88,4 +88,19 @@ export function sitesToRepeat(sites: readonly SiteSensitivity[]): SiteSensitivit
     .toSorted((a, b) => b.outputError - a.outputError || (a.site < b.site ? -1 : 1));
   const [first, middle, last] = [costly[0], costly[costly.length >> 1], costly.at(-1)];
   return [...new Set([first, middle, last])].filter((s) => s !== undefined);
+}
+
+const most = 4;
+/** Share of the whole's squared error below which a group of sites is quiet. */
+const quietShare = 1e-3;
+
+/**
+ * Groups that cost next to nothing, the first of them in graph order: without one of those the whole candidate should err as before, but every rounding behind it
+ * falls anew. So models whose inputs are tokens can be perturbed, too.
+ */
+export function quietSites(sites: readonly SiteSensitivity[], whole: readonly number[]): SiteSensitivity[] {
+  const isQuiet = (s: SiteSensitivity) =>
+    s.outputError > 0 && s.estimated !== true && s.perOutput.every((e, o) => e * e <= quietShare * (whole[o] ?? 0) ** 2);
+  const found = sites.filter(isQuiet).slice(0, most);
+  return found.length < 2 ? [] : found;
 }

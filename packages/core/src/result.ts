@@ -157,7 +157,7 @@ export interface LayerSensitivity {
   sites: number;
   /** Some of its sites were not measured alone. */
   estimated?: boolean;
-  /** All of its sites are below the noise floor. */
+  /** What it costs is below the noise floor. */
   belowFloor?: boolean;
 }
 
@@ -239,7 +239,7 @@ export interface NoiseFloor {
   /** Root of the standard deviation of the whole candidate's squared error: what vanishes below it cannot be measured. */
   spread?: readonly number[];
   perturbations: number;
-  /** Relative size of a perturbation. */
+  /** By how much float inputs were moved, relatively; absent where each perturbation left out a site that costs next to nothing, so that what is behind falls anew. */
   relative?: number;
   samples: number;
   /** Groups of sites below it. */

@@ -57,11 +57,11 @@ function describeJudged(s: Sensitivity): string[] {
   lines.push(...describeFigures(s.figures));
   if (noise !== undefined)
     lines.push(
-      `Noise floor ${number(Math.max(0, ...noise.perOutput))} from ${noise.perturbations > 0 ? `${noise.perturbations} runs with inputs moved by a millionth` : `${noise.samples} samples`}: ${noise.below} of ${s.sites.length} groups cost less.`,
+      `Noise floor ${number(Math.max(0, ...noise.perOutput))} from ${noise.perturbations > 0 ? `${noise.perturbations} runs ${noise.relative === undefined ? "without a site that costs next to nothing" : "with inputs moved by a millionth"}` : `${noise.samples} samples`}: ${noise.below} of ${s.sites.length} groups cost less.`,
     );
   if (adaptive !== undefined)
     lines.push(
-      `${adaptive.estimated} groups were not measured alone, ${percent(adaptive.estimatedShare)} of the squared error; the whole over its ${adaptive.sets.length} sets ${number(adaptive.additivity.blocks)}.`,
+      `${adaptive.estimated} groups were not measured alone, ${percent(adaptive.estimatedShare)} of the squared error, and ${percent(1 - adaptive.captured)} not even by layer; the whole over its ${adaptive.sets.length} sets ${number(adaptive.additivity.blocks)}.`,
     );
   return lines.map(clip);
 }

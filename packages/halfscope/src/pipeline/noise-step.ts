@@ -1,4 +1,4 @@
-import { noiseFloor, type Spread, sitesToRepeat } from "@halfscope/analysis";
+import { noiseFloor, quietSites, type Spread, sitesToRepeat, worst } from "@halfscope/analysis";
 import { isTensorValue, type PrecisionPlan, type Sensitivity, type SiteSensitivity, switchOff, type TensorValue } from "@halfscope/core";
 import { elementsOf, type Feed, Random, tensorOf } from "@halfscope/engine";
 import { switchesFromPlan } from "@halfscope/precision";
@@ -10,23 +10,27 @@ const perturbations = 3;
 /** Samples asked at most: the floor is a matter of its order of magnitude. */
 const mostSamples = 4;
 
-/** A sweep with its noise floor: what its sites and its whole do on other samples and on inputs moved a little. Some ten passes. Unchanged where nothing can be repeated. */
+/**
+ * A sweep with its noise floor: what its sites and its whole do on other samples, and on the first one with its roundings drawn anew, by inputs moved a little or by
+ * leaving out a site that costs next to nothing. Some ten passes. Unchanged where nothing can be repeated.
+ */
 export async function withNoise(bench: Workbench, base: PrecisionPlan, s: Sensitivity): Promise<Sensitivity> {
   const samples = bench.feeds.slice(0, mostSamples);
   const [first] = bench.feeds;
   const moved = Array.from({ length: perturbations }, (_, i) => perturbedFeed(first, bench.options.seed ?? 1, i)).filter(
     (feed) => feed !== undefined,
   );
-  if (samples.length + moved.length < 2) return s;
   const { roundings } = await bench.subject();
   const baseSwitches = switchesFromPlan(base, roundings);
   const repeated = sitesToRepeat(s.sites);
-  const only = ({ sites }: SiteSensitivity) => {
+  const keeping = ({ sites }: SiteSensitivity, on: boolean) => {
     const members = new Set(sites);
-    return baseSwitches.map((v, i) => (members.has(roundings.placements[i]?.site ?? "") ? v : switchOff));
+    return baseSwitches.map((v, i) => (members.has(roundings.placements[i]?.site ?? "") === on ? v : switchOff));
   };
+  const only = (site: SiteSensitivity) => keeping(site, true);
   const candidates = [baseSwitches, ...repeated.map(only)];
   const step = bench.progress.step("Measuring the noise floor", samples.length + moved.length);
+  const redrawn: number[][] = [];
   const found: { samples: number[][]; perturbed: number[][] }[] = candidates.map(() => ({ samples: [], perturbed: [] }));
   const reference: number[][] = [];
   let done = 0;
@@ -41,6 +45,8 @@ export async function withNoise(bench: Workbench, base: PrecisionPlan, s: Sensit
       reference.push([...(await (await bench.judge()).judge((await bench.reference(feed)).outputs)).perOutput]);
       bench.forget(feed);
     }
+    const quiet = moved.length > 0 ? [] : quietSites(s.sites, found[0]?.samples[0] ?? []);
+    for (const site of quiet) redrawn.push([...(await bench.evaluator(first)(keeping(site, false))).perOutput]);
   } finally {
     step.end();
   }
@@ -52,18 +58,19 @@ export async function withNoise(bench: Workbench, base: PrecisionPlan, s: Sensit
   const floor = noiseFloor(
     {
       ...withUnmoved(found[0]),
+      ...(redrawn.length > 0 && { perturbed: [...(found[0]?.samples.slice(0, 1) ?? []), ...redrawn] }),
       reference,
-      relative: perturbation,
+      relative: moved.length > 0 ? perturbation : undefined,
       sites: new Map(repeated.map((r, i) => [r.site, withUnmoved(found[i + 1])])),
     },
     s.sites,
   );
   if (floor === undefined) return s;
-  const audible = new Set(floor.sites.filter((site) => !site.belowFloor).map((site) => site.layer));
+  const mostOf = worst(floor.noise.perOutput);
   return {
     ...s,
     sites: floor.sites,
-    layers: s.layers.map((l) => (audible.has(l.layer) ? l : { ...l, belowFloor: true })),
+    layers: s.layers.map((l) => (l.outputError > mostOf ? l : { ...l, belowFloor: true })),
     noise: floor.noise,
   };
 }

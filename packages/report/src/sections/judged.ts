@@ -38,7 +38,7 @@ function noise(v: View, s: Sensitivity): Renderable | undefined {
   const floor = found.perOutput.reduce((a, b) => Math.max(a, b), 0);
   const repeats =
     found.perturbations > 0
-      ? `${plural(found.perturbations, "run")} with inputs moved by a millionth at most`
+      ? `${plural(found.perturbations, "run")} ${found.relative === undefined ? "without a rounding that costs next to nothing, so that all behind it fall anew" : "with inputs moved by a millionth at most"}`
       : `the spread over ${plural(found.samples, "sample")}`;
   return html`Noise floor ${exactly(floor)}, from ${repeats}: ${plural(found.below, "group")} of ${count(s.sites.length)} cost${found.below === 1 && "s"} less. That such a one alone is in FP32 or in ${v.word} shows in no measurement of the outputs; many of them together may.`;
 }

@@ -29,7 +29,7 @@ std::uint16_t bfloat_from_float_bits(std::uint32_t bits, Overflow overflow) {
 }
 
 void round_to_bfloat(const void* source, float* destination, std::size_t count, Overflow overflow, InstructionSet set) {
-  if (set == InstructionSet::kAvx2) return avx2::round_to_bfloat(source, destination, count, overflow);
+  if (set != InstructionSet::kScalar) return avx2::round_to_bfloat(source, destination, count, overflow);
   for (std::size_t i = 0; i < count; i++) {
     const std::uint32_t bits = static_cast<std::uint32_t>(bfloat_from_float_bits(load(source, i), overflow)) << 16;
     std::memcpy(destination + i, &bits, sizeof(bits));
@@ -37,7 +37,7 @@ void round_to_bfloat(const void* source, float* destination, std::size_t count, 
 }
 
 void float_to_bfloat(const void* source, void* destination, std::size_t count, Overflow overflow, InstructionSet set) {
-  if (set == InstructionSet::kAvx2) return avx2::float_to_bfloat(source, destination, count, overflow);
+  if (set != InstructionSet::kScalar) return avx2::float_to_bfloat(source, destination, count, overflow);
   for (std::size_t i = 0; i < count; i++) {
     const std::uint16_t narrow = bfloat_from_float_bits(load(source, i), overflow);
     std::memcpy(static_cast<unsigned char*>(destination) + 2 * i, &narrow, sizeof(narrow));

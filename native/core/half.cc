@@ -72,7 +72,7 @@ std::uint32_t float_bits_from_half(std::uint16_t half) {
 }
 
 void round_to_half(const void* source, float* destination, std::size_t count, Overflow overflow, InstructionSet set) {
-  if (set == InstructionSet::kAvx2) return avx2::round_to_half(source, destination, count, overflow);
+  if (set != InstructionSet::kScalar) return avx2::round_to_half(source, destination, count, overflow);
   for (std::size_t i = 0; i < count; i++) {
     const auto half = half_from_float_bits(keep_finite(load<std::uint32_t>(source, i), overflow));
     store(destination, i, float_bits_from_half(half));
@@ -80,13 +80,13 @@ void round_to_half(const void* source, float* destination, std::size_t count, Ov
 }
 
 void float_to_half(const void* source, void* destination, std::size_t count, Overflow overflow, InstructionSet set) {
-  if (set == InstructionSet::kAvx2) return avx2::float_to_half(source, destination, count, overflow);
+  if (set != InstructionSet::kScalar) return avx2::float_to_half(source, destination, count, overflow);
   for (std::size_t i = 0; i < count; i++)
     store(destination, i, half_from_float_bits(keep_finite(load<std::uint32_t>(source, i), overflow)));
 }
 
 void half_to_float(const void* source, void* destination, std::size_t count, InstructionSet set) {
-  if (set == InstructionSet::kAvx2) return avx2::half_to_float(source, destination, count);
+  if (set != InstructionSet::kScalar) return avx2::half_to_float(source, destination, count);
   for (std::size_t i = 0; i < count; i++) store(destination, i, float_bits_from_half(load<std::uint16_t>(source, i)));
 }
 

@@ -6,7 +6,7 @@
 namespace halfscope {
 ErrorStats compare_chunk(const void* reference, const void* candidate, std::size_t count, InstructionSet set) {
   ErrorStats s;
-  if (set == InstructionSet::kAvx2) {
+  if (set != InstructionSet::kScalar) {
     s = avx2::compare_chunk(reference, candidate, count);
   } else {
     for (std::size_t i = 0; i < count; i++) fold_pair(s, load_float(reference, i), load_float(candidate, i), i);

@@ -25,7 +25,15 @@ Packers packers() { return {copy, transpose}; }
 
 }  // namespace scalar
 
-Tile half_tile(InstructionSet set) { return set == InstructionSet::kScalar ? scalar::half_tile() : avx2::half_tile(); }
+Tile half_tile(InstructionSet set) {
+  switch (set) {
+    case InstructionSet::kScalar: break;
+    case InstructionSet::kAvx2: return avx2::half_tile();
+    case InstructionSet::kAvx512: return avx512::half_tile();
+  }
+  return scalar::half_tile();
+}
+
 Packers packers(InstructionSet set) { return set == InstructionSet::kScalar ? scalar::packers() : avx2::packers(); }
 
 Tile exact_tile(InstructionSet set, const ChipModel& chip) {
@@ -52,6 +60,9 @@ Tile half_tile() { return scalar::half_tile(); }
 Tile exact_tile() { return scalar::exact_tile(); }
 Packers packers() { return scalar::packers(); }
 }  // namespace avx2
+namespace avx512 {
+Tile half_tile() { return scalar::half_tile(); }
+}  // namespace avx512
 #endif
 
 }  // namespace halfscope::products

@@ -69,5 +69,8 @@ Tile half_tile();
 Tile exact_tile();
 Packers packers();
 }  // namespace avx2
+namespace avx512 {
+Tile half_tile();
+}
 
 }  // namespace halfscope::products

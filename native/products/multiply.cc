@@ -10,8 +10,8 @@
 namespace halfscope::products {
 namespace {
 
-/// Products along K per pass: so many that a panel of the right factor fits into the L1 cache.
-constexpr std::size_t kStep = 256;
+/// Products along K per pass: so many that a panel of the right factor, with one of the left, fits into 32 KB of L1 cache.
+constexpr std::size_t step_of(std::size_t tile_columns) { return tile_columns <= 16 ? 256 : 192; }
 /// Columns whose panels are packed together: they stay in the L2 cache beside those of the rows.
 constexpr std::size_t kGroupColumns = 128;
 /// So many rows that their panels of one step stay in the L2 cache.
@@ -42,7 +42,7 @@ struct Plan {
   TileSums sums;
   Tile tile;
   PanelMaker maker;
-  std::size_t step;                 ///< kStep as a multiple of the chunk
+  std::size_t step;                 ///< step_of the tile as a multiple of the chunk
   std::vector<std::size_t> pieces;  ///< borders along K
 };
 
@@ -189,10 +189,11 @@ void multiply(const std::vector<Product>& products, const SumOptions& options, c
   const ChipModel& chip = chip_model(options.chip);
   // A chunk longer than K is rounded at the end as well.
   const std::size_t chunk = std::clamp<std::size_t>(exact ? chip.group : options.chunk, 1, std::max<std::size_t>(1, products[0].depth));
+  const Tile tile = exact ? exact_tile(machine.set, chip) : half_tile(machine.set);
   const Plan plan{{chunk, &chip, options.sums == Sums::kHalfExact},
-                  exact ? exact_tile(machine.set, chip) : half_tile(machine.set),
+                  tile,
                   {packers(machine.set), machine.set, exact},
-                  std::max<std::size_t>(1, kStep / chunk) * chunk,
+                  std::max<std::size_t>(1, step_of(tile.columns) / chunk) * chunk,
                   pieces_of(products[0].depth, chunk, options.pieces)};
   auto blocks = blocks_of(products, plan.tile, std::max<std::size_t>(1, machine.threads));
   const auto shared = pack_shared(plan, blocks, machine);

@@ -13,17 +13,22 @@ namespace {
 
 const float* at(const unsigned char* from, std::size_t index) { return reinterpret_cast<const float*>(from + index * sizeof(float)); }
 
+template <std::size_t kWidth>
+HALFSCOPE_AVX2 void copy_vectors(const unsigned char* from, std::size_t k_step, std::size_t depth, float* panels, std::size_t count, std::size_t panel_step) {
+  for (std::size_t k = 0; k < depth; k++, from += k_step * sizeof(float), panels += kWidth) {
+    for (std::size_t p = 0; p < count; p++) {
+      for (std::size_t i = 0; i < kWidth; i += 8) _mm256_storeu_ps(panels + p * panel_step + i, _mm256_loadu_ps(at(from, p * kWidth + i)));
+    }
+  }
+}
+
 HALFSCOPE_AVX2 void copy(const unsigned char* from, std::size_t k_step, std::size_t depth, std::size_t width, float* panels, std::size_t count,
                          std::size_t panel_step) {
+  if (width == 8) return copy_vectors<8>(from, k_step, depth, panels, count, panel_step);
+  if (width == 16) return copy_vectors<16>(from, k_step, depth, panels, count, panel_step);
+  if (width == 32) return copy_vectors<32>(from, k_step, depth, panels, count, panel_step);
   for (std::size_t k = 0; k < depth; k++, from += k_step * sizeof(float), panels += width) {
-    if (width != 16) {
-      for (std::size_t p = 0; p < count; p++) std::memcpy(panels + p * panel_step, from + p * width * sizeof(float), width * sizeof(float));
-      continue;
-    }
-    for (std::size_t p = 0; p < count; p++) {
-      _mm256_store_ps(panels + p * panel_step, _mm256_loadu_ps(at(from, p * 16)));
-      _mm256_store_ps(panels + p * panel_step + 8, _mm256_loadu_ps(at(from, p * 16 + 8)));
-    }
+    for (std::size_t p = 0; p < count; p++) std::memcpy(panels + p * panel_step, from + p * width * sizeof(float), width * sizeof(float));
   }
 }
 

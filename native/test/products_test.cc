@@ -40,6 +40,7 @@ Tensor random_tensor(Dims dims, Values kind = Values::kOrdinary) {
 std::vector<InstructionSet> sets() {
   std::vector<InstructionSet> all{InstructionSet::kScalar};
   if (has_avx2()) all.push_back(InstructionSet::kAvx2);
+  if (has_avx512()) all.push_back(InstructionSet::kAvx512);
   return all;
 }
 
@@ -278,6 +279,12 @@ TEST(what_a_thread_throws_arrives) {
     thrown = true;
   }
   CHECK(thrown);
+}
+
+TEST(instruction_sets_that_ran_are_told) {
+  std::printf("with");
+  for (const auto set : sets()) std::printf(" %s", name_of(set));
+  std::printf("\n");
 }
 
 TEST_MAIN

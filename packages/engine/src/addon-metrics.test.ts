@@ -96,6 +96,6 @@ test("the addon says what it runs on", () => {
   const info = addonInfo();
   expect(info.onnxruntimeVersion).toMatch(/^1\.\d+/);
   expect(info.providers).toContain("CPUExecutionProvider");
-  expect(["scalar", "avx2"]).toContain(info.instructionSet);
+  expect(["scalar", "avx2", "avx512"]).toContain(info.instructionSet);
   if (process.platform === "linux") expect(memoryUsage().rssAnonBytes).toBeGreaterThan(1e6);
 });

@@ -25,7 +25,7 @@ export interface AddonInfo {
   library: string;
   /** Execution providers that the library was built with. */
   providers: string[];
-  /** Kernels in use: `scalar` or `avx2`; HALFSCOPE_ISA forces one. */
+  /** Kernels in use: `scalar`, `avx2` or `avx512`; HALFSCOPE_ISA forces one. */
   instructionSet: string;
   /** Version of ONNX Runtime's C API that is asked for. */
   apiVersion: number;

@@ -97,8 +97,9 @@ describe("merge", () => {
     expect(differences(saved("merged"), saved("whole"))).toEqual([]);
     expect([...journal("merged")].sort()).toEqual([...journal("whole")].sort());
     expect(filesIn(at("merged"))).toEqual(["journal.jsonl", "result.json"]);
+    altered("whole-too", "whole", (lines) => lines);
     const { recommendation } = await jsonOf(["recommend", at("merged")], [0, 1]);
-    expect(recommendation).toEqual((await jsonOf(["recommend", at("whole")], [0, 1])).recommendation);
+    expect(recommendation).toEqual((await jsonOf(["recommend", at("whole-too")], [0, 1])).recommendation);
   });
 
   it("of some says what is missing and how to get it; then an ordinary sweep goes on there, or another merge", async () => {
@@ -152,6 +153,15 @@ describe("merge", () => {
     expect(sensitivity?.mixed).toMatchObject({ tolerance: 1e-3, environments: [{}, { instructionSet: "another" }] });
     expect(warnings.join()).toMatch(/2 environments .*another.*0\.001/);
     expect(differences({ ...sensitivity, mixed: undefined }, { ...saved("whole").sensitivity, mixed: undefined })).toEqual([]);
+  });
+
+  it("of sweeps on several samples is one on several samples", async () => {
+    const samples = ["--sweep-samples", "2"];
+    await sweep("both", ...samples);
+    for (const i of [1, 2]) await sweep(`both-${i}`, ...samples, "--shard", `${i}/2`);
+    await expectFailure(merge(["both-1", "part-2"], "never"), { code: 2, error: "ERR_JOURNAL" }, /moreFeedDigests differ/);
+    expect(await jsonOf(merge(["both-1", "both-2"], "both-merged"))).toMatchObject({ complete: true });
+    expect(differences(saved("both-merged"), saved("both"))).toEqual([]);
   });
 
   it("without the model keeps the parts together and names what to do", async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { JournalHead } from "./journal.js";
 import type { JournalContent } from "./journal-file.js";
 import { linesOfJournal, type MergeJournalsOptions, mergeJournals } from "./journal-merge.js";
+import { packProjection } from "./projection.js";
 
 const head: JournalHead = {
   schema: "halfscope/journal/1",
@@ -122,10 +123,12 @@ describe("journals of parts", () => {
     });
 
     it("compare projections as vectors: a component may be next to nothing", () => {
-      const vector = Array.from({ length: 32 }, (_, i) => Math.sin(i) + (i === 0 ? 1e-9 : 0));
-      const moved = (by: number) => vector.map((x, i) => x + (i === 0 ? by : 0));
-      expect(() => merge(error(1, { projection: vector }), error(1, { projection: moved(1e-4) }))).not.toThrow();
-      expect(() => merge(error(1, { projection: vector }), error(1, { projection: moved(1e-1) }))).toThrow(refused(/projection/));
+      const vector = Float64Array.from({ length: 32 }, (_, i) => Math.sin(i + 1e-9));
+      const signed = (by: number) => error(1, { signed: [[packProjection(vector.map((x, i) => x + (i === 0 ? by : 0)))]] });
+      expect(() => merge(signed(0), signed(1e-4))).not.toThrow();
+      expect(() => merge(signed(0), signed(0.5))).toThrow(refused(/signed\[0\]\[0\]/));
+      expect(() => merge(signed(0), error(1, { signed: [["junk"]] }))).toThrow(refused(/signed/));
+      expect(() => merge(error(1, { signed: [[""]] }), error(1, { signed: [[""]] }))).not.toThrow();
     });
 
     it("merged again stay mixed, and a third environment needs to be allowed too", () => {

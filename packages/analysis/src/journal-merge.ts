@@ -9,6 +9,7 @@ import {
   mixedIn,
 } from "./journal.js";
 import { isSameValue, type JournalContent } from "./journal-file.js";
+import { unpackProjection } from "./projection.js";
 
 export interface MergeJournalsOptions {
   /** Take journals of other versions or instruction sets together. Defaults to false. */
@@ -157,8 +158,7 @@ function requireSameResult<T>(key: string, a: Found<T>, b: Found<T>, tolerance: 
 }
 
 /**
- * Where two results differ, and how; numbers may lie `tolerance` apart, relative to the larger. Lists of many signed numbers (projections of an error) are vectors: they
- * are compared by their distance, for a single component may be next to nothing.
+ * Where two results differ, and how; numbers may lie `tolerance` apart, relative to the larger, and packed projections (`signed`) in proportion to their length.
  */
 function firstDifference(
   a: unknown,
@@ -167,15 +167,9 @@ function firstDifference(
   at = "result",
 ): { at: string; one: unknown; other: unknown } | undefined {
   if (typeof a === "number" && typeof b === "number") return isNear(a, b, tolerance) ? undefined : { at, one: a, other: b };
+  if (tolerance > 0 && at.startsWith("signed[") && areNearProjections(a, b, tolerance)) return undefined;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null || Array.isArray(a) !== Array.isArray(b))
     return a === b ? undefined : { at, one: a, other: b };
-  if (tolerance > 0 && isVector(a) && isVector(b) && a.length === b.length) {
-    const distance = Math.hypot(...a.map((x, i) => x - (b[i] ?? 0)));
-    const length = Math.max(Math.hypot(...a), Math.hypot(...b));
-    return distance <= tolerance * length
-      ? undefined
-      : { at: `${at} (a vector of length ${length.toPrecision(3)})`, one: a[0], other: b[0] };
-  }
   const [one, other] = [a as Record<string, unknown>, b as Record<string, unknown>];
   for (const k of new Set([...Object.keys(one), ...Object.keys(other)])) {
     const found = firstDifference(one[k], other[k], tolerance, Array.isArray(a) ? `${at}[${k}]` : at === "result" ? k : `${at}.${k}`);
@@ -187,5 +181,12 @@ function firstDifference(
 const isNear = (a: number, b: number, tolerance: number): boolean =>
   Object.is(a, b) || (tolerance > 0 && Math.abs(a - b) <= tolerance * Math.max(Math.abs(a), Math.abs(b)) && Number.isFinite(a - b));
 
-const isVector = (v: object): v is number[] =>
-  Array.isArray(v) && v.length >= 16 && v.every((x) => Number.isFinite(x)) && v.some((x) => x < 0);
+/** A projection is a vector: a single component may be next to nothing. Each lies within half a step of what was packed. */
+function areNearProjections(a: unknown, b: unknown, tolerance: number): boolean {
+  const [one, other] = [unpackProjection(a), unpackProjection(b)];
+  if (one === undefined || other === undefined || one.length !== other.length) return false;
+  const largest = (v: Float64Array) => v.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
+  const halfSteps = ((largest(one) + largest(other)) / 127 / 2) * Math.sqrt(one.length);
+  const distance = Math.hypot(...one.map((x, i) => x - (other[i] ?? 0)));
+  return distance <= halfSteps + tolerance * Math.max(Math.hypot(...one), Math.hypot(...other));
+}

@@ -10,7 +10,11 @@ export function describeMerge(m: Merged): string {
   if (m.result !== undefined) return [...lines, "", describeSensitivity(m.result)].join("\n");
   if (m.candidates === undefined) lines.push("No journal lists its candidates; the sweep itself finds what is missing.");
   else if (m.missing.length === 0)
-    lines.push(`Nothing is missing, but the model is not at ${clip(safe(m.modelPath))}: name it with --model.`);
+    lines.push(
+      m.metric
+        ? "Nothing is missing; the sweep was judged by a metric, which it must be given again to end."
+        : `Nothing is missing, but the model is not at ${clip(safe(m.modelPath))}: name it with --model.`,
+    );
   else {
     lines.push(`Missing: ${m.missing.length}, the first of them ${clip(safe(m.missing.slice(0, 3).join(", ")))}.`);
     const absent = absentShards(m.shards);

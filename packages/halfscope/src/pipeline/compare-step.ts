@@ -28,6 +28,7 @@ export async function compareStep(bench: Workbench, o: { observe?: ((tensor: str
   const own = await bench.ownPlan();
   const warnings = [...(own ? restorationWarnings(bench.model.path, own, halfWords[bench.precision]) : []), ...warningsOf(subject)];
   for (const w of warnings) bench.progress.note(`Warning: ${w}`);
+  bench.scanAhead();
   const feed = bench.feeds[0];
   const given = { pins: own?.pins ?? [] };
   const plan = { ...allHalf(bench.model.digest, bench.profile.constants, bench.precision), ...given };

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import {
   isSiteSensitivity,
   type JournalContent,
+  type JournalHead,
   linesOfJournal,
   type MergedJournal,
   mergeJournals,
@@ -36,6 +37,8 @@ export interface Merged {
   duplicates: number;
   /** Shards that the folders name, `2/3`. */
   shards: readonly string[];
+  /** Judged by a metric of the user's own. */
+  metric: boolean;
   /** The whole result, when nothing is missing and the model is there. */
   result: ResultDocument | undefined;
   modelPath: string;
@@ -68,11 +71,12 @@ export async function mergeSweeps(folders: readonly string[], o: MergeOptions): 
   const missing = journal.missing ?? [];
   const merged: Merged = {
     folder: o.out,
-    swept: journal.entries.size,
+    swept: journal.groups === undefined ? journal.entries.size : journal.groups.length - missing.length,
     candidates: journal.groups?.length,
     missing,
     duplicates: journal.duplicates,
     shards: [...new Set(saved.flatMap((r) => r.part?.shard ?? []))],
+    metric: journal.head.metric !== undefined,
     result: undefined,
     modelPath,
   };
@@ -80,18 +84,20 @@ export async function mergeSweeps(folders: readonly string[], o: MergeOptions): 
   const part = withoutSweep(base, { basePins, left: missing.length });
   writeJournal(path, linesOfJournal(journal));
   await saveResult(o.out, part);
-  if (journal.missing === undefined || missing.length > 0 || !existsSync(modelPath)) return merged;
-  const result = await finish(part, modelPath, o);
+  // What a metric's file would do is not for a results folder to say: the sweep itself is given it again.
+  if (journal.missing === undefined || missing.length > 0 || !existsSync(modelPath) || journal.head.metric !== undefined) return merged;
+  const result = await finish(part, journal.head, modelPath, o);
   await saveResult(o.out, result);
   return { ...merged, result };
 }
 
-async function finish(part: ResultDocument, modelPath: string, o: MergeOptions): Promise<ResultDocument> {
+async function finish(part: ResultDocument, head: JournalHead, modelPath: string, o: MergeOptions): Promise<ResultDocument> {
   const basePins = basePinsOf(part) ?? [];
   const { threads, progress, signal } = o;
   using bench = await Workbench.open(modelPath, {
     ...sweptInputs(part, {}),
     ...candidateOptions(part),
+    ...(head.keepPadding === true && { keepPadding: true }),
     ...(threads !== undefined && { threads }),
     ...(progress && { progress }),
     ...(signal && { signal }),
@@ -102,7 +108,8 @@ async function finish(part: ResultDocument, modelPath: string, o: MergeOptions):
       `${modelPath} is not the model that was swept: its digest is ${bench.model.digest.slice(0, 12)}, the parts' ${part.model.digest.slice(0, 12)}.`,
       { hint: "Name the swept file with --model." },
     );
-  return withSweep(part, await sweepStep(bench, basePins, { folder: o.out }), basePins);
+  const sweepSamples = 1 + (Array.isArray(head.moreFeedDigests) ? head.moreFeedDigests.length : 0);
+  return withSweep(part, await sweepStep(bench, basePins, { folder: o.out, sweepSamples }), basePins);
 }
 
 /** What recommendations and verdicts were made from is not whole any more. */

@@ -82,7 +82,8 @@ export class Workbench implements Disposable {
   private readonly engines = new Map<string, { engine: OutputEngine; feed: Feed | undefined }>();
   private readonly references = new Map<Feed, ReferenceRun>();
   private readonly judges = new Map<Feed, OutputJudge>();
-  private readonly scanned = new Map<FileSpan | Uint8Array, HalfLoss>();
+  private readonly scanned = new Map<FileSpan | Uint8Array, Promise<HalfLoss>>();
+  private readonly closing = new AbortController();
 
   private constructor(
     readonly model: Model,
@@ -177,26 +178,39 @@ export class Workbench implements Disposable {
 
   /** Static hazards, and with measured ranges those that depend on them. Weights are scanned once. */
   async hazards(range?: Range): Promise<Hazard[]> {
-    const { roundings, types } = await this.subject();
-    const { floats } = roundings;
+    const { floats } = (await this.subject()).roundings;
     const weights = [...floats.roots.values()].filter((r) => r.kind === "weight" && r.edges.length > 0).length;
-    const step = this.scanned.size === 0 ? this.progress.step("Scanning weights", weights) : undefined;
+    const step = this.allScanned ? undefined : this.progress.step("Scanning weights", weights);
     let done = 0;
-    const found = await findHazards({
+    const found = await this.findHazards(range, () => step?.update(++done));
+    this.allScanned = true;
+    step?.end();
+    return found;
+  }
+  private allScanned = false;
+
+  /** Begins to scan the weights while something else is awaited: engines are built on one core, and the other is free. `hazards` tells what goes wrong. */
+  scanAhead(): void {
+    this.findHazards(undefined, () => undefined).catch(() => undefined);
+  }
+
+  private async findHazards(range: Range | undefined, scanned: () => void): Promise<Hazard[]> {
+    const { roundings, types } = await this.subject();
+    const signal = this.signal === undefined ? this.closing.signal : AbortSignal.any([this.signal, this.closing.signal]);
+    return findHazards({
       view: this.view,
       layers: this.layers,
-      floats,
+      floats: roundings.floats,
       types,
       ...(range && { range }),
       scan: async (source) => {
-        const loss = this.scanned.get(source) ?? (await scanWeight(source, this.signal));
-        this.scanned.set(source, loss);
-        step?.update(++done);
+        const known = this.scanned.get(source) ?? scanWeight(source, signal);
+        this.scanned.set(source, known);
+        const loss = await known;
+        scanned();
         return loss;
       },
     });
-    step?.end();
-    return found;
   }
 
   /** Outputs of the reference for a sample, and how long a bare pass took (the faster of two). */
@@ -314,6 +328,7 @@ export class Workbench implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.closing.abort();
     for (const { engine } of this.engines.values()) engine[Symbol.dispose]();
     this.half?.[Symbol.dispose]();
   }

@@ -28,6 +28,8 @@ export const compareCommand: Command<Arguments> = (context) => ({
         precisionOption(runOptions(y.positional("model", { type: "string", demandOption: true, describe: "the .onnx file" }))),
       ),
     )
+      // One sample ranks layers; more make the statistics of all of them.
+      .option("samples", { type: "number", requiresArg: true, default: 1, group: "Inputs:", describe: "made-up samples" })
       .option("by", {
         choices: ["relative", "max", "mean"] as const,
         default: "relative" as const,
@@ -52,7 +54,7 @@ export const compareCommand: Command<Arguments> = (context) => ({
     const { describeComparison } = await import("../describe-comparison.js");
     const { outputErrorFrom } = await import("@halfscope/analysis");
     if (args.out !== undefined) await openResultsFolder(args.out);
-    using bench = await Workbench.open(args.model, { ...workbenchOptions(args, context), ...(!args.feed && { samples: 1 }) });
+    using bench = await Workbench.open(args.model, workbenchOptions(args, context));
     const compared = await compareStep(bench, { observe: args.observe && tensorFilter(args.observe) });
     const result = withCompared(newResult(bench, tolerance), compared, args.by);
     if (args.out !== undefined) await saveResult(args.out, result);

@@ -40,8 +40,9 @@ function model(v: View): Markup {
 function run(v: View): Markup {
   const { options: o, environment: e, timings, sensitivity: s } = v.result;
   const steps = Object.entries(timings).slice(0, 20);
-  const perCandidate =
-    s !== undefined && Number.isFinite(s.barePassesPerCandidate) && `, ${number(s.barePassesPerCandidate)} bare passes each`;
+  // A field of the sweep itself in files of earlier versions.
+  const passes = s?.barePassesPerCandidate ?? (timings["sweep candidate"] ?? Number.NaN) / (timings["bare pass"] ?? Number.NaN);
+  const perCandidate = Number.isFinite(passes) && `, ${number(passes)} bare passes each`;
   return facts("Run", [
     ["candidate", candidateWords(o)],
     ["samples", `${count(o.samples)}, seed ${o.seed}`],

@@ -189,7 +189,6 @@ export function exampleResult(options: ExampleOptions = {}): ResultDocument {
       measuredError: 1.02 * predictedError,
       predictedError,
       candidates: sites.length,
-      barePassesPerCandidate: 1.02,
     },
   };
   if (upTo === "swept") return swept;

@@ -16,7 +16,7 @@ interface PathNode {
 }
 
 /**
- * Disjoint blocks of about the root of the number of groups each: parts of block paths, as deep as it takes; where paths say nothing, contiguous stretches of equally
+ * Disjoint blocks of at most three times the root of the number of groups each: parts of block paths, as deep as it takes; where paths say nothing, contiguous stretches of equally
  * many groups. Graph inputs are a block of their own.
  */
 export function blocksOf(groups: readonly SiteGroup[], layers: readonly Layer[]): Block[] {
@@ -35,7 +35,7 @@ export function blocksOf(groups: readonly SiteGroup[], layers: readonly Layer[])
     }
     node.own.push(g);
   }
-  const most = Math.max(8, Math.ceil(2 * Math.sqrt(groups.length)));
+  const most = Math.max(8, Math.ceil(3 * Math.sqrt(groups.length)));
   const blocks: { name: string; leaves: SiteGroup[] }[] = [];
   const visit = (node: PathNode) => {
     const all = leavesOf(node);

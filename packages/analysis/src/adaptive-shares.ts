@@ -20,7 +20,8 @@ export class Shares {
 }
 
 /** The output where it matters most. */
-export const scoreOf = (share: readonly number[]): number => share.reduce((a, b) => Math.max(a, b), 0);
+export const scoreOf = (share: readonly number[]): number =>
+  share.reduce((a, b) => (Number.isNaN(b) ? Number.POSITIVE_INFINITY : Math.max(a, b)), 0);
 export const scaled = (share: readonly number[], by: number): number[] => share.map((x) => (x === 0 ? 0 : x * by));
 
 export function sum(shares: readonly (readonly number[])[]): number[] {
@@ -36,15 +37,27 @@ export function sum(shares: readonly (readonly number[])[]): number[] {
 export const ratioOf = (part: readonly number[], total: readonly number[]): number =>
   part.reduce((m, p, i) => (p === 0 ? m : Math.max(m, p / (total[i] || 1))), 0);
 
-/** The items with the least share, as many as stay within the budget together in every output. None for a budget of 0: not even a zero is believed. */
-export function leaveOut<T>(items: readonly T[], shareOf: (item: T) => readonly number[], budget: number): T[] {
+/**
+ * Items with little share, as many as stay within the budget together in every output; those first that would cost most to look into. None for a budget of 0: not even
+ * a zero is believed.
+ */
+export function leaveOut<T>(
+  items: readonly T[],
+  shareOf: (item: T) => readonly number[],
+  budget: number,
+  costOf: (item: T) => number = () => 1,
+): T[] {
   if (!(budget > 0)) return [];
   const left: T[] = [];
   let sums: number[] = [];
-  const known = items.map((item) => ({ item, share: shareOf(item) }));
-  for (const { item, share } of known.sort((a, b) => scoreOf(a.share) - scoreOf(b.share))) {
+  const known = items.map((item) => {
+    const share = shareOf(item);
+    return { item, share, rank: scoreOf(share) / Math.max(costOf(item), 1e-9) };
+  });
+  for (const { item, share } of known.sort((a, b) => a.rank - b.rank)) {
     const next = share.map((x, i) => x + (sums[i] ?? 0));
-    if (!(scoreOf(next) <= budget)) break;
+    // What is too large for what is left of the budget may be followed by something small.
+    if (!(scoreOf(next) <= budget)) continue;
     sums = next;
     left.push(item);
   }

@@ -15,6 +15,9 @@ export interface AdaptiveOptions {
 }
 export const defaultThreshold = 0.05;
 
+/** Share of the threshold that predictions may fill. */
+const inHand = 0.9;
+
 /** A layer within a block: what is measured together before its groups are. */
 interface Unit {
   block: Block;
@@ -58,7 +61,14 @@ class AdaptiveRun {
       "blocks",
     );
     this.shares.expectSum(this.blocks.map((b) => this.foundOf(b.leaves)));
-    const closed = new Set(leaveOut(this.blocks, (b) => this.shareOf(b.leaves), this.threshold / 2));
+    const closed = new Set(
+      leaveOut(
+        this.blocks,
+        (b) => this.shareOf(b.leaves),
+        this.threshold / 2,
+        (b) => this.costOf(b.leaves),
+      ),
+    );
     const open = this.blocks.filter((b) => !closed.has(b));
     this.chooseExamples(open);
     await this.openExamples(open);
@@ -68,13 +78,16 @@ class AdaptiveRun {
     return this.result(rest);
   }
 
-  /** Of three and more blocks built alike, the one with the most error stands for the others. */
+  /**
+   * Of three and more blocks built alike, one stands for the others: at three quarters of the way, where candidates are cheap and the end, where proportions are
+   * often others, is still some blocks off.
+   */
   private chooseExamples(open: readonly Block[]): void {
     if (this.threshold === 0) return;
     for (const alike of groupBy(open, (b) => b.signature).values()) {
       const finite = alike.filter((b) => Number.isFinite(scoreOf(this.shareOf(b.leaves))));
       if (finite.length < 3) continue;
-      const example = finite.reduce((a, b) => (scoreOf(this.shareOf(b.leaves)) > scoreOf(this.shareOf(a.leaves)) ? b : a));
+      const example = finite[Math.floor(0.75 * finite.length)] as Block;
       for (const b of finite) this.likeOf.set(b, example);
     }
   }
@@ -97,9 +110,16 @@ class AdaptiveRun {
     const others = open.filter((b) => this.likeOf.has(b) && this.likeOf.get(b) !== b);
     const units = others.flatMap((block) => byLayer(block.leaves).map((leaves): Unit => ({ block, leaves })));
     const hidden = sum([...closed].map((b) => this.shareOf(b.leaves)));
-    // A fifth in hand, for proportions are not the same everywhere.
-    const budget = 0.8 * Math.max(0, this.threshold - scoreOf(hidden));
-    const left = new Set(leaveOut(units, (u) => this.predicted(u), budget));
+    // Some in hand, for proportions are not the same everywhere.
+    const budget = inHand * Math.max(0, this.threshold - scoreOf(hidden));
+    const left = new Set(
+      leaveOut(
+        units,
+        (u) => this.predicted(u),
+        budget,
+        (u) => this.costOf(u.leaves),
+      ),
+    );
     await this.measureUnits(units.filter((u) => !left.has(u)));
     for (const b of others) this.markOpened(b.leaves);
   }
@@ -133,7 +153,7 @@ class AdaptiveRun {
       );
       const guess = sum(units.map((u) => this.predicted(u)));
       const correction = Number.isFinite(scoreOf(share)) ? scoreOf(share) / Math.max(scoreOf(guess), 1e-300) : Number.POSITIVE_INFINITY;
-      const budget = round < 3 ? 0.8 * this.threshold : 0;
+      const budget = round < 3 ? inHand * this.threshold : 0;
       const left = new Set(leaveOut(units, (u) => scaled(this.predicted(u), Math.max(1, correction)), budget));
       const before = rest.length;
       await this.measureUnits(units.filter((u) => !left.has(u)));
@@ -189,6 +209,9 @@ class AdaptiveRun {
       this.measured.set(idOf(leaves), { name, leaves, found: result, opened: false });
       if (leaves.length === 1) this.ofLeaf.set(leaves[0] as SiteGroup, result);
     });
+  }
+  private costOf(leaves: readonly SiteGroup[]): number {
+    return this.o.candidates.costOf(joined(leaves));
   }
   private foundOf(leaves: readonly SiteGroup[]): SiteSensitivity {
     return this.measured.get(idOf(leaves))?.found as SiteSensitivity;

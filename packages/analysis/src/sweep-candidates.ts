@@ -75,6 +75,12 @@ export class Candidates {
     return groups.flatMap((g) => found.get(g) ?? []);
   }
 
+  /** Of a candidate, as a share of a whole pass. */
+  costOf(group: SiteGroup): number {
+    const { segments, plan } = this.o;
+    return segments?.shareOf(segments.segmentOf(plan.placementsOf(group))) ?? 1;
+  }
+
   private bySegment(groups: readonly SiteGroup[]): [number, SiteGroup[]][] {
     const { segments, plan } = this.o;
     const latest = new Map(groups.map((g) => [g, segments?.segmentOf(plan.placementsOf(g)) ?? 0]));

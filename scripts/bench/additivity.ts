@@ -56,6 +56,12 @@ async function additivityOf(path: string): Promise<void> {
   }
   say("region alone", alone);
   say("left with it pinned", left);
+  // As the search for pins takes them: in proportion to what was measured of the whole.
+  const scale = (values: readonly number[], predicted: number) => values.map((r) => (r * sweep.measuredError) / predicted);
+  say("left, scaled to the measured whole", {
+    signed: scale(left.signed, sweep.predictedError),
+    squares: scale(left.squares, sweep.predictedInSquares ?? Number.NaN),
+  });
 }
 
 function add(ratios: Ratios, sites: readonly SiteSensitivity[], error: number): void {

@@ -3,7 +3,16 @@
 import type { ConstantPolicy, PrecisionPlan, TensorValue } from "@halfscope/core";
 import { inferTypes, OutputEngine, shapesOfFeed } from "@halfscope/engine";
 import { readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
-import { allHalf, movedInputs, productSums, type RestoredSites, restoreSites, switchesFromPlan, withPins } from "@halfscope/precision";
+import {
+  allHalf,
+  movedInputs,
+  multiplyAdds,
+  productSums,
+  type RestoredSites,
+  restoreSites,
+  switchesFromPlan,
+  withPins,
+} from "@halfscope/precision";
 import { applyPlan, Workbench, type WorkbenchOptions } from "halfscope";
 import { seeded } from "./model-file.js";
 
@@ -45,7 +54,15 @@ export async function realiseAndRun(bench: Workbench, plan: PrecisionPlan, path:
   const types = await inferTypes(model, view, shapesOfFeed(bench.feeds[0]));
   const isMover = (...of: Parameters<typeof movedInputs>) => movedInputs(...of) !== undefined;
   using engine = await OutputEngine.restored(
-    { model, view, types, feedShapes: shapesOfFeed(bench.feeds[0]), isMover, sumsOf: productSums(bench.profile, { view, types }) },
+    {
+      model,
+      view,
+      types,
+      feedShapes: shapesOfFeed(bench.feeds[0]),
+      isMover,
+      sumsOf: productSums(bench.profile, { view, types }),
+      keepsFull: multiplyAdds(bench.profile, { view, types }),
+    },
     { threads: bench.threads },
   );
   engine.setFeed(bench.feeds[0]);

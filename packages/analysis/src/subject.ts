@@ -2,7 +2,15 @@ import type { HalfType, Layer, TensorTypes } from "@halfscope/core";
 import type { EngineInput, EngineOptions, Feed } from "@halfscope/engine";
 import { inferTypes, lacksShapes, requireFloats, shapesOfFeed, withRunShapes } from "@halfscope/engine";
 import { checkExternalData, type GraphView, listLayers, type Model, viewGraph } from "@halfscope/onnx";
-import { buildFloatGraph, type EngineProfile, listRoundings, productSums, type Roundings, type SumsOf } from "@halfscope/precision";
+import {
+  buildFloatGraph,
+  type EngineProfile,
+  listRoundings,
+  multiplyAdds,
+  productSums,
+  type Roundings,
+  type SumsOf,
+} from "@halfscope/precision";
 
 /** A model made ready for measuring: everything that follows from the file and the shapes of the feeds. */
 export interface Subject extends EngineInput {
@@ -29,6 +37,10 @@ export async function prepareSubject(
   requireFloats(model, inferred);
   const types = lacksShapes(view, inferred) ? await withRunShapes(model, view, inferred, feed, engine.threads) : inferred;
   const sumsOf: SumsOf = known.profile === undefined ? () => undefined : productSums(known.profile, { view, types }, known.type);
-  const roundings = listRoundings(buildFloatGraph(model, view, types, layers, known.type), sumsOf);
+  const roundings = listRoundings(
+    buildFloatGraph(model, view, types, layers, known.type),
+    sumsOf,
+    known.profile && known.type !== "bfloat16" ? multiplyAdds(known.profile, { view, types }) : undefined,
+  );
   return { model, view, types, feedShapes, layers, layerOf: roundings.floats.layerOf, roundings, engine, sumsOf };
 }

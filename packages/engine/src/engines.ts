@@ -152,7 +152,11 @@ export class OutputEngine implements Disposable {
 
   /** An FP16, bfloat16 or mixed file, emulated in FP32. */
   static async restored(
-    o: EngineInput & { isMover: (node: Node, type: HalfType) => boolean; sumsOf?: ((node: Node) => ProductSums | undefined) | undefined },
+    o: EngineInput & {
+      isMover: (node: Node, type: HalfType) => boolean;
+      sumsOf?: ((node: Node) => ProductSums | undefined) | undefined;
+      keepsFull?: ((node: Node) => boolean) | undefined;
+    },
     options: EngineOptions,
     extraOutputs: readonly string[] = [],
   ): Promise<OutputEngine> {

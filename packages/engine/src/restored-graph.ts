@@ -36,6 +36,8 @@ export interface RestoredGraphOptions {
   isMover: (node: Node, type: HalfType) => boolean;
   /** How products in FP16 sum; in FP32 as ONNX Runtime does where it says nothing. */
   sumsOf?: ((node: Node) => ProductSums | undefined) | undefined;
+  /** Nodes that round together with their only reader, when both are in FP16. */
+  keepsFull?: ((node: Node) => boolean) | undefined;
   /** Tensors of the main graph to give out beside the model's outputs, as FP32. */
   extraOutputs?: readonly string[];
 }
@@ -139,7 +141,8 @@ class RestoredBuilder {
       builder.node(editNode(node, { input: name, outer: name, output: (t) => (this.isHalf(t) ? `${t}#f16` : t) }));
       for (const t of halfOutputs) this.widen(builder, `${t}#f16`, t, "middle");
     } else {
-      const rounds = halfOutputs.length > 0 && !halfOutputs.every((t) => this.o.isMover(node, this.halfType(t) as HalfType));
+      const rounds =
+        halfOutputs.length > 0 && !halfOutputs.every((t) => this.o.isMover(node, this.halfType(t) as HalfType)) && !this.isKept(node);
       const raw = (t: string) => (rounds && this.isHalf(t) ? `${t}#raw` : t);
       const sums = this.halfType(to) === "float16" ? this.o.sumsOf?.(node) : undefined;
       const edit = { input: name, outer: name, output: raw };
@@ -150,6 +153,12 @@ class RestoredBuilder {
       }
       if (rounds) for (const t of halfOutputs) this.round(builder, `${t}#raw`, t);
     }
+  }
+
+  private isKept(node: Node): boolean {
+    if (this.o.keepsFull?.(node) !== true || this.halfType(node.outputs[0] ?? "") !== "float16") return false;
+    const readers = this.o.view.consumers.get(node.outputs[0] ?? "") ?? [];
+    return readers.every((u) => this.halfType(u.node.outputs[0] ?? "") === "float16");
   }
 
   private refuseHidden(node: Node): void {

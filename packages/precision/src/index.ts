@@ -6,6 +6,7 @@ export * from "./float-graph.js";
 export * from "./half.js";
 export * from "./hazards/index.js";
 export * from "./map-names.js";
+export * from "./multiply-add.js";
 export * from "./number-format.js";
 export * from "./operators.js";
 export * from "./plan.js";

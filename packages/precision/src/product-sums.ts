@@ -1,7 +1,6 @@
 import {
   elementCount,
   type HalfType,
-  isFloat,
   type ProductSums,
   type SumType,
   switchHalfSums,
@@ -12,6 +11,7 @@ import {
 import type { GraphView, Node } from "@halfscope/onnx";
 import type { EngineProfile } from "./engine-profile.js";
 import type { SumsOf } from "./sites.js";
+import { isWeight, throughCasts } from "./through-casts.js";
 
 /** Products that a chip's tensor core adds at once in FP16 (arXiv 2512.07004; for Hopper measured, test/hardware/mma-h200). */
 const groupOf = { volta: 4, ampere: 8, hopper: 16, blackwell: 16 } as const;
@@ -55,21 +55,16 @@ export function productSums(
   };
 }
 
-/** Products of no more depth are summed by one accumulator. */
-const unsplitDepth = 1024;
-/** Depth that libraries give to one accumulator when they split, and the most accumulators seen. */
-const splitDepth = 512;
-const mostPieces = 5;
+/** Depth that a library gives to one accumulator when it splits. */
+export const splitDepth = 1024;
 /** Outputs in tiles of 64 x 64 that keep half the multiprocessors of an H200 (132) busy: from there on, splitting K brings nothing. */
 const busyOutputs = 66 * 64 * 64;
 
 /**
- * The rule for splitting K, read off an H200 (test/hardware): cuBLAS splits 128 x K x 1024 from K = 1536 on, with errors of 3 to 6 accumulators, and does not split 512 or 1536 rows; the
- * errors of TensorRT 10.6's K = 4096 in BERT-large lie between those of 4 and 6. Libraries choose by timing (TensorRT left a lone 128 x 4096 x 1024 in one
- * piece), so results carry a band.
+ * The rule for splitting K: TensorRT 10.6's on an H200, as far as it was seen (test/hardware). 128 x 4096 x 1024 inside BERTs ran on 4 accumulators and a lone 128 x 8192 x 1024
+ * on 8, bit for bit; 512 and 1536 rows were not split. Libraries choose by timing (a lone 128 x 4096 x 1024 was left in one piece), so results carry a band.
  */
-export const piecesOf = (depth: number, outputs = 1): number =>
-  depth <= unsplitDepth || outputs > busyOutputs ? 1 : Math.min(mostPieces, Math.ceil(depth / splitDepth));
+export const piecesOf = (depth: number, outputs = 1): number => (outputs > busyOutputs ? 1 : Math.max(1, Math.ceil(depth / splitDepth)));
 
 /** Products that several weights make of one activation: queries, keys and values. Engines run them as one. */
 function mergedProducts(view: GraphView, types: TensorTypes): ReadonlySet<Node> {
@@ -82,22 +77,6 @@ function mergedProducts(view: GraphView, types: TensorTypes): ReadonlySet<Node> 
   }
   return new Set([...bySource.values()].filter((nodes) => nodes.length > 1).flat());
 }
-
-/** A mixed file casts what FP16 and FP32 readers share: behind the Casts it is one tensor. */
-function throughCasts(tensor: string, view: GraphView, types: TensorTypes): string {
-  let at = tensor;
-  for (let node = view.producer.get(at); node?.opType === "Cast" && node.domain === ""; node = view.producer.get(at)) {
-    const from = node.inputs[0] ?? "";
-    if (!isFloat(types.get(from)?.dtype ?? "unknown") || !isFloat(types.get(at)?.dtype ?? "unknown")) break;
-    at = from;
-  }
-  return at;
-}
-
-const isWeight = (tensor: string, view: GraphView): boolean =>
-  view.initializers.has(tensor) ||
-  view.producer.get(tensor)?.opType === "Constant" ||
-  (view.producer.get(tensor)?.inputs.every((t) => isWeight(t, view)) ?? false);
 
 function elementsOf(tensor: string | undefined, types: TensorTypes): number | undefined {
   const dims = types.get(tensor ?? "")?.dims;

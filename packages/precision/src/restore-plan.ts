@@ -43,6 +43,7 @@ export function restorePlan(file: { view: GraphView; types: TensorTypes }, round
       const root = bySite.get(p.site);
       if (root === undefined || !whole.has(root)) return switchOff;
       placed.add(root);
+      if (roundings.keptFull?.has(p.tensor) && root.edges.every((e) => isHalfType(typeIn(e.node.outputs[0])))) return switchOff;
       return switchFor(p.tensor);
     }
     if (p.at === "product") return typeIn(p.tensor) === "float16" ? (p.sums?.position ?? switchOff) : switchOff;

@@ -19,15 +19,21 @@ export interface Roundings {
   /** In switch order: switch i belongs to placement i. */
   readonly placements: readonly Placement[];
   readonly floats: FloatGraph;
+  /** Activations that are not rounded while producer and only reader are both in the candidate's type (see `multiplyAdds`). */
+  readonly keptFull?: ReadonlySet<string>;
 }
 
 export const siteId = (root: Root): string => `${root.kind}:${root.tensor}`;
 
 /**
  * Lists sites in graph order: activations by producer, weights and inputs where they are first used; then the sums of products that `sumsOf` says are not in
- * FP32 (none when absent).
+ * FP32 (none when absent). `keepsFull` tells nodes that round together with their only reader.
  */
-export function listRoundings(floats: FloatGraph, sumsOf: SumsOf = () => undefined): Roundings {
+export function listRoundings(
+  floats: FloatGraph,
+  sumsOf: SumsOf = () => undefined,
+  keepsFull: (node: Node) => boolean = () => false,
+): Roundings {
   const sites: Site[] = [];
   const placements: Placement[] = [];
   for (const root of floats.roots.values()) {
@@ -53,7 +59,8 @@ export function listRoundings(floats: FloatGraph, sumsOf: SumsOf = () => undefin
     sites.push({ id: site, kind: "accumulation", tensor, layer, touching: layer === undefined ? [] : [layer] });
     placements.push({ at: "product", site, tensor, consumer: { node: node.index, input: -1 }, sums });
   }
-  return { sites, placements, floats };
+  const kept = [...floats.roots.values()].filter((r) => r.producer !== undefined && r.edges.length === 1 && keepsFull(r.producer));
+  return { sites, placements, floats, ...(kept.length > 0 && { keptFull: new Set(kept.map((r) => r.tensor)) }) };
 }
 
 /** How a product sums in the candidate; undefined where it sums in FP32 as ONNX Runtime does, and for other nodes. */
@@ -118,9 +125,13 @@ export function switchesFromPlan(plan: PrecisionPlan, roundings: Roundings): Uin
   const roundedRoots = new Set([...floats.roots.values()].filter((r) => isRootRounded(r, half)));
   const bySite = new Map([...floats.roots.values()].map((r) => [siteId(r), r]));
   const edges = new Map(floats.edges.map((e) => [`${e.node.index}:${e.input}`, e]));
+  const isKept = (tensor: string): boolean => {
+    const root = roundings.keptFull?.has(tensor) ? floats.roots.get(tensor) : undefined;
+    return root?.producer !== undefined && half(root.producer.index) && root.edges.every((e) => isHalfEdge(e, half));
+  };
   const on = (p: Placement): boolean => {
     if (p.at === "product") return half(p.consumer?.node ?? -1);
-    if (p.at === "tensor") return roundedRoots.has(bySite.get(p.site) as Root);
+    if (p.at === "tensor") return roundedRoots.has(bySite.get(p.site) as Root) && !isKept(p.tensor);
     const edge = edges.get(`${p.consumer?.node}:${p.consumer?.input}`);
     return edge !== undefined && isHalfEdge(edge, half) && edge.roots.some((r) => !roundedRoots.has(r));
   };

@@ -2,7 +2,16 @@ import { type OutputError, verdictFrom } from "@halfscope/analysis";
 import { type ErrorStats, type HalfType, InputError, type PrecisionPlan, type Verdict } from "@halfscope/core";
 import { inferTypes, OutputEngine, shapesOfFeed } from "@halfscope/engine";
 import { checkExternalData, type Node, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
-import { allHalf, isHalfType, mapNames, movedInputs, productSums, restoreSites, switchesFromPlan } from "@halfscope/precision";
+import {
+  allHalf,
+  isHalfType,
+  mapNames,
+  movedInputs,
+  multiplyAdds,
+  productSums,
+  restoreSites,
+  switchesFromPlan,
+} from "@halfscope/precision";
 import { compareMappedTensors } from "./compare-tensors.js";
 import type { Workbench } from "./workbench.js";
 
@@ -28,12 +37,13 @@ export async function verifyStep(
   const types = await inferTypes(model, view, shapesOfFeed(bench.feeds[0]));
   const isMover = (node: Node, type: HalfType) => movedInputs(node, type) !== undefined;
   const sumsOf = productSums(bench.profile, { view, types });
+  const keepsFull = multiplyAdds(bench.profile, { view, types });
   const samples: ReadonlyMap<string, ErrorStats>[] = [];
   const judged: OutputError[] = [];
   const step = bench.progress.step(`Verifying ${candidatePath}`, bench.feeds.length);
   for (const feed of bench.feeds) {
     using engine = await OutputEngine.restored(
-      { model, view, types, feedShapes: shapesOfFeed(feed), isMover, sumsOf },
+      { model, view, types, feedShapes: shapesOfFeed(feed), isMover, sumsOf, keepsFull },
       { threads: bench.threads },
     );
     engine.setFeed(feed);
@@ -56,7 +66,7 @@ export async function verifyStep(
   };
   if (o.tensors !== true) return verdict;
   const feed = bench.feeds[0];
-  const converted = { model, view, types, feedShapes: shapesOfFeed(feed), isMover, sumsOf };
+  const converted = { model, view, types, feedShapes: shapesOfFeed(feed), isMover, sumsOf, keepsFull };
   const { layers, origins } = await compareMappedTensors(bench, feed, converted, names);
   return { ...verdict, layers, origins };
 }

@@ -66,6 +66,10 @@ describe("before a command is known", () => {
     expect(loadedBy("--version").filter((l) => l.includes("yargs"))).toEqual([]);
   });
 
+  it("a comparison loads no report: charts are a third of all modules", () => {
+    expect(loadedBy("compare", "nowhere.onnx").filter((l) => /\/packages\/report\/|\/d3-/.test(l))).toEqual([]);
+  });
+
   it("what a command needs is seen by this test when it is loaded", () => {
     expect(loadedBy("inspect", "nowhere.onnx").filter((l) => heavy.test(l)).length).toBeGreaterThan(10);
   });

@@ -11,6 +11,8 @@ export interface Pin {
 export type HalfType = "float16" | "bfloat16";
 /** What people call it. */
 export const halfWords: Readonly<Record<HalfType, "FP16" | "BF16">> = { float16: "FP16", bfloat16: "BF16" };
+/** The word for what a result's candidate computes in. */
+export const wordOf = ({ options }: { options: { precision?: HalfType } }): "FP16" | "BF16" => halfWords[options.precision ?? "float16"];
 
 /**
  * What conversion does to a finite weight or constant beyond the type's range (65504 for FP16, 3.39e38 for bfloat16): `overflow` writes Infinity as a

@@ -1,7 +1,6 @@
 import {
   type ErrorStats,
   type ErrorSummary,
-  halfWords,
   type Layer,
   type LayerSensitivity,
   type Measurements,
@@ -11,6 +10,7 @@ import {
   relativeL2,
   type Trial,
   type Verdict,
+  wordOf,
 } from "@halfscope/core";
 import { shellWord } from "./names.js";
 
@@ -46,8 +46,7 @@ export interface View {
   commands: { compare: string; sweep: string; recommend: string; verify: string; debug: string };
 }
 
-/** What a result's candidate computes in, in words. */
-export const wordOf = (result: Pick<ResultDocument, "options">): "FP16" | "BF16" => halfWords[result.options.precision ?? "float16"];
+export { wordOf };
 /** Where the candidate's numbers end: what constants beyond become finite as. BF16 has FP32's range but for its last half of a percent. */
 export const rangeEnd: Readonly<Record<"FP16" | "BF16", string>> = { FP16: "65504", BF16: "3.39e38" };
 

@@ -1,6 +1,5 @@
 import { outputErrorFrom } from "@halfscope/analysis";
-import { type ErrorSummary, type Measurements, outputBand, type ResultDocument } from "@halfscope/core";
-import { wordOf } from "@halfscope/report";
+import { type ErrorSummary, type Measurements, outputBand, type ResultDocument, wordOf } from "@halfscope/core";
 import { table } from "./table.js";
 import { clip, given, number, quote, safe, shorten } from "./text.js";
 

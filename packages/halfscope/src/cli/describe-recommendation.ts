@@ -1,5 +1,13 @@
-import { goalWords, halfWords, judgedWords, minimalWords, type Recommendation, type ResultDocument, type Verdict } from "@halfscope/core";
-import { wordOf } from "@halfscope/report";
+import {
+  goalWords,
+  halfWords,
+  judgedWords,
+  minimalWords,
+  type Recommendation,
+  type ResultDocument,
+  type Verdict,
+  wordOf,
+} from "@halfscope/core";
 import { describeFigures, describeJudgement } from "./describe-outputs.js";
 import { table } from "./table.js";
 import { clip, given, number, percent, safe, wrap } from "./text.js";

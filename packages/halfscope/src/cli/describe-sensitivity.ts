@@ -1,5 +1,4 @@
-import type { ResultDocument, Sensitivity } from "@halfscope/core";
-import { wordOf } from "@halfscope/report";
+import { type ResultDocument, type Sensitivity, wordOf } from "@halfscope/core";
 import { describeOrigins } from "./describe-comparison.js";
 import { describeFigures, describeJudgement } from "./describe-outputs.js";
 import { table } from "./table.js";

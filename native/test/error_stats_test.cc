@@ -69,6 +69,39 @@ TEST(kernels_agree_on_random_pairs_of_odd_lengths) {
   }
 }
 
+TEST(kernels_agree_on_tensors_of_one_sign_and_on_equal_ones) {
+  if (!has_avx2()) return;
+  unsigned seed = 100;
+  const auto check = [](const Pairs& p) {
+    const std::size_t count = p.reference.size();
+    check_same(compare_chunk(p.reference.data(), p.candidate.data(), count, InstructionSet::kScalar),
+               compare_chunk(p.reference.data(), p.candidate.data(), count, InstructionSet::kAvx2));
+  };
+  for (const std::size_t count : {31, 32, 33, 1024, 3000}) {
+    for (const int special : {0, 20}) {
+      for (const float sign : {1.0f, -1.0f}) {
+        auto p = random_pairs(count, special, seed++);
+        for (auto& x : p.reference) x = std::copysign(x, sign);
+        check(p);
+        for (auto& x : p.candidate) x = std::copysign(x, sign);
+        check(p);
+        p.candidate = p.reference;
+        check(p);
+        p.candidate.back() = 0.5f;
+        check(p);
+      }
+      // Far apart and within a few exponents: both ways of counting them.
+      auto p = random_pairs(count, special, seed++);
+      for (std::size_t i = 0; i < count; i++) p.reference[i] = p.candidate[i] = std::copysign(1.5f + std::abs(p.reference[i] * 1e-6f), p.reference[i]);
+      check(p);
+      for (std::size_t i = 0; i < count; i++) p.reference[i] = std::ldexp(1.25f, static_cast<int>(i % 250) - 130);
+      check(p);
+    }
+  }
+  check({std::vector<float>(64, 0.0f), std::vector<float>(64, -0.0f)});
+  check({std::vector<float>(64, kNan), std::vector<float>(64, 1.0f)});
+}
+
 TEST(misaligned_tensors_give_the_same_figures) {
   const auto p = random_pairs(3001, 5, 77);
   std::vector<unsigned char> r(3001 * 4 + 3), c(3001 * 4 + 3);

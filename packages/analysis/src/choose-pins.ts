@@ -1,5 +1,5 @@
 import type { Recommendation } from "@halfscope/core";
-import { findPins } from "./find-pins.js";
+import { findPins, mendPins } from "./find-pins.js";
 import { layersWorthPinning, type PinProblem } from "./pin-problem.js";
 import type { RecommendOptions } from "./recommend.js";
 import type { Trials } from "./trials.js";
@@ -16,14 +16,14 @@ export interface Chosen {
 const rareShare = 1 / 8;
 const littleBeyond = 2;
 /** Batches of fresh samples that a set is held against. */
-const mostRounds = 5;
+const mostRounds = 6;
 
 /** Searches until the set holds on samples that nothing was chosen by; those that show it does not join the judges. */
 export async function choosePins(o: RecommendOptions, trials: Trials, problem: PinProblem, plainPurpose: string): Promise<Chosen> {
   const none = await noPins(o, trials, plainPurpose);
   if (none !== undefined) return none;
+  let found = await search(o, trials, problem);
   for (let round = 0; ; round++) {
-    const found = await search(o, trials, problem);
     const samples = found.outcome === "not-met" ? [] : (o.fresh?.(round) ?? []);
     if (samples.length === 0) return found;
     const errors = await trials.errorsOn(samples, found.pins);
@@ -31,6 +31,8 @@ export async function choosePins(o: RecommendOptions, trials: Trials, problem: P
     const confirmed = { samples: samples.length, beyond: failing.length, error: Math.max(...errors) };
     if (failing.length === 0 || round + 1 >= mostRounds || trials.left <= found.pins.length) return { ...found, confirmed };
     trials.addSamples(failing);
+    const mended = await mendPins(problem, found.pins);
+    found = mended === undefined ? await search(o, trials, problem) : { pins: mended, outcome: "pins-found" };
   }
 }
 

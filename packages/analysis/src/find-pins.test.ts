@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../../test/support/model-file.js";
 import { type ErrorOf, fewestOf, inSquares, type Numbers, problemOf } from "../../../test/support/pin-search.js";
-import { findPins } from "./find-pins.js";
+import { findPins, mendPins } from "./find-pins.js";
 import { layersWorthPinning } from "./pin-problem.js";
 import { removalTrials, removeGreedily, trim } from "./trim.js";
 import { walkChain } from "./walk.js";
@@ -148,5 +148,17 @@ describe("trimming", () => {
     const p = problemOf({ layers: named(9), sites, tolerance: 0.2 });
     await removeGreedily(p, layersWorthPinning(p));
     expect(p.judge.asked.size).toBeLessThanOrEqual(removalTrials(9));
+  });
+});
+
+describe("mending a set that more samples have broken", () => {
+  it("adds what they need, and lets go of what is not needed any more", async () => {
+    const layers = named(12);
+    const sites = layers.map((l, i) => ({ touching: [l], error: 0.5 / (i + 1) }));
+    // The new samples show that l7 matters; l0 alone was enough before.
+    const error: ErrorOf = (pins) => (pins.has("l7") ? (pins.has("l0") ? 0.1 : 0.5) : 2);
+    const p = problemOf({ layers, sites, tolerance: 0.2, measured: error });
+    expect([...((await mendPins(p, ["l0", "l3"])) ?? [])].sort()).toEqual(["l0", "l7"]);
+    expect(await mendPins(problemOf({ layers, sites, tolerance: 0.2, measured: () => 1 }), ["l0"])).toBeUndefined();
   });
 });

@@ -59,3 +59,15 @@ function promises(p: PinProblem, chain: Chain, best: readonly string[]): boolean
   const set = chain.sets[at];
   return set !== undefined && better(p, best, set) === set;
 }
+
+/** A set that held until more samples judged it: grows from it, by squared error removed per work, until it fits again, and trims what that gives. */
+export async function mendPins(p: PinProblem, broken: readonly string[]): Promise<readonly string[] | undefined> {
+  const chain = growthChain({ ...p, base: broken }, "work");
+  const sets = [...chain.sets, layersWorthPinning(p)];
+  // What prediction says of the sites left cannot know the samples that broke it: the walk starts at the set itself.
+  const found = await walkChain({ purpose: "more pins for more samples", sets, predicted: [...chain.predicted, 0] }, p.judge, {
+    tolerance: Number.POSITIVE_INFINITY,
+    factor: 1,
+  });
+  return found && trim(p, found);
+}

@@ -126,9 +126,12 @@ export class Trials implements Judge {
     return { heldBack: this.record[known.index]?.heldBackError, unseen: this.o.unseen ? this.boundOf(known) : undefined };
   }
 
-  /** What a set of pins is known to break: it was judged, and does not keep the tolerance. */
+  /** Whether a trial has shown that a set of pins does not keep the tolerance. */
   isKnownToFail(pins: readonly string[]): boolean {
-    return this.known.get(keyOf(pins))?.fits === false;
+    const known = this.known.get(keyOf(pins));
+    if (known === undefined) return false;
+    const beyond = (error: number | undefined) => error !== undefined && !(error <= this.o.tolerance && Number.isFinite(error));
+    return known.fits === false || beyond(finiteError(known.measured)) || known.heldBack.some(beyond);
   }
 
   /** Asks one sample after the other, until one is worse than `enough`. */

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/cpu.h"
+#include "core/error.h"
 #include "core/losses.h"
 
 namespace halfscope {
@@ -22,6 +23,7 @@ constexpr std::uint8_t kLastPosition = 4;
 // Positions 5 to 7 say how a product sums.
 constexpr std::uint8_t kLastSumPosition = 7;
 constexpr Rounding rounding_at(std::uint8_t position) {
+  if (position < 1 || position > kLastPosition) throw Error(ErrorCode::kEngineRun, "the switch of a rounding is 0 to 4; what is beyond says how products sum");
   return {position > 2 ? NarrowType::kBfloat : NarrowType::kHalf, position % 2 == 0 ? Overflow::kToLargestFinite : Overflow::kToInfinity};
 }
 

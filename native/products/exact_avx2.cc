@@ -122,7 +122,7 @@ HALFSCOPE_AVX2 void run(const Panel& left, const Panel& right, std::size_t depth
 
 }  // namespace
 
-Tile exact_tile() { return {kRows, kColumns, {run<1>, run<2>, run<3>, run<4>}}; }
+Tile exact_tile() { return {kRows, kColumns, {run<1>, run<2>, run<3>, run<4>}, {}}; }
 
 }  // namespace halfscope::products::avx2
 

@@ -25,6 +25,6 @@ void run(const Panel& left, const Panel& right, std::size_t depth, const TileSum
 
 }  // namespace
 
-Tile exact_tile() { return {kRows, kColumns, {run<1>, run<2>, run<3>, run<4>}}; }
+Tile exact_tile() { return {kRows, kColumns, {run<1>, run<2>, run<3>, run<4>}, {}}; }
 
 }  // namespace halfscope::products::scalar

@@ -15,58 +15,63 @@ namespace {
 constexpr std::size_t kRows = 6;
 constexpr std::size_t kVectors = 2;
 constexpr std::size_t kColumns = kVectors * 8;
-template <std::size_t kCount>
-using Sums = __m256[kCount][kVectors];
+template <std::size_t kCount, std::size_t kAcross>
+using Sums = __m256[kCount][kAcross];
 
-template <std::size_t kCount>
-HALFSCOPE_AVX2 HALFSCOPE_INLINE void add_step(Sums<kCount>& sums, const float* left, const float* right) {
-  __m256 values[kVectors];
-  HALFSCOPE_UNROLL for (std::size_t j = 0; j < kVectors; j++) values[j] = _mm256_load_ps(right + j * 8);
+template <std::size_t kCount, std::size_t kAcross>
+HALFSCOPE_AVX2 HALFSCOPE_INLINE void add_step(Sums<kCount, kAcross>& sums, const float* left, const float* right) {
+  __m256 values[kAcross];
+  HALFSCOPE_UNROLL for (std::size_t j = 0; j < kAcross; j++) values[j] = _mm256_load_ps(right + j * 8);
   HALFSCOPE_UNROLL for (std::size_t i = 0; i < kCount; i++) {
     const __m256 factor = _mm256_broadcast_ss(left + i);
-    HALFSCOPE_UNROLL for (std::size_t j = 0; j < kVectors; j++) sums[i][j] = _mm256_fmadd_ps(factor, values[j], sums[i][j]);
+    HALFSCOPE_UNROLL for (std::size_t j = 0; j < kAcross; j++) sums[i][j] = _mm256_fmadd_ps(factor, values[j], sums[i][j]);
   }
 }
 
-template <std::size_t kCount>
-HALFSCOPE_AVX2 HALFSCOPE_INLINE void round_sums(Sums<kCount>& sums) {
+template <std::size_t kCount, std::size_t kAcross>
+HALFSCOPE_AVX2 HALFSCOPE_INLINE void round_sums(Sums<kCount, kAcross>& sums) {
   HALFSCOPE_UNROLL for (std::size_t i = 0; i < kCount; i++) {
-    HALFSCOPE_UNROLL for (std::size_t j = 0; j < kVectors; j++)
+    HALFSCOPE_UNROLL for (std::size_t j = 0; j < kAcross; j++)
       sums[i][j] = _mm256_cvtph_ps(_mm256_cvtps_ph(sums[i][j], _MM_FROUND_TO_NEAREST_INT));  // nearest even, whatever MXCSR says
   }
 }
 
-template <std::size_t kCount>
+template <std::size_t kCount, std::size_t kAcross>
 HALFSCOPE_AVX2 void run(const Panel& left_panel, const Panel& right_panel, std::size_t depth, const TileSums& how, float* tile, std::size_t stride, bool resume) {
   const float *left = left_panel.values, *right = right_panel.values;
   const std::size_t chunk = how.chunk;
-  Sums<kCount> sums;
+  Sums<kCount, kAcross> sums;
   HALFSCOPE_UNROLL for (std::size_t i = 0; i < kCount; i++) {
-    HALFSCOPE_UNROLL for (std::size_t j = 0; j < kVectors; j++)
+    HALFSCOPE_UNROLL for (std::size_t j = 0; j < kAcross; j++)
       sums[i][j] = resume ? _mm256_loadu_ps(tile + i * stride + j * 8) : _mm256_setzero_ps();
   }
   if (chunk == 16) {  // what all known chips of today come down to
     for (; depth >= 16; depth -= 16, left += 16 * kRows, right += 16 * kColumns) {
-      HALFSCOPE_UNROLL for (std::size_t q = 0; q < 16; q++) add_step<kCount>(sums, left + q * kRows, right + q * kColumns);
-      round_sums<kCount>(sums);
+      HALFSCOPE_UNROLL for (std::size_t q = 0; q < 16; q++) add_step<kCount, kAcross>(sums, left + q * kRows, right + q * kColumns);
+      round_sums<kCount, kAcross>(sums);
     }
   }
   while (depth > 0) {
     const std::size_t steps = depth < chunk ? depth : chunk;
-    for (std::size_t k = 0; k < steps; k++, left += kRows, right += kColumns) add_step<kCount>(sums, left, right);
-    round_sums<kCount>(sums);
+    for (std::size_t k = 0; k < steps; k++, left += kRows, right += kColumns) add_step<kCount, kAcross>(sums, left, right);
+    round_sums<kCount, kAcross>(sums);
     depth -= steps;
   }
   HALFSCOPE_UNROLL for (std::size_t i = 0; i < kCount; i++) {
     // Adding 0 turns -0 into 0.
-    HALFSCOPE_UNROLL for (std::size_t j = 0; j < kVectors; j++)
+    HALFSCOPE_UNROLL for (std::size_t j = 0; j < kAcross; j++)
       _mm256_storeu_ps(tile + i * stride + j * 8, _mm256_add_ps(sums[i][j], _mm256_setzero_ps()));
   }
 }
 
 }  // namespace
 
-Tile half_tile() { return {kRows, kColumns, {run<1>, run<2>, run<3>, run<4>, run<5>, run<6>}}; }
+Tile half_tile() {
+  return {kRows,
+          kColumns,
+          {run<1, kVectors>, run<2, kVectors>, run<3, kVectors>, run<4, kVectors>, run<5, kVectors>, run<6, kVectors>},
+          {run<1, 1>, run<2, 1>, run<3, 1>, run<4, 1>, run<5, 1>, run<6, 1>}};
+}
 
 }  // namespace halfscope::products::avx2
 

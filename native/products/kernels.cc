@@ -21,7 +21,18 @@ void transpose(const unsigned char* from, std::size_t lane_step, std::size_t dep
 
 }  // namespace
 
-Packers packers() { return {copy, transpose}; }
+void gather(const unsigned char* from, std::size_t k_step, std::size_t depth, const LaneRun* runs, std::size_t count, std::size_t, float* panel, std::size_t) {
+  for (std::size_t k = 0; k < depth; k++, from += k_step * sizeof(float)) {
+    for (std::size_t r = 0; r < count; r++) {
+      for (std::size_t i = 0; i < runs[r].lanes; i++, panel++) {
+        if (runs[r].from < 0) *panel = 0.0f;
+        else std::memcpy(panel, from + (static_cast<std::size_t>(runs[r].from) + i * runs[r].step) * sizeof(float), sizeof(float));
+      }
+    }
+  }
+}
+
+Packers packers() { return {copy, transpose, gather}; }
 
 }  // namespace scalar
 

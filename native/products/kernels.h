@@ -34,7 +34,8 @@ using TileKernel = void (*)(const Panel& left, const Panel& right, std::size_t d
 struct Tile {
   std::size_t rows;
   std::size_t columns;
-  TileKernel run[kTallestTile];  ///< run[n - 1] computes the first n rows alone
+  TileKernel run[kTallestTile];     ///< run[n - 1] computes the first n rows alone
+  TileKernel narrow[kTallestTile];  ///< the same for the first half of the columns; null where there is none
 };
 
 /// Fast: FP32 FMAs; the accumulators are rounded to FP16 (nearest even, overflow to Infinity) after every chunk and at the end of the depth.
@@ -49,6 +50,13 @@ constexpr std::int16_t kZeroMark = -4096;
 constexpr std::int16_t kSpecialMark = 8192;
 void mark_exponents(const float* values, std::size_t count, std::int16_t* exponents);
 
+/// Neighbouring lanes of a panel that are filled from one place.
+struct LaneRun {
+  std::size_t lanes;
+  std::ptrdiff_t from;  ///< where the first lane's value is, in elements; negative: all lanes are zero
+  std::size_t step;     ///< elements from one lane's value to the next's
+};
+
 /// How panels are filled, see Operand. `from` is at any alignment, steps are in elements; all `width` lanes exist. `width` is at most 8 or a multiple of 8.
 /// Up to 8 floats behind the panel may be written.
 struct Packers {
@@ -56,8 +64,16 @@ struct Packers {
   void (*copy)(const unsigned char* from, std::size_t k_step, std::size_t depth, std::size_t width, float* panels, std::size_t count, std::size_t panel_step);
   /// panel[k * width + i] = from[i * lane_step + k]
   void (*transpose)(const unsigned char* from, std::size_t lane_step, std::size_t depth, std::size_t width, float* panel);
+  /// panel[k * width + i] = the value of lane i at from + k * k_step, as the runs have it; they fill the width. `readable` elements may be read.
+  void (*gather)(const unsigned char* from, std::size_t k_step, std::size_t depth, const LaneRun* runs, std::size_t count, std::size_t width, float* panel,
+                 std::size_t readable);
 };
 Packers packers(InstructionSet set);
+
+namespace scalar {
+void gather(const unsigned char* from, std::size_t k_step, std::size_t depth, const LaneRun* runs, std::size_t count, std::size_t width, float* panel,
+            std::size_t readable);
+}
 
 namespace scalar {
 Tile half_tile();

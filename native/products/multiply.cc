@@ -77,7 +77,8 @@ std::vector<std::size_t> pieces_of(std::size_t depth, std::size_t chunk, std::si
 void add_tile(const Plan& plan, const Panel& left, const Panel& right, std::size_t rows, std::size_t columns, std::size_t depth, float* out,
               std::size_t stride, bool resume) {
   const Tile& tile = plan.tile;
-  const TileKernel run = tile.run[rows - 1];
+  const bool narrow = columns <= tile.columns / 2 && tile.narrow[rows - 1] != nullptr;
+  const TileKernel run = narrow ? tile.narrow[rows - 1] : tile.run[rows - 1];
   if (columns == tile.columns) return run(left, right, depth, plan.sums, out, stride, resume);
   alignas(64) float edge[kTallestTile * kWidestTile] = {};
   for (std::size_t i = 0; resume && i < rows; i++) std::memcpy(edge + i * tile.columns, out + i * stride, columns * sizeof(float));

@@ -15,12 +15,6 @@ float load(const unsigned char* data, std::size_t index) {
   return value;
 }
 
-/// Neighbouring lanes whose pixels are neighbours in memory too, or all lie in the padding.
-struct Run {
-  std::size_t lanes;
-  std::ptrdiff_t from;  ///< of the first pixel in its channel; negative for padding
-};
-
 }  // namespace
 
 void Operand::pack(const PackRange& range, float* panels, const Packers& packers, InstructionSet set) const {
@@ -54,63 +48,82 @@ void MatrixOperand::fill(const PanelRange& at, float* panel, const Packers& pack
 }
 
 void FilterOperand::fill(const PanelRange& at, float* panel, const Packers&) const {
-  // Lane by lane and along its memory, which has the positions innermost, unless that would read most of it in vain.
-  const bool whole = at.from == 0 && at.to == channels_ * positions_;
-  for (std::size_t i = 0; i < at.width; i++) {
-    if (i >= at.used) {
-      for (std::size_t k = 0; k < at.to - at.from; k++) panel[k * at.width + i] = 0.0f;
-      continue;
+  const unsigned char* first = data_ + at.lane * channels_ * positions_ * sizeof(float);
+  if (at.from == 0 && at.to == channels_ * positions_) {
+    // Along the filters' memory, which has the positions innermost, all lanes together: what is written stays in the cache until its lines are full.
+    for (std::size_t c = 0; c < channels_; c++) {
+      for (std::size_t i = 0; i < at.used; i++) {
+        float* to = panel + c * at.width + i;
+        for (std::size_t p = 0; p < positions_; p++) to[p * channels_ * at.width] = load(first, (i * channels_ + c) * positions_ + p);
+      }
     }
-    const unsigned char* filter = data_ + (at.lane + i) * channels_ * positions_ * sizeof(float);
-    if (whole) {
-      for (std::size_t c = 0, index = 0; c < channels_; c++)
-        for (std::size_t p = 0; p < positions_; p++, index++) panel[(p * channels_ + c) * at.width + i] = load(filter, index);
-      continue;
-    }
+  } else {
     std::size_t position = at.from / channels_, channel = at.from % channels_;
     for (std::size_t k = 0; k < at.to - at.from; k++) {
-      panel[k * at.width + i] = load(filter, channel * positions_ + position);
+      for (std::size_t i = 0; i < at.used; i++) panel[k * at.width + i] = load(first, (i * channels_ + channel) * positions_ + position);
       if (++channel < channels_) continue;
       channel = 0;
       position++;
     }
   }
+  for (std::size_t k = 0; at.used < at.width && k < at.to - at.from; k++) std::fill(panel + k * at.width + at.used, panel + (k + 1) * at.width, 0.0f);
 }
 
-void ImageOperand::fill(const PanelRange& at, float* panel, const Packers&) const {
+namespace {
+
+/// Runs of one panel at one filter position.
+class Runs {
+ public:
+  void add(std::size_t lanes, std::ptrdiff_t from, std::size_t step) {
+    if (lanes == 0) return;
+    if (count_ > 0) {
+      LaneRun& last = runs_[count_ - 1];
+      const bool goes_on = from < 0 ? last.from < 0 : last.from >= 0 && from == last.from + static_cast<std::ptrdiff_t>(last.lanes * step);
+      if (goes_on) {
+        last.lanes += lanes;
+        return;
+      }
+    }
+    runs_[count_++] = {lanes, from, step};
+  }
+  const LaneRun* data() const { return runs_.data(); }
+  std::size_t size() const { return count_; }
+
+ private:
+  std::array<LaneRun, kWidestTile> runs_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace
+
+void ImageOperand::fill(const PanelRange& at, float* panel, const Packers& packers) const {
   const ConvShape& s = shape_;
   const std::size_t pixels = s.in_pixels();
-  std::array<Run, kWidestTile> runs;
   for (std::size_t k = at.from; k < at.to;) {
     const auto position = static_cast<std::int64_t>(k / s.channels);
     const std::int64_t shift[3] = {position / (s.kernel[1] * s.kernel[2]) * s.dilation[0] - s.pad[0],
                                    position / s.kernel[2] % s.kernel[1] * s.dilation[1] - s.pad[1], position % s.kernel[2] * s.dilation[2] - s.pad[2]};
-    std::size_t count = 0;
-    auto pixel = static_cast<std::int64_t>(at.lane);
-    std::int64_t out[3] = {pixel / (s.space[1] * s.space[2]), pixel / s.space[2] % s.space[1], pixel % s.space[2]};
-    for (std::size_t i = 0; i < at.width; i++) {
-      const std::int64_t z = out[0] * s.stride[0] + shift[0], y = out[1] * s.stride[1] + shift[1], x = out[2] * s.stride[2] + shift[2];
-      const bool inside = i < at.used && z >= 0 && z < s.in[0] && y >= 0 && y < s.in[1] && x >= 0 && x < s.in[2];
-      const std::ptrdiff_t from = inside ? static_cast<std::ptrdiff_t>((z * s.in[1] + y) * s.in[2] + x) : -1;
-      Run* last = count == 0 ? nullptr : &runs[count - 1];
-      const bool goes_on = last != nullptr && (inside ? last->from >= 0 && from == last->from + static_cast<std::ptrdiff_t>(last->lanes) : last->from < 0);
-      if (goes_on) last->lanes++;
-      else runs[count++] = {1, from};
-      if (++out[2] < s.space[2]) continue;
-      out[2] = 0;
-      if (++out[1] < s.space[1]) continue;
-      out[1] = 0;
-      out[0]++;
+    Runs runs;
+    for (std::size_t i = 0; i < at.used;) {  // row by row of the result
+      const auto pixel = static_cast<std::int64_t>(at.lane + i);
+      const std::int64_t column = pixel % s.space[2];
+      const std::int64_t z = pixel / (s.space[1] * s.space[2]) * s.stride[0] + shift[0], y = pixel / s.space[2] % s.space[1] * s.stride[1] + shift[1];
+      const std::int64_t x = column * s.stride[2] + shift[2], lanes = std::min<std::int64_t>(static_cast<std::int64_t>(at.used - i), s.space[2] - column);
+      i += static_cast<std::size_t>(lanes);
+      const bool inside = z >= 0 && z < s.in[0] && y >= 0 && y < s.in[1];
+      // Lanes [first, end) have their x in the image.
+      const std::int64_t first = !inside ? lanes : x >= 0 ? 0 : std::min(lanes, (-x + s.stride[2] - 1) / s.stride[2]);
+      const std::int64_t end = !inside || x >= s.in[2] ? first : std::max(first, std::min(lanes, (s.in[2] - 1 - x) / s.stride[2] + 1));
+      const std::int64_t from = (z * s.in[1] + y) * s.in[2] + x + first * s.stride[2];
+      runs.add(static_cast<std::size_t>(first), -1, 0);
+      runs.add(static_cast<std::size_t>(end - first), static_cast<std::ptrdiff_t>(from), static_cast<std::size_t>(s.stride[2]));
+      runs.add(static_cast<std::size_t>(lanes - end), -1, 0);
     }
-    const std::size_t end = std::min(at.to, (k / s.channels + 1) * s.channels);
-    for (; k < end; k++, panel += at.width) {
-      const unsigned char* channel = data_ + k % s.channels * pixels * sizeof(float);
-      float* lane = panel;
-      for (std::size_t r = 0; r < count; lane += runs[r].lanes, r++) {
-        if (runs[r].from < 0) std::fill_n(lane, runs[r].lanes, 0.0f);
-        else std::memcpy(lane, channel + static_cast<std::size_t>(runs[r].from) * sizeof(float), runs[r].lanes * sizeof(float));
-      }
-    }
+    runs.add(at.width - at.used, -1, 0);
+    const std::size_t channel = k % s.channels, depth = std::min(at.to - k, s.channels - channel);
+    packers.gather(data_ + channel * pixels * sizeof(float), pixels, depth, runs.data(), runs.size(), at.width, panel, (s.channels - channel) * pixels);
+    k += depth;
+    panel += depth * at.width;
   }
 }
 

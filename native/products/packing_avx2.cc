@@ -71,9 +71,37 @@ HALFSCOPE_AVX2 void transpose(const unsigned char* from, std::size_t lane_step, 
   }
 }
 
+/// Elements that are read for a run when whole vectors are.
+std::size_t reach_of(const LaneRun& run) { return static_cast<std::size_t>(run.from) + (run.lanes + 7) / 8 * 8 * run.step; }
+
+HALFSCOPE_AVX2 void gather(const unsigned char* from, std::size_t k_step, std::size_t depth, const LaneRun* runs, std::size_t count, std::size_t width,
+                           float* panel, std::size_t readable) {
+  for (std::size_t k = 0; k < depth; k++, panel += width) {
+    const std::size_t at_k = k * k_step;
+    float* lane = panel;
+    // Vectors write beyond a run's lanes: the next run, or the next k, overwrites that.
+    for (std::size_t r = 0; r < count; lane += runs[r].lanes, r++) {
+      const LaneRun& run = runs[r];
+      if (run.from < 0) {
+        for (std::size_t i = 0; i < run.lanes; i += 8) _mm256_storeu_ps(lane + i, _mm256_setzero_ps());
+      } else if (run.step > 2 || at_k + reach_of(run) > readable) {
+        scalar::gather(from + at_k * sizeof(float), 0, 1, &run, 1, run.lanes, lane, 0);
+      } else if (run.step == 1) {
+        for (std::size_t i = 0; i < run.lanes; i += 8) _mm256_storeu_ps(lane + i, _mm256_loadu_ps(at(from, at_k + static_cast<std::size_t>(run.from) + i)));
+      } else {
+        for (std::size_t i = 0; i < run.lanes; i += 8) {
+          const float* pairs = at(from, at_k + static_cast<std::size_t>(run.from) + 2 * i);
+          const __m256 even = _mm256_shuffle_ps(_mm256_loadu_ps(pairs), _mm256_loadu_ps(pairs + 8), 0x88);
+          _mm256_storeu_ps(lane + i, _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(even), 0xd8)));
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 
-Packers packers() { return {copy, transpose}; }
+Packers packers() { return {copy, transpose, gather}; }
 
 }  // namespace halfscope::products::avx2
 

@@ -94,7 +94,7 @@ describe("a run", () => {
     await expect(session.run({ fetch: ["z"] })).rejects.toMatchObject({ code: "ERR_ENGINE_RUN", message: expect.stringMatching(/'z'/) });
     await expect(session.run()).rejects.toMatchObject({ code: "ERR_ENGINE_RUN", message: expect.stringMatching(/nothing to do/) });
     await expect(session.run({ fetch: ["y"], switches: new Uint8Array(3) })).rejects.toMatchObject({ code: "ERR_ENGINE_RUN" });
-    await expect(session.run({ fetch: ["y"], switches: Uint8Array.of(5) })).rejects.toMatchObject({ code: "ERR_ENGINE_RUN" });
+    await expect(session.run({ fetch: ["y"], switches: Uint8Array.of(8) })).rejects.toMatchObject({ code: "ERR_ENGINE_RUN" });
   });
 });
 

@@ -18,7 +18,16 @@ function runTests(name, sanitize) {
     HALFSCOPE_ORT_HEADER: header,
   });
   let failed = 0;
-  for (const test of ["half_test", "bfloat_test", "error_stats_test", "executions_test", "weights_test", "products_test", "chips_test", "ort_slots_test"]) {
+  for (const test of [
+    "half_test",
+    "bfloat_test",
+    "error_stats_test",
+    "executions_test",
+    "weights_test",
+    "products_test",
+    "chips_test",
+    "ort_slots_test",
+  ]) {
     const { status, stdout, stderr } = spawnSync(join(folder, test), { encoding: "utf8" });
     process.stdout.write(stdout.replace(/^/gm, `${name}/${test}: `).replace(/[^\n]*: $/, ""));
     if (status === 0 || status === 77) continue;

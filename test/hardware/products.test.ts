@@ -3,7 +3,7 @@ import { switchHalfSums, switchHalfSumsExact, switchTensorCoreSums } from "@half
 import { OrtSession } from "@halfscope/engine";
 import { halfBits } from "@halfscope/precision";
 import { describe, expect, test } from "vitest";
-import { floats, floatValues, node, tinyModel } from "../../packages/engine/src/testing/tiny-model.js";
+import { floats, floatValues, node, tinyModel } from "../support/tiny-model.js";
 import {
   isConvolution,
   type MatrixProduct,

@@ -1,8 +1,8 @@
 import { mergeStats, relativeL2 } from "@halfscope/core";
 import { describe, expect, test } from "vitest";
+import { compare, differs, floats, floatValues, graph, int64s, node, round, tinyModel } from "../../../test/support/tiny-model.js";
 import { OrtSession, type RunResult, type SessionOptions } from "./addon.js";
 import { plainStats } from "./testing/plain-stats.js";
-import { compare, differs, floats, floatValues, graph, int64s, node, round, tinyModel } from "./testing/tiny-model.js";
 
 const open = (model: Uint8Array, more: Partial<SessionOptions> = {}): Promise<OrtSession> =>
   OrtSession.create({ model, folder: "", threads: 2, optimization: "disabled", prepacking: false, switchCount: 1, slotCount: 2, ...more });

@@ -7,8 +7,8 @@ import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import { stringTensor } from "@halfscope/core";
 import { afterAll, describe, expect, test } from "vitest";
+import { floats, node, round, tinyModel } from "../../../test/support/tiny-model.js";
 import { addonInfo, OrtSession, type SessionOptions } from "./addon.js";
-import { floats, node, round, tinyModel } from "./testing/tiny-model.js";
 
 const open = (model: Uint8Array, more: Partial<SessionOptions> = {}): Promise<OrtSession> =>
   OrtSession.create({ model, folder: "", threads: 1, optimization: "disabled", prepacking: false, switchCount: 1, slotCount: 0, ...more });

@@ -1,8 +1,8 @@
 import type { ErrorStats } from "@halfscope/core";
 import { describe, expect, test } from "vitest";
+import { floats, floatValues } from "../../../test/support/tiny-model.js";
 import { addonInfo, compareTensors, convertFromHalf, convertToHalf, memoryUsage } from "./addon.js";
 import { plainStats } from "./testing/plain-stats.js";
-import { floats, floatValues } from "./testing/tiny-model.js";
 
 /** Deterministic numbers in [0, 1). */
 function generator(seed: number): () => number {

@@ -1,8 +1,8 @@
 import { switchHalfSums } from "@halfscope/core";
 import { describe, expect, test } from "vitest";
+import { floats, floatValues, node, tinyModel } from "../../../test/support/tiny-model.js";
 import { OrtSession, type SessionOptions } from "./addon.js";
 import { halfSum, toHalf } from "./testing/plain-products.js";
-import { floats, floatValues, node, tinyModel } from "./testing/tiny-model.js";
 
 type Attributes = NonNullable<Parameters<typeof node>[3]>;
 interface Case {

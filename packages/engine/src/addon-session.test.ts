@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { compare, floats, floatValues, int64s, node, round, tinyModel } from "../../../test/support/tiny-model.js";
 import { OrtSession, type SessionOptions } from "./addon.js";
 import { plainStats } from "./testing/plain-stats.js";
-import { compare, floats, floatValues, int64s, node, round, tinyModel } from "./testing/tiny-model.js";
 
 const open = (model: Uint8Array, more: Partial<SessionOptions> = {}): Promise<OrtSession> =>
   OrtSession.create({

@@ -1,9 +1,9 @@
 import type { DType, TensorValue } from "@halfscope/core";
 import { describe, expect, test } from "vitest";
+import { compare, differs, floats, floatValues, round, tinyModel } from "../../../test/support/tiny-model.js";
 import { convertToBfloat16, convertToHalf, OrtSession, type SessionOptions } from "./addon.js";
 import { bfloat16Bits, bfloat16Value, halfBits, halfValue } from "./feeds/half.js";
 import { plainStats } from "./testing/plain-stats.js";
-import { compare, differs, floats, floatValues, round, tinyModel } from "./testing/tiny-model.js";
 
 const open = (model: Uint8Array, more: Partial<SessionOptions> = {}): Promise<OrtSession> =>
   OrtSession.create({ model, folder: "", threads: 2, optimization: "disabled", prepacking: false, switchCount: 1, slotCount: 0, ...more });

@@ -5,6 +5,7 @@
 #include <deque>
 #include <unordered_map>
 
+#include "core/half.h"
 #include "products/panels.h"
 
 namespace halfscope::products {
@@ -44,6 +45,7 @@ struct Plan {
   PanelMaker maker;
   std::size_t step;                 ///< step_of the tile as a multiple of the chunk
   std::vector<std::size_t> pieces;  ///< borders along K
+  bool half_sums;                   ///< what the pieces give is added in FP16
 };
 
 void finish(const Block& block) {
@@ -123,8 +125,11 @@ void compute(const Plan& plan, const Block& block) {
     for (std::size_t piece = 1; piece + 1 < plan.pieces.size(); piece++) {
       float* other = scratch(4, block.rows * block.columns);
       add_range(plan, block, plan.pieces[piece], plan.pieces[piece + 1], other, block.columns);
-      for (std::size_t i = 0; i < block.rows; i++)
-        for (std::size_t j = 0; j < block.columns; j++) out[i * p.columns + j] += other[i * block.columns + j];
+      for (std::size_t i = 0; i < block.rows; i++) {
+        float* row = out + i * p.columns;
+        for (std::size_t j = 0; j < block.columns; j++) row[j] += other[i * block.columns + j];
+        if (plan.half_sums) round_to_half(row, row, block.columns, Overflow::kToInfinity);
+      }
     }
   }
   finish(block);
@@ -195,7 +200,8 @@ void multiply(const std::vector<Product>& products, const SumOptions& options, c
                   tile,
                   {packers(machine.set), machine.set, exact},
                   std::max<std::size_t>(1, step_of(tile.columns) / chunk) * chunk,
-                  pieces_of(products[0].depth, chunk, options.pieces)};
+                  pieces_of(products[0].depth, chunk, options.pieces),
+                  options.sums != Sums::kTensorCore};
   auto blocks = blocks_of(products, plan.tile, std::max<std::size_t>(1, machine.threads));
   const auto shared = pack_shared(plan, blocks, machine);
   machine.parallel_for(blocks.size(), [&](std::size_t i) { compute(plan, blocks[i]); });

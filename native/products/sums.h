@@ -17,7 +17,7 @@ enum class Sums {
 struct SumOptions {
   Sums sums = Sums::kHalf;
   std::size_t chunk = 16;  ///< of kHalf: products along K between two roundings of the accumulator
-  std::size_t pieces = 1;  ///< accumulators that K is split over (split-K); their sums are added in FP32, the first piece first
+  std::size_t pieces = 1;  ///< accumulators that K is split over (split-K); their sums are added one after the other in the accumulator's type, as cuBLAS and TensorRT do
   std::size_t chip = 2;    ///< of kHalfExact and kTensorCore: index into chip_models()
   bool round_right = false;        ///< the right factor (of Conv: the filters) is rounded to FP16 as it is read
   bool keep_right_finite = false;  ///< and finite values beyond FP16's range become its largest finite value instead of Infinity

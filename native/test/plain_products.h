@@ -59,7 +59,7 @@ inline float plain_sum(Pairs pairs, const SumOptions& o) {
       sum = to_half(sum);
     }
     sum += 0.0f;
-    total = piece == 0 ? sum : total + sum;
+    total = piece == 0 ? sum : o.sums == Sums::kTensorCore ? total + sum : to_half(total + sum);
   }
   return total;
 }

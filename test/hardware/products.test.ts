@@ -75,7 +75,7 @@ describe("a plain model of the tensor cores gives every stored bit of", () => {
 });
 
 /** The addon's product of the stored block's operands, by the position of its switch. */
-async function addonBits(p: Product, position: number): Promise<{ bits: number[]; values: Float32Array }> {
+async function addonBits(p: Product, position: number, pieces = 1): Promise<{ bits: number[]; values: Float32Array }> {
   const { rows, columns } = operandsOf(p);
   const depth = rows[0]?.length ?? 0;
   const model = tinyModel({
@@ -84,7 +84,7 @@ async function addonBits(p: Product, position: number): Promise<{ bits: number[]
       { name: "b", dims: [depth, columns.length] },
     ],
     outputs: [{ name: "y", dims: [rows.length, columns.length] }],
-    nodes: [node("Product", ["a", "b"], ["y"], { switch: 0, kind: 0, opset: 13 }, "halfscope")],
+    nodes: [node("Product", ["a", "b"], ["y"], { switch: 0, kind: 0, opset: 13, pieces }, "halfscope")],
   });
   const options = { folder: "", threads: 1, optimization: "disabled", prepacking: false, switchCount: 1, slotCount: 0 } as const;
   await using session = await OrtSession.create({ model, ...options });
@@ -108,6 +108,12 @@ describe("the addon", () => {
   test("gives every stored bit of unsplit products to K = 4096 with the exact model", async () => {
     expect(Math.max(...unsplit.map((p) => operandsOf(p).rows[0]?.length ?? 0))).toBe(4096);
     for (const p of unsplit) expect((await addonBits(p, switchHalfSumsExact)).bits, idOf(p)).toEqual(storedBits(p));
+  });
+
+  test("gives every stored bit of what cuBLAS splits over eight accumulators", async () => {
+    const split = pytorch.filter((p) => p.variant === "k-by-n" && p.sums === "float16" && isSplit(p));
+    expect(split.length).toBeGreaterThanOrEqual(5);
+    for (const p of split) expect((await addonBits(p, switchHalfSumsExact, 8)).bits, idOf(p)).toEqual(storedBits(p));
   });
 
   test("gives every stored bit of products with FP32 sums as tensor cores cut them", async () => {

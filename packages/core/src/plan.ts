@@ -80,7 +80,7 @@ export interface ProductSums {
   readonly position: typeof switchHalfSums | typeof switchHalfSumsExact | typeof switchTensorCoreSums;
   /** Products along K that are added before the accumulator is rounded. */
   readonly chunk: number;
-  /** Accumulators that K is split over; their sums are added in FP32. */
+  /** Accumulators that K is split over; their sums are added one after the other, in the accumulator's type. */
   readonly pieces: number;
   readonly chip: Chip;
 }

@@ -40,19 +40,42 @@ function next(x: number, outwards: bigint): number {
   return cell[0] ?? Number.NaN;
 }
 
-/** One element: `pairs` are the factors along K. */
-export function halfSum(pairs: readonly (readonly [number, number])[], chunk = 16, pieces = 1): number {
+type Pairs = readonly (readonly [number, number])[];
+
+/** Adds `add` up over chunks of each piece of K, and the pieces in FP32. */
+function split(pairs: Pairs, chunk: number, pieces: number, add: (sum: number, products: Pairs) => number): number {
   const chunks = Math.ceil(pairs.length / chunk);
   const count = Math.max(1, Math.min(pieces, chunks));
   let total = 0;
   for (let piece = 0; piece < count; piece++) {
-    const part = pairs.slice(Math.floor((chunks * piece) / count) * chunk, Math.floor((chunks * (piece + 1)) / count) * chunk);
     let sum = 0;
-    part.forEach(([a, b], i) => {
-      sum = fma(a, b, sum);
-      if ((i + 1) % chunk === 0 || i + 1 === part.length) sum = toHalf(sum);
-    });
+    for (let c = Math.floor((chunks * piece) / count); c < Math.floor((chunks * (piece + 1)) / count); c++)
+      sum = add(sum, pairs.slice(c * chunk, (c + 1) * chunk));
     total = piece === 0 ? sum : Math.fround(total + sum);
   }
   return total;
+}
+
+/** One element of the fast model: `pairs` are the factors along K. */
+export const halfSum = (pairs: Pairs, chunk = 16, pieces = 1): number =>
+  split(pairs, chunk, pieces, (sum, products) => toHalf(products.reduce((s, [a, b]) => fma(a, b, s), sum)));
+
+/** Exponent of an FP16 or FP32 value, that of FP16's subnormals being -14. */
+function exponentOf(x: number): number {
+  if (x === 0) return -1000;
+  cell[0] = x;
+  return Math.max(-14, Number(((word[0] ?? 0n) >> 52n) & 2047n) - 1023);
+}
+
+/** One element as a chip gives it: groups of products aligned to 2^-bits of the largest exponent, cut, added exactly, rounded once. */
+export function chipSum(pairs: Pairs, { group, bits, half }: { group: number; bits: number; half: boolean }, pieces = 1): number {
+  return split(pairs, group, pieces, (sum, products) => {
+    const top = Math.max(exponentOf(sum), ...products.map(([a, b]) => exponentOf(a) + exponentOf(b)));
+    if (top < -200) return 0;
+    const unit = 2 ** (top - bits);
+    const units = products.reduce((total, [a, b]) => total + Math.trunc((a * b) / unit), Math.trunc(sum / unit));
+    if (half) return toHalf(units * unit) + 0;
+    const least = 2 ** Math.max(-149, Math.floor(Math.log2(Math.max(1, Math.abs(units)))) - 23) * unit;
+    return Math.trunc((units * unit) / Math.max(least, unit)) * Math.max(least, unit);
+  });
 }

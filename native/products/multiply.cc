@@ -128,7 +128,7 @@ void compute(const Plan& plan, const Block& block) {
       for (std::size_t i = 0; i < block.rows; i++) {
         float* row = out + i * p.columns;
         for (std::size_t j = 0; j < block.columns; j++) row[j] += other[i * block.columns + j];
-        if (plan.half_sums) round_to_half(row, row, block.columns, Overflow::kToInfinity);
+        if (plan.half_sums) round_to_half(row, row, block.columns, Overflow::kToInfinity, plan.maker.set);
       }
     }
   }

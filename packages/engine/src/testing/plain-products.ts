@@ -42,8 +42,14 @@ function next(x: number, outwards: bigint): number {
 
 type Pairs = readonly (readonly [number, number])[];
 
-/** Adds `add` up over chunks of each piece of K, and the pieces in FP32. */
-function split(pairs: Pairs, chunk: number, pieces: number, add: (sum: number, products: Pairs) => number): number {
+/** Adds up over the chunks of each piece of K, then the pieces, one after the other; `round` brings their sums to the accumulator's type. */
+function split(
+  pairs: Pairs,
+  chunk: number,
+  pieces: number,
+  round: (x: number) => number,
+  add: (sum: number, products: Pairs) => number,
+): number {
   const chunks = Math.ceil(pairs.length / chunk);
   const count = Math.max(1, Math.min(pieces, chunks));
   let total = 0;
@@ -51,14 +57,14 @@ function split(pairs: Pairs, chunk: number, pieces: number, add: (sum: number, p
     let sum = 0;
     for (let c = Math.floor((chunks * piece) / count); c < Math.floor((chunks * (piece + 1)) / count); c++)
       sum = add(sum, pairs.slice(c * chunk, (c + 1) * chunk));
-    total = piece === 0 ? sum : Math.fround(total + sum);
+    total = piece === 0 ? sum : round(total + sum);
   }
   return total;
 }
 
 /** One element of the fast model: `pairs` are the factors along K. */
 export const halfSum = (pairs: Pairs, chunk = 16, pieces = 1): number =>
-  split(pairs, chunk, pieces, (sum, products) => toHalf(products.reduce((s, [a, b]) => fma(a, b, s), sum)));
+  split(pairs, chunk, pieces, toHalf, (sum, products) => toHalf(products.reduce((s, [a, b]) => fma(a, b, s), sum)));
 
 /** Exponent of an FP16 or FP32 value, that of FP16's subnormals being -14. */
 function exponentOf(x: number): number {
@@ -69,7 +75,7 @@ function exponentOf(x: number): number {
 
 /** One element as a chip gives it: groups of products aligned to 2^-bits of the largest exponent, cut, added exactly, rounded once. */
 export function chipSum(pairs: Pairs, { group, bits, half }: { group: number; bits: number; half: boolean }, pieces = 1): number {
-  return split(pairs, group, pieces, (sum, products) => {
+  return split(pairs, group, pieces, half ? toHalf : Math.fround, (sum, products) => {
     const top = Math.max(exponentOf(sum), ...products.map(([a, b]) => exponentOf(a) + exponentOf(b)));
     if (top < -200) return 0;
     const unit = 2 ** (top - bits);

@@ -1,4 +1,4 @@
-import type { Recommendation } from "./result.js";
+import type { Recommendation } from "./recommendation.js";
 
 /** What was asked for in place of a tolerance, in words: "4 pins", "5 % of the work in FP32". */
 export const goalWords = (goal: NonNullable<Recommendation["goal"]>): string =>

@@ -1,5 +1,5 @@
 import { type ErrorStats, meanAbs, meanUlp, relativeL2 } from "./error-stats.js";
-import type { ErrorSummary, Measurements } from "./result.js";
+import type { ErrorSummary, Measurements } from "./measurement.js";
 
 /** What a ranking keeps of a tensor's statistics. */
 export function summarise(tensor: string, s: ErrorStats): ErrorSummary {

@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { decodeJson } from "@halfscope/core";
 import { beforeAll, describe, expect, it, test } from "vitest";
 import { makeBert } from "../../scripts/make-bert/make-bert.js";
 import { type ModelParts, node, temporaryFolder, writeModel } from "../support/model-file.js";
@@ -209,13 +210,16 @@ describe("results folders", () => {
     await expectFailure(["recommend", results, "--model", unused(".onnx")], { code: 2, error: "ERR_FILE_NOT_FOUND" }, /no file/);
   });
 
-  it("a damaged journal is refused, --fresh starts anew", async () => {
+  it("a journal with lines that mean something else is refused, --fresh starts anew; torn lines are measured again", async () => {
     const lines = readFileSync(join(results, "journal.jsonl"), "utf8").split("\n");
-    const broken = damaged("journal.jsonl", () => [lines[0], "{broken", ...lines.slice(2)].join("\n"));
-    await expectFailure(["sweep", bert, "-o", broken], { code: 2, error: "ERR_JOURNAL" }, /line 2 is not JSON/);
+    const torn = damaged("journal.jsonl", () => [...lines.slice(0, 3), (lines[3] ?? "").slice(0, 40), ...lines.slice(4)].join("\n"));
+    const again = (await jsonOf(["sweep", bert, "-o", torn])) as { sensitivity: unknown };
+    expect(again.sensitivity).toEqual(
+      (decodeJson(readFileSync(join(results, "result.json"), "utf8")) as { sensitivity: unknown }).sensitivity,
+    );
     const strange = damaged("journal.jsonl", () => [lines[0], '{"key":1}', ...lines.slice(2)].join("\n"));
     await expectFailure(["debug", bert, "-o", strange], { code: 2, error: "ERR_JOURNAL" }, /line 2/);
-    await jsonOf(["sweep", bert, "-o", broken, "--fresh"]);
+    await jsonOf(["sweep", bert, "-o", strange, "--fresh"]);
   });
 
   it("the journal of another sweep is refused", async () => {

@@ -1,7 +1,7 @@
 import type { ErrorStats } from "@halfscope/core";
 import { describe, expect, it } from "vitest";
 import { allNan, off, overflown, statsOf } from "../../../test/support/stats.js";
-import { addInSquares, type OutputError, outputErrorFrom, worst } from "./output-error.js";
+import { addInSquares, type OutputError, outputErrorFrom, worst } from "./judge/output-error.js";
 import { verdictFrom } from "./verify.js";
 
 const sites = {

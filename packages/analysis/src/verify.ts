@@ -1,6 +1,6 @@
 import { type ErrorStats, mergeStats, type OutputFigures, type Verdict } from "@halfscope/core";
 import type { RestoredSites } from "@halfscope/precision";
-import { type OutputError, outputErrorFrom } from "./output-error.js";
+import { type OutputError, outputErrorFrom } from "./judge/output-error.js";
 
 /** The verdict on a candidate file, from each sample's output statistics, or as a judge sees the samples where `judged` has its word on each. NaN or Inf that the reference has not never passes, nor does a comparison of nothing. */
 export function verdictFrom(

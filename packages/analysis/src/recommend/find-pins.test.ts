@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { seeded } from "../../../test/support/model-file.js";
-import { type ErrorOf, fewestOf, inSquares, type Numbers, problemOf } from "../../../test/support/pin-search.js";
+import { seeded } from "../../../../test/support/model-file.js";
+import { type ErrorOf, fewestOf, inSquares, type Numbers, problemOf } from "../../../../test/support/pin-search.js";
 import { findPins, mendPins } from "./find-pins.js";
 import { layersWorthPinning } from "./pin-problem.js";
 import { removalTrials, removeGreedily, trim } from "./trim.js";

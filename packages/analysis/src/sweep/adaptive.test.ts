@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { type SiteSensitivity, silentProgress, switchOff } from "@halfscope/core";
 import { describe, expect, it } from "vitest";
-import { type Prepared, prepare } from "../../../test/support/chain.js";
-import { type ModelParts, temporaryFolder } from "../../../test/support/model-file.js";
+import { type Prepared, prepare } from "../../../../test/support/chain.js";
+import { type ModelParts, temporaryFolder } from "../../../../test/support/model-file.js";
+import type { Evaluate } from "../judge/output-error.js";
 import { blocksOf } from "./adaptive-blocks.js";
 import { leaveOut } from "./adaptive-shares.js";
 import { Journal, type JournalHead } from "./journal.js";
-import type { Evaluate } from "./output-error.js";
 import { sweepSites } from "./sweep.js";
 import { isSiteSensitivity, sweptPlan } from "./sweep-groups.js";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { seeded } from "../../../test/support/model-file.js";
-import { type ErrorOf, inSquares, type Numbers, problemOf } from "../../../test/support/pin-search.js";
+import { seeded } from "../../../../test/support/model-file.js";
+import { type ErrorOf, inSquares, type Numbers, problemOf } from "../../../../test/support/pin-search.js";
 import { bestWithin, type Limit } from "./best-within.js";
 
 const named = (n: number) => Array.from({ length: n }, (_, i) => `l${i}`);

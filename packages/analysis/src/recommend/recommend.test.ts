@@ -1,13 +1,13 @@
 import { CancelledError, silentProgress, switchOff } from "@halfscope/core";
 import { switchesFromPlan, withPins } from "@halfscope/precision";
 import { describe, expect, it } from "vitest";
-import { chainOf, type Prepared, prepare } from "../../../test/support/chain.js";
-import { seeded, temporaryFolder } from "../../../test/support/model-file.js";
+import { chainOf, type Prepared, prepare } from "../../../../test/support/chain.js";
+import { seeded, temporaryFolder } from "../../../../test/support/model-file.js";
+import type { Evaluate, OutputError } from "../judge/output-error.js";
+import { Journal } from "../sweep/journal.js";
+import { sweepSites } from "../sweep/sweep.js";
 import { PinCosts } from "./cost.js";
-import { Journal } from "./journal.js";
-import type { Evaluate, OutputError } from "./output-error.js";
 import { recommendPins } from "./recommend.js";
-import { sweepSites } from "./sweep.js";
 
 const folder = temporaryFolder();
 const outputError = (error: number): OutputError => ({ error, perOutput: [error], maxAbs: error, nonFinite: !Number.isFinite(error) });

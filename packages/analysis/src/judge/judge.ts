@@ -1,9 +1,9 @@
 import { InternalError, type OutputFigures, type TensorValue } from "@halfscope/core";
+import { packProjection, projectedLength, projectionOf } from "../sweep/projection.js";
 import { classFigures } from "./judge-classes.js";
 import { keptElements, maskOf, type PaddingMask } from "./judge-padding.js";
 import { floatsOf, type OutputValues } from "./judge-values.js";
 import type { OutputError, Wanted } from "./output-error.js";
-import { packProjection, projectedLength, projectionOf } from "./projection.js";
 
 /** A figure of the user's own: a number from the reference's and the candidate's outputs, by name; smaller is better. */
 export type Metric = (

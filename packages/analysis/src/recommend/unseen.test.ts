@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { normal, seeded } from "../../../test/support/model-file.js";
+import { normal, seeded } from "../../../../test/support/model-file.js";
 import { unseenBound } from "./unseen.js";
 
 describe("the error that an unseen sample stays below", () => {

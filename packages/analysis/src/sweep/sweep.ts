@@ -1,8 +1,8 @@
 import type { PrecisionPlan, Progress, Sensitivity, SiteSensitivity } from "@halfscope/core";
 import type { Roundings } from "@halfscope/precision";
+import { addInSquares, type Evaluate, type OutputError, overSamples, worst } from "../judge/output-error.js";
 import { type AdaptiveOptions, sweepAdaptively } from "./adaptive.js";
 import type { Journal } from "./journal.js";
-import { addInSquares, type Evaluate, type OutputError, overSamples, worst } from "./output-error.js";
 import { predictError } from "./projection.js";
 import { Candidates } from "./sweep-candidates.js";
 import { keyOf, sweptPlan } from "./sweep-groups.js";

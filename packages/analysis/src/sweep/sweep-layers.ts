@@ -1,5 +1,5 @@
 import type { LayerSensitivity, SiteKind, SiteSensitivity } from "@halfscope/core";
-import { worst } from "./output-error.js";
+import { worst } from "../judge/output-error.js";
 import { predictError } from "./projection.js";
 
 /** A layer's sensitivity: what its own sites predict together, and by cause. Worst first. */

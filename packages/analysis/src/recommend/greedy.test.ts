@@ -1,7 +1,7 @@
 import type { Site, SiteSensitivity } from "@halfscope/core";
 import { describe, expect, it } from "vitest";
-import { seeded } from "../../../test/support/model-file.js";
-import { siteOf } from "../../../test/support/stats.js";
+import { seeded } from "../../../../test/support/model-file.js";
+import { siteOf } from "../../../../test/support/stats.js";
 import { greedyPins as greedy, shrinkOrder } from "./greedy.js";
 
 const measured = (site: Site, ...perOutput: number[]): SiteSensitivity => ({

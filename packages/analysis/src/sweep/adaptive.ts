@@ -1,7 +1,7 @@
 import type { AdaptiveSweep, Layer, SiteSensitivity } from "@halfscope/core";
+import { worst } from "../judge/output-error.js";
 import { type Block, blocksOf, byLayer } from "./adaptive-blocks.js";
 import { leaveOut, ratioOf, Shares, scaled, scoreOf, sum } from "./adaptive-shares.js";
-import { worst } from "./output-error.js";
 import { predictError } from "./projection.js";
 import type { Candidates } from "./sweep-candidates.js";
 import type { SiteGroup } from "./sweep-groups.js";

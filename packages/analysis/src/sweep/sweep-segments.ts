@@ -1,4 +1,4 @@
-import type { Evaluate } from "./output-error.js";
+import type { Evaluate } from "../judge/output-error.js";
 
 /** Engines that start at a cut. Opened one segment at a time. */
 export interface Segments {

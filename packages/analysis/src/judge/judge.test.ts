@@ -1,8 +1,8 @@
 import type { TensorValue } from "@halfscope/core";
 import { describe, expect, it } from "vitest";
+import { projectionBuckets, unpackProjection } from "../sweep/projection.js";
 import { type JudgeOptions, OutputJudge } from "./judge.js";
 import { paddingMasks } from "./judge-padding.js";
-import { projectionBuckets, unpackProjection } from "./projection.js";
 
 const tensor = (dims: readonly number[], values: readonly number[]): TensorValue => ({
   dtype: "float32",

@@ -1,6 +1,6 @@
 import type { Layer } from "@halfscope/core";
 import { describe, expect, it } from "vitest";
-import { layerOf } from "../../../test/support/pin-search.js";
+import { layerOf } from "../../../../test/support/pin-search.js";
 import { layersLike } from "./like-pins.js";
 
 const layer = (id: string, more: Partial<Layer>): Layer => ({ ...layerOf(id), ...more });

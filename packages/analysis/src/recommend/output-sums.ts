@@ -1,5 +1,5 @@
 import type { SiteSensitivity } from "@halfscope/core";
-import { addsWithSign, unpackProjection } from "./projection.js";
+import { addsWithSign, unpackProjection } from "../sweep/projection.js";
 
 /** Stands for the square of an infinite error: far beyond any finite one, and still a number that adds up. */
 const infiniteSquare = 1e12;

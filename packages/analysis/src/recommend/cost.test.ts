@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { chainOf, prepare } from "../../../test/support/chain.js";
-import { floats, node, seeded, temporaryFolder } from "../../../test/support/model-file.js";
+import { chainOf, prepare } from "../../../../test/support/chain.js";
+import { floats, node, seeded, temporaryFolder } from "../../../../test/support/model-file.js";
 import { operationsPerByte, PinCosts, shareOf, workByLayer, workOf } from "./cost.js";
 
 const folder = temporaryFolder();

@@ -1,6 +1,6 @@
 import { CancelledError, type Progress, type SiteSensitivity } from "@halfscope/core";
+import { type Evaluate, type OutputError, overSamples, worst } from "../judge/output-error.js";
 import type { Journal } from "./journal.js";
-import { type Evaluate, type OutputError, overSamples, worst } from "./output-error.js";
 import { addsWithSign } from "./projection.js";
 import { keyOf, keyOfSet, type SiteGroup, type SweptPlan, sameGroup } from "./sweep-groups.js";
 import { inLanes, planSegments, type Segments } from "./sweep-segments.js";

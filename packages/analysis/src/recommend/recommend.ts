@@ -9,13 +9,13 @@ import {
   type Sensitivity,
 } from "@halfscope/core";
 import { overridesFromPlan, type Roundings } from "@halfscope/precision";
+import type { Evaluate } from "../judge/output-error.js";
 import { measureLike, measureRules, withVerdict } from "./beside.js";
 import { bestWithin, type Limit } from "./best-within.js";
 import { type Chosen, choosePins } from "./choose-pins.js";
 import { costSource, type PinCosts } from "./cost.js";
 import { evidenceOf, reasonOf } from "./evidence.js";
 import type { LikeMatch } from "./like-pins.js";
-import type { Evaluate } from "./output-error.js";
 import { frontOf, spacedByError } from "./pareto.js";
 import { type Chain, growthChain, layersWorthPinning, type PinProblem, type Preference } from "./pin-problem.js";
 import { Trials } from "./trials.js";

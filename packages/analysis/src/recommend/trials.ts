@@ -1,7 +1,7 @@
 import { CancelledError, type PrecisionPlan, type Trial } from "@halfscope/core";
 import { type Roundings, switchesFromPlan, withPins } from "@halfscope/precision";
+import type { Evaluate, OutputError } from "../judge/output-error.js";
 import type { PinCosts } from "./cost.js";
-import type { Evaluate, OutputError } from "./output-error.js";
 import { unseenBound } from "./unseen.js";
 
 /** What a search asks of measurement. Fakes with plain numbers stand in for it in tests. */

@@ -1,8 +1,8 @@
 import type { Site, SiteSensitivity } from "@halfscope/core";
 import { describe, expect, it } from "vitest";
-import { seeded } from "../../../test/support/model-file.js";
-import { siteOf } from "../../../test/support/stats.js";
-import { packProjection, predictError } from "./projection.js";
+import { seeded } from "../../../../test/support/model-file.js";
+import { siteOf } from "../../../../test/support/stats.js";
+import { packProjection, predictError } from "../sweep/projection.js";
 import { SitesLeft } from "./sites-left.js";
 
 const measured = (site: Site, ...perOutput: number[]): SiteSensitivity => ({

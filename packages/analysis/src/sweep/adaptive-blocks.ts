@@ -5,7 +5,9 @@ import type { SiteGroup } from "./sweep-groups.js";
 export interface Block {
   name: string;
   leaves: readonly SiteGroup[];
-  /** Kinds of its sites and layers in order: blocks with the same one are built alike. */
+  /** Of each leaf: its kind, that of its layer, and its place there. Leaves with the same one are likely to cost about the same. */
+  words: readonly string[];
+  /** All words in order: blocks with the same one are built alike. */
   signature: string;
 }
 
@@ -50,13 +52,16 @@ export function blocksOf(groups: readonly SiteGroup[], layers: readonly Layer[])
     .filter((b) => b.leaves.length > 0)
     .map(({ name, leaves }) => {
       const inOrder = [...leaves].sort((a, b) => place(a) - place(b));
-      return { name, leaves: inOrder, signature: inOrder.map((g) => leafWord(g, layers[place(g)])).join("|") };
+      const words = inOrder.map((g) => leafWord(g, layers[place(g)], inOrder));
+      return { name, leaves: inOrder, words, signature: words.join("|") };
     });
 }
 
 const leavesOf = (node: PathNode): SiteGroup[] => [...node.own, ...[...node.children.values()].flatMap(leavesOf)];
-const leafWord = (g: SiteGroup, layer: Layer | undefined): string =>
-  `${g[0].kind} ${g.length} ${layer?.kind} ${layer?.operators.join(",")}`;
+function leafWord(g: SiteGroup, layer: Layer | undefined, block: readonly SiteGroup[]): string {
+  const place = block.filter((other) => other[0].layer === g[0].layer).indexOf(g);
+  return `${g[0].kind} ${g.length} ${layer?.kind} ${layer?.operators.join(",")} ${place}`;
+}
 
 /** Equally long pieces; the groups of a layer stay together. */
 function stretches(name: string, groups: readonly SiteGroup[], most: number): { name: string; leaves: SiteGroup[] }[] {

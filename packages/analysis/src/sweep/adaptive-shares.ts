@@ -8,10 +8,10 @@ export class Shares {
     this.total = whole.map((e) => e * e);
   }
 
-  /** Where the whole says nothing (not finite, or zero), the sum of its parts does. */
+  /** The smaller of the whole and the sum of its parts, for a share to be none too small; where the whole says nothing (not finite, or zero), the sum. */
   expectSum(parts: readonly SiteSensitivity[]): void {
     const sums = sum(parts.map((p) => p.perOutput.map((e) => (Number.isFinite(e) ? e * e : 0))));
-    this.total = this.total.map((t, i) => (t > 0 && Number.isFinite(t) ? t : sums[i] || 1));
+    this.total = this.total.map((t, i) => (t > 0 && Number.isFinite(t) ? Math.min(t, sums[i] || t) : sums[i] || 1));
   }
 
   of(s: SiteSensitivity): number[] {

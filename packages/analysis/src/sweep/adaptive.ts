@@ -45,6 +45,8 @@ class AdaptiveRun {
   private readonly ofLeaf = new Map<SiteGroup, SiteSensitivity>();
   /** Blocks with one opened block built alike. */
   private readonly likeOf = new Map<Block, Block>();
+  /** Remembered until something else was measured. */
+  private byWord: { of: number; shares: ReadonlyMap<string, number[]> } | undefined;
 
   constructor(private readonly o: Parameters<typeof sweepAdaptively>[0]) {
     this.blocks = blocksOf(o.groups, o.layers);
@@ -79,15 +81,14 @@ class AdaptiveRun {
   }
 
   /**
-   * Of three and more blocks built alike, one stands for the others: at three quarters of the way, where candidates are cheap and the end, where proportions are
-   * often others, is still some blocks off.
+   * Of three and more blocks built alike, the one in the middle stands for the others: proportions change along the way.
    */
   private chooseExamples(open: readonly Block[]): void {
     if (this.threshold === 0) return;
     for (const alike of groupBy(open, (b) => b.signature).values()) {
       const finite = alike.filter((b) => Number.isFinite(scoreOf(this.shareOf(b.leaves))));
       if (finite.length < 3) continue;
-      const example = finite[Math.floor(0.75 * finite.length)] as Block;
+      const example = finite[finite.length >> 1] as Block;
       for (const b of finite) this.likeOf.set(b, example);
     }
   }
@@ -147,7 +148,8 @@ class AdaptiveRun {
       await this.measure([{ name: "everything else", leaves: rest }], "the rest");
       const found = this.foundOf(rest);
       const share = this.shares.of(found);
-      if (scoreOf(share) <= this.threshold) return { leaves: rest, found };
+      // Of what was measured in the end, not of the blocks: that is what `captured` says.
+      if (ratioOf(share, sum([...this.seenShares(), share])) <= this.threshold) return { leaves: rest, found };
       const units = this.blocks.flatMap((block) =>
         byLayer(block.leaves.filter((g) => rest.includes(g))).map((leaves): Unit => ({ block, leaves })),
       );
@@ -159,6 +161,14 @@ class AdaptiveRun {
       await this.measureUnits(units.filter((u) => !left.has(u)));
       if (this.unseen().length === before) await this.measureUnits(units);
     }
+  }
+
+  /** Shares of groups measured alone, and of layers measured as a whole only. */
+  private seenShares(): number[][] {
+    const layers = [...this.measured.values()].filter(
+      (m) => m.leaves.length > 1 && this.isLayer(m.leaves) && !m.leaves.some((g) => this.ofLeaf.has(g)),
+    );
+    return [...this.ofLeaf.values(), ...layers.map((m) => m.found)].map((s) => this.shares.of(s));
   }
 
   /** Groups in no layer that was measured and not measured themselves. */
@@ -177,17 +187,37 @@ class AdaptiveRun {
     return sum(u.leaves.map((g) => parts[u.block.leaves.indexOf(g)] ?? []));
   }
 
-  /** Predicted share of each group of a block: what was measured where it was, the rest of the block's error by the example's proportions, or evenly. */
+  /**
+   * Predicted share of each group of a block: the block's own error by the proportions of the block that stands for it, else by what groups of the same word cost
+   * elsewhere, else evenly.
+   */
   private proportions(block: Block): number[][] {
     const whole = this.shareOf(block.leaves);
     const example = this.likeOf.get(block);
-    const weights = block.leaves.map((_, i) => {
+    const elsewhere = example === undefined ? this.sharesByWord() : new Map<string, number[]>();
+    const known = block.leaves.map((_, i) => {
       const like = example?.leaves[i];
       const found = like && this.ofLeaf.get(like);
-      return found === undefined ? whole.map(() => 1) : this.shares.of(found);
+      return found === undefined ? elsewhere.get(block.words[i] ?? "") : this.shares.of(found);
     });
+    const usual = sum(known.filter((k) => k !== undefined)).map((x) => x / known.filter((k) => k !== undefined).length);
+    const weights = known.map((k) => k ?? (usual.length > 0 ? usual : whole.map(() => 1)));
     const total = sum(weights);
     return weights.map((w) => w.map((x, output) => ((whole[output] ?? 0) * x) / (total[output] || 1)));
+  }
+
+  /** Mean share of the groups of each word that were measured alone; those that are not finite left out. */
+  private sharesByWord(): ReadonlyMap<string, number[]> {
+    if (this.byWord?.of === this.ofLeaf.size) return this.byWord.shares;
+    const found = new Map<string, number[][]>();
+    for (const block of this.blocks)
+      block.leaves.forEach((g, i) => {
+        const share = this.ofLeaf.has(g) ? this.shares.of(this.ofLeaf.get(g) as SiteSensitivity) : undefined;
+        if (share?.every(Number.isFinite)) found.set(block.words[i] ?? "", [...(found.get(block.words[i] ?? "") ?? []), share]);
+      });
+    const shares = new Map([...found].map(([word, all]) => [word, sum(all).map((x) => x / all.length)]));
+    this.byWord = { of: this.ofLeaf.size, shares };
+    return shares;
   }
 
   private measureUnits(units: readonly Unit[]): Promise<void> {

@@ -16,6 +16,17 @@ ErrorStats compare_chunk(const void* reference, const void* candidate, std::size
   return s;
 }
 
+ErrorStats round_and_compare_chunk(const void* reference, const RoundedCandidate& candidate, std::size_t count, InstructionSet set) {
+  if (set == InstructionSet::kScalar) {
+    round_values(candidate.source, candidate.destination, count, candidate.rounding, set);
+    return compare_chunk(reference, candidate.destination, count, set);
+  }
+  ErrorStats s = avx2::compare_chunk(reference, candidate.destination, count, &candidate);
+  s.count = static_cast<double>(count);
+  drop_negative_zeros(s);
+  return s;
+}
+
 void merge(ErrorStats& into, const ErrorStats& later) {
   if (later.max_index >= 0 && (into.max_index < 0 || later.max_abs > into.max_abs)) {
     into.max_abs = later.max_abs;
@@ -47,7 +58,7 @@ void merge(ErrorStats& into, const ErrorStats& later) {
 
 #if !defined(__x86_64__)
 namespace avx2 {  // never called: has_avx2() is false
-ErrorStats compare_chunk(const void* r, const void* c, std::size_t n) { return halfscope::compare_chunk(r, c, n, InstructionSet::kScalar); }
+ErrorStats compare_chunk(const void* r, const void* c, std::size_t n, const RoundedCandidate*) { return halfscope::compare_chunk(r, c, n, InstructionSet::kScalar); }
 }  // namespace avx2
 #endif
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/cpu.h"
+#include "core/rounding.h"
 
 namespace halfscope {
 
@@ -47,6 +48,16 @@ constexpr std::size_t kChunk = std::size_t{1} << 16;
 
 /// Statistics of up to kChunk pairs; pointers of any alignment.
 ErrorStats compare_chunk(const void* reference, const void* candidate, std::size_t count, InstructionSet set = instruction_set());
+
+/// A candidate that is rounded as it is compared. Source and destination may be the same; they must not overlap otherwise.
+struct RoundedCandidate {
+  const float* source;
+  float* destination;
+  Rounding rounding;
+};
+
+/// Rounds up to kChunk values, and statistics of the pairs with what they became: while each block is in the first cache.
+ErrorStats round_and_compare_chunk(const void* reference, const RoundedCandidate& candidate, std::size_t count, InstructionSet set = instruction_set());
 
 /// What tensors that are compared hold. FP16 and bfloat16 are FP32 numbers with fewer bits; FP64 is compared as it is. Ulps are FP16's in all of them.
 enum class FloatType { kFloat, kDouble, kHalf, kBfloat };

@@ -334,17 +334,26 @@ HALFSCOPE_AVX2 void add_block(Chunk& chunk, const float* reference, const float*
 
 }  // namespace
 
-ErrorStats compare_chunk(const void* reference, const void* candidate, std::size_t count) {
+ErrorStats compare_chunk(const void* reference, const void* candidate, std::size_t count, const RoundedCandidate* rounded) {
+  const auto prepare = [&](std::size_t from, std::size_t length) {
+    if (rounded != nullptr) round_values(rounded->source + from, rounded->destination + from, length, rounded->rounding, InstructionSet::kAvx2);
+  };
   const auto* r = static_cast<const float*>(reference);
   const auto* c = static_cast<const float*>(candidate);
   if (count < kLanes) {
     ErrorStats s;
+    prepare(0, count);
     for (std::size_t i = 0; i < count; i++) fold_pair(s, load_float(r, i), load_float(c, i), i);
     return s;
   }
   Chunk chunk;
   const std::size_t even = count / kStep * kStep;
-  for (std::size_t i = 0; i < even; i += kBlock) add_block(chunk, r + i, c + i, std::min(kBlock, even - i), i);
+  for (std::size_t i = 0; i < even; i += kBlock) {
+    const std::size_t length = std::min(kBlock, even - i);
+    prepare(i, length);
+    add_block(chunk, r + i, c + i, length, i);
+  }
+  if (even < count) prepare(even, count - even);
   if (even < count) add_mixed_block(chunk, r + even, c + even, count - even, even);
   for (std::size_t bin = 0; bin < kExponentBins; bin++) chunk.stats.exponents[bin] += chunk.bins[bin];
   return chunk.stats;

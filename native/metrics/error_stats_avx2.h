@@ -6,6 +6,7 @@
 
 namespace halfscope::avx2 {
 
-ErrorStats compare_chunk(const void* reference, const void* candidate, std::size_t count);
+/// With `rounded`, each block of `candidate` is written as it is rounded, just before it is read.
+ErrorStats compare_chunk(const void* reference, const void* candidate, std::size_t count, const RoundedCandidate* rounded = nullptr);
 
 }  // namespace halfscope::avx2

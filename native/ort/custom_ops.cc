@@ -49,9 +49,9 @@ TensorView input(const KernelContext* context, std::size_t index) {
   return view(value, ErrorCode::kEngineRun);
 }
 
-float* output(KernelContext* context, const std::vector<std::int64_t>& dims) {
+float* output(KernelContext* context, const std::vector<std::int64_t>& dims, std::size_t index = 0) {
   Value* value = nullptr;
-  check(api().KernelContext_GetOutput(context, 0, dims.data(), dims.size(), &value), ErrorCode::kEngineRun);
+  check(api().KernelContext_GetOutput(context, index, dims.data(), dims.size(), &value), ErrorCode::kEngineRun);
   void* data = nullptr;
   check(api().GetTensorMutableData(value, &data), ErrorCode::kEngineRun);
   return static_cast<float*>(data);
@@ -176,6 +176,40 @@ struct CompareKernel {
   }
 };
 
+struct RoundCompareKernel {
+  SessionState& state;
+  std::size_t switch_index;
+  std::size_t slot;
+
+  void compute(KernelContext* context) const {
+    const TensorView reference = input(context, 0);
+    const TensorView candidate = input(context, 1);
+    const auto* source = static_cast<const float*>(candidate.data);
+    float* destination = output(context, candidate.dims);
+    const std::uint8_t position = state.switch_at(switch_index);
+    const bool same_shape = reference.dims == candidate.dims;
+    const auto* r = static_cast<const float*>(reference.data);
+    if (r == destination && reference.count > 0) throw Error(ErrorCode::kEngineRun, "halfscope.RoundCompare was given the reference's memory to write to");
+    const InstructionSet set = instruction_set();
+    std::vector<ErrorStats> parts(same_shape ? (reference.count + kChunk - 1) / kChunk : 0);
+    for_chunks(context, candidate.count, [&](std::size_t from, std::size_t count, std::size_t chunk) noexcept {
+      const RoundedCandidate rounded{source + from, destination + from, rounding_at(position)};
+      if (position != 0 && same_shape) {
+        parts[chunk] = round_and_compare_chunk(r + from, rounded, count, set);
+        return;
+      }
+      if (position != 0) round_values(rounded.source, rounded.destination, count, rounded.rounding, set);
+      else if (source != destination) std::memcpy(rounded.destination, rounded.source, count * sizeof(float));
+      if (same_shape) parts[chunk] = compare_chunk(r + from, rounded.destination, count, set);
+    });
+    ErrorStats all;
+    if (!same_shape) all = shape_mismatch(reference.count, candidate.count);
+    for (const auto& part : parts) merge(all, part);
+    state.add(slot, all, same_shape);
+    *output(context, {1}, 1) = static_cast<float>(all.max_abs);
+  }
+};
+
 struct DiffersKernel {
   SessionState& state;
   std::size_t slot;
@@ -245,12 +279,13 @@ struct DiffersKernel {
   }
 };
 
-/// The output has the input's shape - if that is known. An unknown dimension arrives as -1 (two of them would become equal if passed on), and a
-/// tensor of unknown rank looks like a scalar, hence the attribute.
+/// The output has the shape of the input that is rounded - if that is known. An unknown dimension arrives as -1 (two of them would become equal if passed
+/// on), and a tensor of unknown rank looks like a scalar, hence the attribute.
+template <std::size_t kInput>
 Status* infer_round_shape(const CustomOp*, ShapeInferContext* context) {
   return guarded([&] {
     TensorTypeAndShapeInfo* info = nullptr;  // stays with the context
-    check(api().ShapeInferContext_GetInputTypeShape(context, 0, &info), ErrorCode::kEngineBuild);
+    check(api().ShapeInferContext_GetInputTypeShape(context, kInput, &info), ErrorCode::kEngineBuild);
     std::size_t rank = 0;
     check(api().GetDimensionsCount(info, &rank), ErrorCode::kEngineBuild);
     std::vector<std::int64_t> dims(rank);
@@ -269,8 +304,10 @@ Status* infer_round_shape(const CustomOp*, ShapeInferContext* context) {
   });
 }
 
-std::size_t first_to_first(int** inputs, int** outputs) {
-  *inputs = new int[1]{0};
+/// May-inplace, never the alias map: that one overwrote weights and other consumers' tensors.
+template <int kInput>
+std::size_t rounded_in_place(int** inputs, int** outputs) {
+  *inputs = new int[1]{kInput};
   *outputs = new int[1]{0};
   return 1;
 }
@@ -286,9 +323,8 @@ RoundOp::RoundOp(SessionState& session_state) : state(session_state) {
   fill_common<RoundKernel>(*this);
   get_name = [](const CustomOp*) { return "Round"; };
   get_input_count = constant<1>;
-  infer_output_shape = infer_round_shape;
-  // May-inplace, never the alias map: that one overwrote weights and other consumers' tensors.
-  get_may_inplace = first_to_first;
+  infer_output_shape = infer_round_shape<0>;
+  get_may_inplace = rounded_in_place<0>;
   release_may_inplace = release_maps;
   create_kernel_v2 = [](const CustomOp* op, const void*, const KernelInfo* info, void** kernel) {
     return guarded([&] {
@@ -307,6 +343,23 @@ CompareOp::CompareOp(SessionState& session_state) : state(session_state) {
     return guarded([&] {
       SessionState& owner = static_cast<const CompareOp*>(op)->state;
       *kernel = new CompareKernel{owner, index_attribute(info, "Compare", "slot", owner.slot_count())};
+    });
+  };
+}
+
+RoundCompareOp::RoundCompareOp(SessionState& session_state) : state(session_state) {
+  fill_common<RoundCompareKernel>(*this);
+  get_name = [](const CustomOp*) { return "RoundCompare"; };
+  get_input_count = constant<2>;
+  get_output_count = constant<2>;
+  infer_output_shape = infer_round_shape<1>;
+  get_may_inplace = rounded_in_place<1>;
+  release_may_inplace = release_maps;
+  create_kernel_v2 = [](const CustomOp* op, const void*, const KernelInfo* info, void** kernel) {
+    return guarded([&] {
+      SessionState& owner = static_cast<const RoundCompareOp*>(op)->state;
+      *kernel = new RoundCompareKernel{owner, index_attribute(info, "RoundCompare", "switch", owner.switch_count()),
+                                       index_attribute(info, "RoundCompare", "slot", owner.slot_count())};
     });
   };
 }

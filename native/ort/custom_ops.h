@@ -21,6 +21,13 @@ struct CompareOp : CustomOp {
   SessionState& state;
 };
 
+/// `halfscope.RoundCompare`, version 1, CPU: (reference, candidate), both FP32. Round and Compare in one, so that what is rounded is compared while it is in
+/// the cache: the first output is the candidate rounded as Round does (attributes `switch` and `scalar`), the second what Compare gives (`slot`).
+struct RoundCompareOp : CustomOp {
+  explicit RoundCompareOp(SessionState& state);
+  SessionState& state;
+};
+
 /// `halfscope.Differs`, version 1, CPU: (reference, candidate), integers or booleans of one type; folds a Decision into the session's collector at
 /// attribute `slot`, which counts decisions apart from comparisons.
 struct DiffersOp : CustomOp {

@@ -5,10 +5,11 @@
 #include <memory>
 #include <optional>
 
-#include "core/buffer.h"
 #include "core/rounding.h"
 #include "ort/kernel.h"
+#include "ort/library_sums.h"
 #include "products/operators.h"
+#include "products/panels.h"
 
 namespace halfscope::ort {
 namespace {
@@ -45,7 +46,7 @@ class ProductKernel {
   ProductKernel(const KernelInfo* info, const ProductOp& op) : state_(op.state), threads_(op.threads) {
     kind_ = static_cast<Kind>(bounded(info, "kind", -1, 0, 2));
     const auto switches = static_cast<std::int64_t>(state_.switch_count());
-    switch_ = bounded(info, "switch", -1, 0, switches - 1);
+    if (attribute(info, "switch", std::int64_t{-1}) >= 0) switch_ = bounded(info, "switch", -1, 0, switches - 1);
     if (attribute(info, "b_switch", std::int64_t{-1}) >= 0) b_switch_ = bounded(info, "b_switch", -1, 0, switches - 1);
     sums_.chunk = bounded(info, "chunk", 16, 1, 1 << 20);
     sums_.pieces = bounded(info, "pieces", 1, 1, 1 << 20);
@@ -69,14 +70,14 @@ class ProductKernel {
     std::vector<const Value*> values = inputs(context);
     std::vector<TensorView> tensors;
     for (const Value* value : values) tensors.push_back(view(value, ErrorCode::kEngineRun));
-    const std::uint8_t position = state_.switch_at(switch_);
+    const std::uint8_t position = switch_ ? state_.switch_at(*switch_) : std::uint8_t{0};
     const std::uint8_t b_position = b_switch_ ? state_.switch_at(*b_switch_) : std::uint8_t{0};
     if (b_position > 2) throw Error(ErrorCode::kEngineRun, "halfscope.Product rounds B to FP16 only; its switch is at " + std::to_string(b_position));
     switch (position) {
       case 0: return run_plain(context, values, tensors, b_position);
-      case 5: return run_own(context, tensors, products::Sums::kHalf, b_position);
-      case 6: return run_own(context, tensors, products::Sums::kHalfExact, b_position);
-      case 7: return run_own(context, tensors, products::Sums::kTensorCore, b_position);
+      case 5: return run_own(context, tensors, with(products::Sums::kHalf), b_position);
+      case 6: return run_own(context, tensors, with(products::Sums::kHalfExact), b_position);
+      case 7: return run_own(context, tensors, with(products::Sums::kTensorCore), b_position);
       default: throw Error(ErrorCode::kEngineRun, "the switch of a halfscope.Product is 0, 5, 6 or 7, not " + std::to_string(position));
     }
   }
@@ -150,17 +151,32 @@ class ProductKernel {
     return value;
   }
 
+  products::SumOptions with(products::Sums sums) const {
+    products::SumOptions options = sums_;
+    options.sums = sums;
+    return options;
+  }
+
+  products::Machine machine(const KernelContext* context) const {
+    return {instruction_set(), threads_, [context](std::size_t total, const std::function<void(std::size_t)>& body) { parallel_for(context, total, body); }};
+  }
+
   void run_plain(KernelContext* context, std::vector<const Value*> values, const std::vector<TensorView>& tensors, std::uint8_t b_position) const {
+    if (b_position != 0 && kind_ == Kind::kMatMul && tensors[1].dims.size() == 2) {
+      // Rounding B as it is packed saves writing and reading a rounded copy: a tenth of the product's time. Only where no bit changes.
+      const auto shape = products::matmul_shape(tensors[0].dims, tensors[1].dims);
+      if (sums_as_library(context, plain_[0].get(), shape.rows, shape.columns, shape.depth, machine(context)))
+        return run_own(context, tensors, library_sums(shape.columns, shape.depth), b_position);
+    }
     Value* out = output(context, out_dims(tensors));
-    Buffer rounded;
     ValueHandle rounded_b;
     if (b_position != 0) {
-      rounded = round_b(context, tensors[1], b_position);
+      float* rounded = round_b(context, tensors[1], b_position);
       MemoryInfo* raw = nullptr;
       check(api().CreateCpuMemoryInfo(kDeviceAllocator, kMemoryDefault, &raw), ErrorCode::kEngineRun);
       const MemoryInfoHandle memory(raw);
       Value* value = nullptr;
-      check(api().CreateTensorWithDataAsOrtValue(memory.get(), rounded.data(), rounded.size(), tensors[1].dims.data(), tensors[1].dims.size(), kElementFloat,
+      check(api().CreateTensorWithDataAsOrtValue(memory.get(), rounded, tensors[1].count * sizeof(float), tensors[1].dims.data(), tensors[1].dims.size(), kElementFloat,
                                                  &value),
             ErrorCode::kEngineRun);
       rounded_b.reset(value);
@@ -170,26 +186,22 @@ class ProductKernel {
     check(api().InvokeOp(context, op.get(), values.data(), static_cast<int>(values.size()), &out, 1), ErrorCode::kEngineRun);
   }
 
-  static Buffer round_b(const KernelContext* context, const TensorView& b, std::uint8_t position) {
+  /// In scratch memory of the calling thread, until its next call.
+  static float* round_b(const KernelContext* context, const TensorView& b, std::uint8_t position) {
     constexpr std::size_t kPart = 1 << 16;
-    Buffer rounded(std::max<std::size_t>(1, b.count) * sizeof(float));
     const auto* source = static_cast<const unsigned char*>(b.data);
-    auto* destination = reinterpret_cast<float*>(rounded.data());
+    float* destination = products::scratch(0, std::max<std::size_t>(1, b.count));
     parallel_for(context, (b.count + kPart - 1) / kPart, [&](std::size_t i) {
       const std::size_t from = i * kPart;
       round_values(source + from * sizeof(float), destination + from, std::min(kPart, b.count - from), rounding_at(position));
     });
-    return rounded;
+    return destination;
   }
 
-  void run_own(KernelContext* context, const std::vector<TensorView>& in, products::Sums sums, std::uint8_t b_position) const {
-    products::SumOptions options = sums_;
-    options.sums = sums;
+  void run_own(KernelContext* context, const std::vector<TensorView>& in, products::SumOptions options, std::uint8_t b_position) const {
     options.round_right = b_position != 0;
     options.keep_right_finite = b_position == 2;
-    const products::Machine machine{instruction_set(), threads_, [context](std::size_t total, const std::function<void(std::size_t)>& body) {
-                                      parallel_for(context, total, body);
-                                    }};
+    const products::Machine machine = this->machine(context);
     const products::Factor a{in[0].data, in[0].dims}, b{in[1].data, in[1].dims};
     std::optional<products::Factor> c;
     if (in.size() > 2) c.emplace(products::Factor{in[2].data, in[2].dims});
@@ -213,8 +225,7 @@ class ProductKernel {
   SessionState& state_;
   std::size_t threads_;
   Kind kind_ = Kind::kMatMul;
-  std::size_t switch_ = 0;
-  std::optional<std::size_t> b_switch_;
+  std::optional<std::size_t> switch_, b_switch_;
   std::int64_t opset_ = 13;
   products::SumOptions sums_;
   products::GemmAttributes gemm_;

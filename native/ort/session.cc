@@ -95,6 +95,7 @@ OrtSession::OrtSession(SessionRequest request)
   domain_.reset(domain);
   ok(api().CustomOpDomain_Add(domain, &round_op_));
   ok(api().CustomOpDomain_Add(domain, &compare_op_));
+  ok(api().CustomOpDomain_Add(domain, &round_compare_op_));
   ok(api().CustomOpDomain_Add(domain, &differs_op_));
   ok(api().CustomOpDomain_Add(domain, &product_op_));
   const SessionOptionsHandle options = make_options(request, domain);

@@ -93,6 +93,7 @@ class OrtSession {
   SessionState state_;
   RoundOp round_op_{state_};
   CompareOp compare_op_{state_};
+  RoundCompareOp round_compare_op_{state_};
   DiffersOp differs_op_{state_};
   ProductOp product_op_;
   std::vector<Weight> weights_;

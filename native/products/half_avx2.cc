@@ -64,6 +64,32 @@ HALFSCOPE_AVX2 void run(const Panel& left_panel, const Panel& right_panel, std::
   }
 }
 
+/// FP32 sums: those of each chunk from zero, then added to what is there.
+template <std::size_t kCount, std::size_t kAcross>
+HALFSCOPE_AVX2 void run_plain(const Panel& left_panel, const Panel& right_panel, std::size_t depth, const TileSums& how, float* tile, std::size_t stride,
+                              bool resume) {
+  const float *left = left_panel.values, *right = right_panel.values;
+  for (; depth > 0; resume = true) {
+    const std::size_t steps = depth < how.chunk ? depth : how.chunk;
+    depth -= steps;
+    Sums<kCount, kAcross> sums;
+    HALFSCOPE_UNROLL for (std::size_t i = 0; i < kCount; i++) {
+      HALFSCOPE_UNROLL for (std::size_t j = 0; j < kAcross; j++) sums[i][j] = _mm256_setzero_ps();
+    }
+    std::size_t k = 0;
+    for (; k + 8 <= steps; k += 8, left += 8 * kRows, right += 8 * kColumns) {
+      HALFSCOPE_UNROLL for (std::size_t q = 0; q < 8; q++) add_step<kCount, kAcross>(sums, left + q * kRows, right + q * kColumns);
+    }
+    for (; k < steps; k++, left += kRows, right += kColumns) add_step<kCount, kAcross>(sums, left, right);
+    HALFSCOPE_UNROLL for (std::size_t i = 0; i < kCount; i++) {
+      HALFSCOPE_UNROLL for (std::size_t j = 0; j < kAcross; j++) {
+        float* at = tile + i * stride + j * 8;
+        _mm256_storeu_ps(at, resume ? _mm256_add_ps(_mm256_loadu_ps(at), sums[i][j]) : sums[i][j]);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 Tile half_tile() {
@@ -71,6 +97,13 @@ Tile half_tile() {
           kColumns,
           {run<1, kVectors>, run<2, kVectors>, run<3, kVectors>, run<4, kVectors>, run<5, kVectors>, run<6, kVectors>},
           {run<1, 1>, run<2, 1>, run<3, 1>, run<4, 1>, run<5, 1>, run<6, 1>}};
+}
+
+Tile plain_tile() {
+  return {kRows,
+          kColumns,
+          {run_plain<1, kVectors>, run_plain<2, kVectors>, run_plain<3, kVectors>, run_plain<4, kVectors>, run_plain<5, kVectors>, run_plain<6, kVectors>},
+          {run_plain<1, 1>, run_plain<2, 1>, run_plain<3, 1>, run_plain<4, 1>, run_plain<5, 1>, run_plain<6, 1>}};
 }
 
 }  // namespace halfscope::products::avx2

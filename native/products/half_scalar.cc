@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -33,8 +34,23 @@ void run(const Panel& left, const Panel& right, std::size_t depth, const TileSum
   }
 }
 
+template <std::size_t kCount>
+void run_plain(const Panel& left, const Panel& right, std::size_t depth, const TileSums& sums, float* tile, std::size_t stride, bool resume) {
+  for (std::size_t i = 0; i < kCount; i++) {
+    for (std::size_t j = 0; j < kColumns; j++) {
+      float& total = tile[i * stride + j];
+      for (std::size_t from = 0; from < depth; from += sums.chunk) {
+        float sum = 0;
+        for (std::size_t k = from; k < std::min(depth, from + sums.chunk); k++) sum = std::fma(left.values[k * kRows + i], right.values[k * kColumns + j], sum);
+        total = resume || from > 0 ? total + sum : sum;
+      }
+    }
+  }
+}
+
 }  // namespace
 
 Tile half_tile() { return {kRows, kColumns, {run<1>, run<2>, run<3>, run<4>}, {}}; }
+Tile plain_tile() { return {kRows, kColumns, {run_plain<1>, run_plain<2>, run_plain<3>, run_plain<4>}, {}}; }
 
 }  // namespace halfscope::products::scalar

@@ -45,6 +45,15 @@ Tile half_tile(InstructionSet set) {
   return scalar::half_tile();
 }
 
+Tile plain_tile(InstructionSet set) {
+  switch (set) {
+    case InstructionSet::kScalar: break;
+    case InstructionSet::kAvx2: return avx2::plain_tile();
+    case InstructionSet::kAvx512: return avx512::plain_tile();
+  }
+  return scalar::plain_tile();
+}
+
 Packers packers(InstructionSet set) { return set == InstructionSet::kScalar ? scalar::packers() : avx2::packers(); }
 
 Tile exact_tile(InstructionSet set, const ChipModel& chip) {
@@ -68,11 +77,13 @@ void mark_exponents(const float* values, std::size_t count, std::int16_t* expone
 #if !defined(__x86_64__)
 namespace avx2 {  // never chosen
 Tile half_tile() { return scalar::half_tile(); }
+Tile plain_tile() { return scalar::plain_tile(); }
 Tile exact_tile() { return scalar::exact_tile(); }
 Packers packers() { return scalar::packers(); }
 }  // namespace avx2
 namespace avx512 {
 Tile half_tile() { return scalar::half_tile(); }
+Tile plain_tile() { return scalar::plain_tile(); }
 }  // namespace avx512
 #endif
 

@@ -22,7 +22,7 @@ struct Panel {
 
 /// How a tile's products are summed, k ascending.
 struct TileSums {
-  std::size_t chunk;      ///< fast kernels: products between two roundings; exact ones: products that are added at once
+  std::size_t chunk;      ///< fast kernels: products between two roundings, plain ones: that are summed from zero; exact ones: products that are added at once
   const ChipModel* chip;  ///< exact kernels
   bool half;              ///< exact kernels: the accumulator is FP16, else FP32
 };
@@ -40,6 +40,9 @@ struct Tile {
 
 /// Fast: FP32 FMAs; the accumulators are rounded to FP16 (nearest even, overflow to Infinity) after every chunk and at the end of the depth.
 Tile half_tile(InstructionSet set);
+
+/// Plain: FP32 FMAs; the products of every chunk are summed from zero, and the chunks' sums added in FP32.
+Tile plain_tile(InstructionSet set);
 
 /// Exact: groups as add_group in exact.h. Panels hold FP16 values.
 Tile exact_tile(InstructionSet set, const ChipModel& chip);
@@ -77,16 +80,19 @@ void gather(const unsigned char* from, std::size_t k_step, std::size_t depth, co
 
 namespace scalar {
 Tile half_tile();
+Tile plain_tile();
 Tile exact_tile();
 Packers packers();
 }  // namespace scalar
 namespace avx2 {
 Tile half_tile();
+Tile plain_tile();
 Tile exact_tile();
 Packers packers();
 }  // namespace avx2
 namespace avx512 {
 Tile half_tile();
+Tile plain_tile();
 }
 
 }  // namespace halfscope::products

@@ -191,17 +191,18 @@ std::deque<PackedOperand> pack_shared(const Plan& plan, std::vector<Block>& bloc
 
 void multiply(const std::vector<Product>& products, const SumOptions& options, const Machine& machine) {
   if (products.empty()) return;
-  const bool exact = options.sums != Sums::kHalf;
+  const bool plain = options.sums == Sums::kPlain;
+  const bool exact = !plain && options.sums != Sums::kHalf;
   const ChipModel& chip = chip_model(options.chip);
   // A chunk longer than K is rounded at the end as well.
   const std::size_t chunk = std::clamp<std::size_t>(exact ? chip.group : options.chunk, 1, std::max<std::size_t>(1, products[0].depth));
-  const Tile tile = exact ? exact_tile(machine.set, chip) : half_tile(machine.set);
+  const Tile tile = plain ? plain_tile(machine.set) : exact ? exact_tile(machine.set, chip) : half_tile(machine.set);
   const Plan plan{{chunk, &chip, options.sums == Sums::kHalfExact},
                   tile,
                   {packers(machine.set), machine.set, exact},
                   std::max<std::size_t>(1, step_of(tile.columns) / chunk) * chunk,
                   pieces_of(products[0].depth, chunk, options.pieces),
-                  options.sums != Sums::kTensorCore};
+                  options.sums != Sums::kTensorCore && !plain};
   auto blocks = blocks_of(products, plan.tile, std::max<std::size_t>(1, machine.threads));
   const auto shared = pack_shared(plan, blocks, machine);
   machine.parallel_for(blocks.size(), [&](std::size_t i) { compute(plan, blocks[i]); });

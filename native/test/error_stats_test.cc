@@ -102,6 +102,26 @@ TEST(kernels_agree_on_tensors_of_one_sign_and_on_equal_ones) {
   check({std::vector<float>(64, kNan), std::vector<float>(64, 1.0f)});
 }
 
+TEST(rounding_and_comparing_in_one_is_rounding_then_comparing) {
+  for (const std::size_t count : {1, 7, 31, 32, 1024, 1025, 5003}) {
+    const auto p = random_pairs(count, 10, static_cast<unsigned>(count));
+    for (const auto set : {InstructionSet::kScalar, instruction_set()}) {
+      for (const auto type : {NarrowType::kHalf, NarrowType::kBfloat}) {
+        const Rounding rounding{type, Overflow::kToLargestFinite};
+        std::vector<float> expected(count), apart(count, 7.0f), in_place = p.candidate;
+        round_values(p.candidate.data(), expected.data(), count, rounding, set);
+        const ErrorStats two = compare_chunk(p.reference.data(), expected.data(), count, set);
+        const ErrorStats one = round_and_compare_chunk(p.reference.data(), {p.candidate.data(), apart.data(), rounding}, count, set);
+        const ErrorStats same = round_and_compare_chunk(p.reference.data(), {in_place.data(), in_place.data(), rounding}, count, set);
+        CHECK(std::memcmp(apart.data(), expected.data(), count * sizeof(float)) == 0);
+        CHECK(std::memcmp(in_place.data(), expected.data(), count * sizeof(float)) == 0);
+        check_same(one, two);
+        check_same(same, two);
+      }
+    }
+  }
+}
+
 TEST(misaligned_tensors_give_the_same_figures) {
   const auto p = random_pairs(3001, 5, 77);
   std::vector<unsigned char> r(3001 * 4 + 3), c(3001 * 4 + 3);

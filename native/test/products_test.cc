@@ -1,5 +1,6 @@
 // Every kernel and every shape of products/ against loops over the definition, bit for bit.
 
+#include <cstring>
 #include <random>
 #include <stdexcept>
 
@@ -94,6 +95,37 @@ TEST(matrices_of_all_sizes) {
     o.chip = pick(0, 3);
     const std::size_t depth = pick(1, i % 10 == 0 ? 700 : 70);
     check_matmul(random_tensor(dims({pick(1, 30), depth})), random_tensor(dims({depth, pick(1, 50)})), o);
+  }
+}
+
+TEST(plain_sums_are_fp32_in_chunks_from_zero) {
+  for (const std::size_t depth : {1, 7, 128, 129, 700}) {
+    for (const std::size_t chunk : {128, 512}) {
+      const std::size_t rows = pick(1, 20), columns = pick(1, 50);
+      const Tensor a = random_tensor(dims({rows, depth}), Values::kWide), b = random_tensor(dims({depth, columns}), Values::kWide);
+      const auto at = [](const Tensor& t, std::size_t i) {
+        float value;
+        std::memcpy(&value, static_cast<const unsigned char*>(t.factor().data) + i * sizeof(value), sizeof(value));
+        return value;
+      };
+      std::vector<float> expected;
+      for (std::size_t i = 0; i < rows; i++) {
+        for (std::size_t j = 0; j < columns; j++) {
+          float total = 0;
+          for (std::size_t from = 0; from < depth; from += chunk) {
+            float sum = 0;
+            for (std::size_t k = from; k < std::min(depth, from + chunk); k++) sum = std::fma(at(a, i * depth + k), at(b, k * columns + j), sum);
+            total = from == 0 ? sum : total + sum;
+          }
+          expected.push_back(total);
+        }
+      }
+      SumOptions o;
+      o.sums = Sums::kPlain;
+      o.chunk = chunk;
+      const auto shape = matmul_shape(a.dims(), b.dims());
+      check_all(expected, [&](float* out, const Machine& m) { matmul(shape, a.factor(), b.factor(), out, o, m); });
+    }
   }
 }
 

@@ -54,7 +54,7 @@ class CandidateBuilder {
       else if (p.at === "product") this.products.set(p.consumer?.node ?? -1, i);
       else this.atEdge.set(`${p.consumer?.node}:${p.consumer?.input}`, i);
     });
-    this.packed = packedWeights(o.view, this.atTensor, (node) => this.products.get(node));
+    this.packed = packedWeights(o.view, this.atTensor, (node) => this.products.has(node.index));
   }
 
   build(): CandidateGraph {

@@ -1,8 +1,18 @@
-import { type DType, isFloat, type Placement, switchOff, type TensorTypes } from "@halfscope/core";
-import { type Body, editNode, encodeValueInfo, type Graph, type GraphView, type Model, type Node, stateCount } from "@halfscope/onnx";
+import { type DType, isFloat, type Placement, switchOff, switchRoundFinite, type TensorTypes } from "@halfscope/core";
+import {
+  type Body,
+  editNode,
+  encodeValueInfo,
+  type Graph,
+  type GraphView,
+  type Model,
+  type NewNode,
+  type Node,
+  stateCount,
+} from "@halfscope/onnx";
 import { bordersOf } from "./borders.js";
 import { feedInput, feedInputs, GraphBuilder, type LevelBuilder, operatorDomain, withBodies } from "./graph-builder.js";
-import { packedWeights, productNode } from "./product-node.js";
+import { canPack, packedWeights, productNode } from "./product-node.js";
 
 export interface PairGraphOptions {
   model: Model;
@@ -47,10 +57,16 @@ export function buildPairGraph(o: PairGraphOptions): PairGraph {
 }
 
 interface Comparison {
-  operator: "Compare" | "Differs";
+  operator: "Compare" | "Differs" | "RoundCompare";
   tensor: string;
   candidate: string;
   slot: number;
+}
+
+interface Rounding {
+  /** What is rounded. */
+  from: string;
+  placement: number;
 }
 
 /** Types of what rounding can turn from one decision into another. */
@@ -66,6 +82,8 @@ class PairBuilder {
   private readonly versions = new Map<string, string>();
   /** Tensors that depend on weights alone: the same in every layer's isolated run. */
   private readonly constant: Set<string>;
+  /** Roundings that are left to the comparison of their tensor. */
+  private readonly comparedRoundings = new Map<string, Rounding>();
   private readonly compared: { tensor: string; node: number }[] = [];
   private readonly decided: { tensor: string; node: number }[] = [];
 
@@ -77,7 +95,8 @@ class PairBuilder {
       else if (p.at === "product") this.products.set(p.consumer?.node ?? -1, i);
       else this.atEdge.set(`${p.consumer?.node}:${p.consumer?.input}`, i);
     });
-    this.packed = packedWeights(o.view, this.atTensor, (node) => this.products.get(node));
+    const toHalf = new Map([...this.atTensor].filter(([, placement]) => (o.switches[placement] ?? switchOff) <= switchRoundFinite));
+    this.packed = packedWeights(o.view, toHalf, (node) => this.products.has(node.index) || canPack(node, o.view, o.types));
   }
 
   build(): PairGraph {
@@ -113,18 +132,14 @@ class PairBuilder {
   }
 
   private compare(builder: LevelBuilder, comparisons: readonly Comparison[]): void {
-    for (const { operator, tensor, candidate, slot } of comparisons.toReversed())
-      builder.node(
-        {
-          name: `${tensor}#cmp`,
-          opType: operator,
-          domain: operatorDomain,
-          inputs: [tensor, candidate],
-          outputs: [`${tensor}#cmp`],
-          attributes: { slot },
-        },
-        "last",
-      );
+    for (const { operator, tensor, candidate, slot } of comparisons.toReversed()) {
+      const name = `${tensor}#cmp`;
+      const leaf: NewNode =
+        operator === "RoundCompare"
+          ? { name, opType: "Identity", inputs: [`${tensor}#max`], outputs: [name] }
+          : { name, opType: operator, domain: operatorDomain, inputs: [tensor, candidate], outputs: [name], attributes: { slot } };
+      builder.node(leaf, "last");
+    }
   }
 
   /** The nodes of one level, both sides; returns what is to be compared there. */
@@ -135,11 +150,14 @@ class PairBuilder {
       if (bodies !== undefined) this.holder(builder, node, bodies);
       else this.node(builder, node);
       for (const t of node.outputs) {
-        if (t === "" || this.o.observe?.(t) === false) continue;
+        if (!this.isObserved(t)) continue;
         const dtype = this.o.types.get(t)?.dtype ?? "unknown";
         const candidate = this.versions.get(t);
         if (isFloat(dtype)) {
-          comparisons.push({ operator: "Compare", tensor: t, candidate: candidate ?? t, slot: this.compared.length });
+          const rounding = this.comparedRoundings.get(t);
+          const slot = this.compared.length;
+          if (rounding) this.roundAndCompare(builder, t, rounding, slot);
+          comparisons.push({ operator: rounding ? "RoundCompare" : "Compare", tensor: t, candidate: candidate ?? t, slot });
           this.compared.push({ tensor: t, node: node.index });
         } else if (candidate !== undefined && decisionTypes.has(dtype)) {
           comparisons.push({ operator: "Differs", tensor: t, candidate, slot: this.decided.length });
@@ -152,8 +170,10 @@ class PairBuilder {
 
   private node(builder: LevelBuilder, node: Node): void {
     const { view } = this.o;
-    builder.node(node.bytes);
-    if (this.o.isRandom?.(node)) return;
+    if (this.o.isRandom?.(node)) {
+      builder.node(node.bytes);
+      return;
+    }
     if (node.inputs.every((t) => t === "" || this.constant.has(t)) && node.inputs.length > 0)
       for (const t of node.outputs) this.constant.add(t);
     const inputs = node.inputs.map((t, i) => {
@@ -168,20 +188,27 @@ class PairBuilder {
     const usesOuter = view.outer.get(node)?.some((t) => outer(t) !== t) ?? false;
     const product = this.products.get(node.index);
     const sums = product === undefined || !this.ownSite(product, node) ? undefined : this.o.placements[product]?.sums;
-    const differs = usesOuter || sums !== undefined || inputs.some((t, i) => t !== node.inputs[i]);
+    const packedSwitch = this.packed.get(node.inputs[1] ?? "");
+    const ours = sums !== undefined || packedSwitch !== undefined;
+    const differs = usesOuter || ours || inputs.some((t, i) => t !== node.inputs[i]);
     const roundedOutputs = node.outputs.filter((t) => this.atTensor.has(t));
     if (differs) {
       const raw = (t: string) => (t === "" ? "" : this.atTensor.has(t) ? `${t}#raw` : `${t}#c`);
       const edit = { name: `${node.name || node.outputs[0]}#c`, input: (_: string, i: number) => inputs[i] ?? "", outer, output: raw };
-      if (product === undefined || sums === undefined) builder.node(editNode(node, edit));
+      if (!ours) builder.node(editNode(node, edit));
       else {
-        builder.node(
-          productNode(node, sums, { model: this.o.model, switchIndex: product, packedSwitch: this.packed.get(node.inputs[1] ?? ""), edit }),
-        );
+        const switchIndex = sums && product;
+        builder.node(productNode(node, sums, { model: this.o.model, switchIndex, packedSwitch, edit }));
         for (const t of node.outputs) builder.innerType(raw(t), this.o.types.get(t));
       }
     }
-    for (const t of roundedOutputs) this.round(builder, differs ? `${t}#raw` : t, `${t}#c`, this.atTensor.get(t) ?? 0, t);
+    // Behind the candidate's: of a comparison's inputs ONNX Runtime computes the one declared last first, and what is compared next should be in the cache.
+    builder.node(node.bytes);
+    for (const t of roundedOutputs) {
+      const rounding = { from: differs ? `${t}#raw` : t, placement: this.atTensor.get(t) ?? 0 };
+      if (this.isObserved(t) && this.o.types.get(t)?.dtype === "float32") this.comparedRoundings.set(t, rounding);
+      else this.round(builder, rounding.from, `${t}#c`, rounding.placement, t);
+    }
     for (const t of differs ? node.outputs : roundedOutputs) if (t !== "") this.versions.set(t, `${t}#c`);
   }
 
@@ -278,7 +305,6 @@ class PairBuilder {
     shape: string,
     where: "first" | "middle" = "middle",
   ): void {
-    const scalar = this.o.types.get(shape)?.dims?.length === 0 ? 1 : 0;
     builder.node(
       {
         name: `${to}/round`,
@@ -286,9 +312,29 @@ class PairBuilder {
         domain: operatorDomain,
         inputs: [from],
         outputs: [to],
-        attributes: { switch: placement, scalar },
+        attributes: this.roundAttributes(placement, shape),
       },
       where,
     );
+  }
+
+  /** Rounds what the candidate computed and compares it while it is in the cache. */
+  private roundAndCompare(builder: LevelBuilder, tensor: string, rounding: Rounding, slot: number): void {
+    builder.node({
+      name: `${tensor}#c/round`,
+      opType: "RoundCompare",
+      domain: operatorDomain,
+      inputs: [tensor, rounding.from],
+      outputs: [`${tensor}#c`, `${tensor}#max`],
+      attributes: { slot, ...this.roundAttributes(rounding.placement, tensor) },
+    });
+  }
+
+  private roundAttributes(placement: number, tensor: string): { switch: number; scalar: number } {
+    return { switch: placement, scalar: this.o.types.get(tensor)?.dims?.length === 0 ? 1 : 0 };
+  }
+
+  private isObserved(tensor: string): boolean {
+    return tensor !== "" && this.o.observe?.(tensor) !== false;
   }
 }

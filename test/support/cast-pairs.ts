@@ -33,6 +33,19 @@ export async function runWithCastPairs(bench: Workbench, plan: PrecisionPlan): P
   });
   model.graph!.node = model.graph!.node!.flatMap((node) => {
     if (node.domain !== "halfscope") return [node];
+    const attributes = new Map(node.attribute!.map((a) => [a.name, a]));
+    // A product that sums as ONNX Runtime does and rounds its weight as it packs it.
+    if (node.opType === "Product" && !attributes.has("switch") && Number(attributes.get("kind")?.i ?? 0) === 0) {
+      rounds++;
+      const [a, b] = node.input!;
+      const [y] = node.output!;
+      const rounded = `${y}#weight`;
+      return [
+        cast(b!, `${rounded}#half`, numberFromDtype(bench.precision)),
+        cast(`${rounded}#half`, rounded, 1),
+        { opType: "MatMul", name: `${y} by MatMul`, input: [a!, rounded], output: [y!] },
+      ];
+    }
     if (node.opType !== "Round") throw new Error(`no pair of Casts stands for ${node.opType}`);
     rounds++;
     const [from] = node.input!;

@@ -1,13 +1,14 @@
 /**
  * What a paired pass and a sweep's candidate cost, beside a bare pass of the same model in the same process, in turn. Run after `npm run build`:
  *
- *     node scripts/dist/bench/paired-pass.js [BATCHxSEQUENCE, default 1x128] [MODEL, default a made BERT-large] [ROUNDS, default 5] [pair: leave out the candidate and the defaults]
+ *     node scripts/dist/bench/paired-pass.js [BATCHxSEQUENCE, default 1x128] [MODEL, default a made BERT-large] [ROUNDS, default 5] [pair: leave out the candidate and the defaults; all] [LIKE, default pytorch; tensorrt sums in FP16]
  *
  * A bare pass has the same session options (graph optimisation off, prepacking off); ONNX Runtime's defaults are printed too.
  */
 
 import { readFile } from "node:fs/promises";
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { engineNames } from "@halfscope/core";
 import { EnginePair, memoryUsage, OrtSession, OutputEngine } from "@halfscope/engine";
 import { listLayers, readModel } from "@halfscope/onnx";
 import { allHalf, switchesFromPlan } from "@halfscope/precision";
@@ -21,6 +22,7 @@ const open = await seconds(async () => listLayers(await readModel(path)));
 using bench = await Workbench.open(path, {
   shapes: Object.fromEntries(["input_ids", "attention_mask", "token_type_ids"].map((n) => [n, [batch, sequence]])),
   samples: 1,
+  like: engineNames.find((name) => name === process.argv[6]),
 });
 const subject = await bench.subject();
 const [feed] = bench.feeds;

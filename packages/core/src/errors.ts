@@ -27,6 +27,8 @@ export type ErrorCode =
   | "ERR_BACKEND_UNAVAILABLE"
   | "ERR_ENGINE_BUILD"
   | "ERR_ENGINE_RUN"
+  | "ERR_PROFILE"
+  | "ERR_PLAN_FILE"
   | "ERR_DISPOSED"
   // a bug in halfscope: exit 5
   | "ERR_INTERNAL"

@@ -1,3 +1,4 @@
+export * from "./device.js";
 export * from "./dtype.js";
 export * from "./engine-like.js";
 export * from "./error-stats.js";

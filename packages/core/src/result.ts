@@ -1,3 +1,4 @@
+import type { DeviceResult } from "./device.js";
 import type { ProfileChanges } from "./engine-like.js";
 import type { Hazard, Layer } from "./layer.js";
 import type { Measurements, Ranking } from "./measurement.js";
@@ -84,6 +85,8 @@ export interface ResultDocument {
   fixes?: FixReport;
   /** Pins, fixes, and both, side by side. */
   choices?: readonly Choice[];
+  /** What a real engine showed: with `--engine` only. */
+  device?: DeviceResult;
   /** Seconds per step. */
   timings: Readonly<Record<string, number>>;
   warnings: readonly string[];

@@ -1,6 +1,7 @@
 export * from "./addon.js";
 export { mentions } from "./bfloat-stand-in.js";
 export * from "./cuts.js";
+export * from "./device/index.js";
 export * from "./engines.js";
 export * from "./explain-load-failure.js";
 export * from "./feeds/index.js";

@@ -140,6 +140,7 @@ export interface EngineRecord {
   /** Final outputs against the reference engine's, worst over samples; absent for the reference. */
   error?: number;
   outcome?: "within" | "not-within" | "not-finite";
+  /** Final outputs against the reference engine's, all samples; of the reference against the CPU's. */
   outputs?: Readonly<Record<string, ErrorStats>>;
   latency?: LatencySummary;
   /** Share of the profiled time in engine layers that compute in FP16. */
@@ -155,7 +156,7 @@ export interface DeviceTensor {
   tensor: string;
   layer: string;
   measured: ErrorStats;
-  /** Mean absolute error and relative L2 predicted on the CPU, and the band over kernels the library may choose. */
+  /** Mean absolute error and relative L2 predicted on the CPU, and the band of the mean error over kernels the library may choose. */
   predicted?: { meanAbs: number; relativeL2: number; band?: readonly [number, number] };
 }
 
@@ -200,6 +201,8 @@ export interface DeviceResult {
   hazards?: readonly Hazard[];
   /** Pins on the engine: what was tried, in order. */
   trials?: readonly { pins: readonly string[]; error: number; milliseconds?: number; why: string }[];
+  /** What the trials ended with, where that is another set than the recommended one: pins that meet the tolerance on the engine. */
+  refined?: { pins: readonly string[]; error: number };
   /** Of all engines: error against latency. */
   front?: readonly { role: EngineRole; pins: readonly string[]; error: number; milliseconds: number }[];
 }

@@ -56,7 +56,8 @@ export type HazardCode =
   | "inexact-coordinates" // sizes and places in images that FP16 moves
   | "long-reduction" // so many addends that a sum kept in FP16 would stall
   | "inner-state" // a recurrent state that no FP16 measurement sees
-  | "no-half-form"; // operators that stay in FP32 whatever is pinned
+  | "no-half-form" // operators that stay in FP32 whatever is pinned
+  | "engine-fallback"; // nodes that a real engine runs in another precision, or on another device, than was asked for
 export type Severity = "error" | "warning" | "info";
 
 /** A static or range-based reason why FP16 may fail here. */
@@ -71,6 +72,8 @@ export interface Hazard {
   fix: string;
   /** Numbers behind the sentence. */
   values: Readonly<Record<string, number>>;
+  /** The library that said so, with its version; absent where halfscope found it itself. */
+  source?: string;
 }
 
 /** The block that a path belongs to: `encoder/layer.3/attention/self` to `encoder/layer.3`, up to the first part that carries a number. */

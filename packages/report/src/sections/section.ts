@@ -67,6 +67,7 @@ export const hazardWords: Readonly<Record<HazardCode, string>> = {
   "long-reduction": "long sum",
   "inner-state": "recurrent state",
   "no-half-form": "stays in FP32",
+  "engine-fallback": "runs otherwise than asked for",
 };
 
 const kindWords: Partial<Record<LayerKind, string>> = {

@@ -14,8 +14,11 @@ import type { Argv } from "yargs";
 import type { WorkbenchOptions } from "../pipeline/workbench.js";
 import type { Context } from "./context.js";
 
-/** Options of every command that runs a model. */
-export const runOptions = <T>(y: Argv<T>) =>
+/** Options of every command that runs a model: `inputOptions`, and the engine that candidates behave like. */
+export const runOptions = <T>(y: Argv<T>) => likeOptions(inputOptions(y));
+
+/** Of commands that go on with what was measured: there the engine is the one that was measured. */
+export const inputOptions = <T>(y: Argv<T>) =>
   y
     .option("feed", {
       type: "string",
@@ -46,7 +49,10 @@ export const runOptions = <T>(y: Argv<T>) =>
       describe: "made-up samples; pins are chosen on the first and checked on the others",
     })
     .option("seed", { type: "number", requiresArg: true, default: 1, group: "Inputs:", describe: "seed of made-up inputs" })
-    .option("threads", { type: "number", requiresArg: true, group: "Run:", describe: "threads inside one operator [cores, at most 8]" })
+    .option("threads", { type: "number", requiresArg: true, group: "Run:", describe: "threads inside one operator [cores, at most 8]" });
+
+const likeOptions = <T>(y: Argv<T>) =>
+  y
     .option("like", {
       choices: engineNames,
       default: "pytorch" as const,

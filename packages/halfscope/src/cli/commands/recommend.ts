@@ -3,7 +3,7 @@ import { encodeJson, exitCodes, UsageError } from "@halfscope/core";
 import type { Command } from "../command.js";
 import { type GoalArguments, goalFrom, goalOptions } from "../goal-options.js";
 import { type JudgeArguments, judgeAsSwept, judgeOptions } from "../judge-options.js";
-import { jsonOption, type RunArguments, requireTolerance, runOptions, toleranceOption, workbenchOptions } from "../options.js";
+import { inputOptions, jsonOption, type RunArguments, requireTolerance, toleranceOption, workbenchOptions } from "../options.js";
 
 interface Arguments extends Omit<RunArguments, "samples" | "seed">, GoalArguments, JudgeArguments {
   samples?: number | undefined;
@@ -22,7 +22,7 @@ export const recommendCommand: Command<Arguments> = (context) => ({
       goalOptions(
         judgeOptions(
           toleranceOption(
-            runOptions(y.positional("folder", { type: "string", demandOption: true, describe: "results folder of sweep or debug" })),
+            inputOptions(y.positional("folder", { type: "string", demandOption: true, describe: "results folder of sweep or debug" })),
           ),
         ),
       ),

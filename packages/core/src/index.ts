@@ -1,3 +1,4 @@
+export * from "./bench.js";
 export * from "./device.js";
 export * from "./dtype.js";
 export * from "./engine-like.js";

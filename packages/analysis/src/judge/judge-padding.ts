@@ -13,7 +13,8 @@ export interface PaddingMask {
 export const paddingRule =
   "an integer or boolean input of shape [batch, length] whose name ends in attention_mask or input_mask says which positions count (not 0); an output with the same first axis loses the others along the first later axis of that length";
 
-const maskName = /(?:^|[^A-Za-z])(?:attention|input|Attention|Input)_?[mM]ask$|(?<=[a-z])(?:Attention|Input)Mask$/;
+/** Names of inputs that say which positions count. */
+export const maskName = /(?:^|[^A-Za-z])(?:attention|input|Attention|Input)_?[mM]ask$|(?<=[a-z])(?:Attention|Input)Mask$/;
 
 /** The masks among a sample's inputs that leave something out, and not everything. */
 export function paddingMasks(tensors: ReadonlyMap<string, FeedValue>): PaddingMask[] {

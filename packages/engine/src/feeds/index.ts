@@ -1,6 +1,6 @@
 export { checkFeed } from "./check-feeds.js";
 export { elementsOf, tensorOf } from "./elements.js";
-export { describeFeeds, type Feed, type FeedInput, feedSignature, tensorsOf } from "./feed.js";
+export { describeFeeds, dimsText, type Feed, type FeedInput, feedSignature, tensorsOf } from "./feed.js";
 export { bfloat16Value, halfValue } from "./half.js";
 export { defaultLimits, type FeedLimits } from "./limits.js";
 export { type LoadFeedsOptions, loadFeeds } from "./load-feeds.js";

@@ -1,0 +1,77 @@
+import type { BenchComparison, BenchDocument, BenchVerdict } from "@halfscope/core";
+
+/** Batched requests against the tolerance; NaN and infinities never pass. */
+export function judgeBench(comparisons: readonly BenchComparison[], tolerance: number): BenchVerdict {
+  let error = -1;
+  let worst: BenchVerdict["worst"];
+  let notFinite = false;
+  for (const c of comparisons) {
+    const r = c.reference;
+    if (r?.worst === undefined) continue;
+    notFinite ||= r.notFinite > 0 || !Number.isFinite(r.relativeL2);
+    if (r.relativeL2 > error) [error, worst] = [r.relativeL2, { shape: c.shape, batch: c.batch, ...r.worst }];
+  }
+  const singles = comparisons.flatMap((c) => (c.batch > 1 && c.single !== undefined ? [c.single] : []));
+  const mixes = comparisons.some((c) => c.neighbours !== undefined && !c.neighbours.bitIdentical && !repeatsBadly(c, comparisons));
+  return {
+    outcome: worst === undefined ? "not-judged" : notFinite ? "not-finite" : error <= tolerance ? "within" : "not-within",
+    tolerance,
+    error: worst === undefined ? 0 : error,
+    ...(worst && { worst }),
+    ...(singles.length > 0 && {
+      batched: {
+        maxAbs: Math.max(...singles.map((s) => s.maxAbs)),
+        relativeL2: Math.max(...singles.map((s) => s.relativeL2)),
+        bitIdentical: singles.every((s) => s.bitIdentical),
+      },
+    }),
+    mixes,
+  };
+}
+
+/** An engine that does not repeat a single request either is no evidence that requests mix: their difference must be beyond that. */
+function repeatsBadly(c: BenchComparison, all: readonly BenchComparison[]): boolean {
+  const repeat = all.find((o) => o.shape === c.shape && o.batch === 1)?.single;
+  return repeat !== undefined && !repeat.bitIdentical && (c.neighbours?.relativeL2 ?? 0) <= 4 * repeat.relativeL2;
+}
+
+/** Beyond these, times say less than they look. */
+const highVariation = 0.2;
+const highDrift = 0.1;
+const busyShare = 0.5;
+/** Below, p99 is the largest time but one or so. */
+const fewRequests = 100;
+
+/** What makes the figures worth less than they look, worst first. */
+export function benchWarnings(d: Pick<BenchDocument, "machine" | "points" | "environment" | "comparisons" | "verdict">): string[] {
+  const warnings: string[] = [];
+  const { load, cores } = d.machine;
+  if (d.verdict.mixes)
+    warnings.push(
+      "A request's result changes with the requests beside it in the batch: something in the model works across the batch axis, such as a normalization or a maximum over it.",
+    );
+  if (load !== undefined && load[0] > busyShare * cores)
+    warnings.push(
+      `The machine was busy before the measurement: ${load[0].toFixed(1)} processes ran or waited on ${cores} cores. Times are those of a shared machine.`,
+    );
+  const measured = d.points.filter((p) => p.latency !== undefined);
+  const wild = measured.filter((p) => (p.latency?.variation ?? 0) > highVariation);
+  if (wild.length > 0)
+    warnings.push(
+      `Times vary by more than ${percent(highVariation)} of their mean at ${wild.length} of ${measured.length} points; worst ${percent(Math.max(...wild.map((p) => p.latency?.variation ?? 0)))}. Take p50, and measure again when the machine is quiet.`,
+    );
+  const drifts = measured.flatMap((p) => (p.drift === undefined ? [] : [p.drift])).toSorted((a, b) => a - b);
+  const drift = drifts[drifts.length >> 1];
+  if (drift !== undefined && Math.abs(drift) > highDrift)
+    warnings.push(
+      `The last round was ${percent(Math.abs(drift))} ${drift > 0 ? "slower" : "faster"} than the first (median over points): clocks or other work changed meanwhile.`,
+    );
+  const few = measured.filter((p) => (p.latency?.requests ?? 0) < fewRequests);
+  if (few.length > 0)
+    warnings.push(
+      `p99 of fewer than ${fewRequests} requests is little more than the slowest one: so at ${few.length} of ${measured.length} points. --requests and --max-seconds allow more.`,
+    );
+  return warnings;
+}
+
+const percent = (x: number): string => `${Math.round(100 * x)} %`;

@@ -1,0 +1,189 @@
+import type { BackendName, DeviceEnvironment, EngineMessage, LatencySummary, Typing } from "./device.js";
+import type { ErrorStats } from "./error-stats.js";
+import type { HalfType } from "./plan.js";
+import type { FeedSummary } from "./result.js";
+
+/** Which of a model's axes hold several requests side by side. */
+export interface Batching {
+  /** `dynamic`: any number of requests. `static`: the sizes are fixed. `none`: no axis was recognised as the batch. The last two are served one request at a time. */
+  kind: "dynamic" | "static" | "none";
+  /** What the model calls the axis. */
+  symbol?: string;
+  /** `axis` is absent for inputs that all requests of a batch share. */
+  inputs: readonly { name: string; axis?: number }[];
+  /** How that was found, and what to do where nothing was: sentences for people. */
+  how: string;
+  advice?: string;
+}
+
+/** The sizes of one request, without the batch. */
+export interface BenchShape {
+  /** For people, unique: "sequence=128"; "as declared" where nothing is open. */
+  name: string;
+  /** Of one request, by input. */
+  inputs: Readonly<Record<string, readonly number[]>>;
+  /** Requests of this shape that differ from each other. */
+  requests: number;
+}
+
+export type BenchRole = "reference" | "candidate";
+
+export interface BenchEngine {
+  role: BenchRole;
+  /** For people: "every layer in FP16". */
+  title: string;
+  typing: Typing | "full";
+  path: string;
+  digest: string;
+  sizeBytes: number;
+  half?: HalfType;
+  /** Layers in FP32, where the file was made from a plan. */
+  pins?: readonly string[];
+  buildSeconds: number;
+  planBytes?: number;
+  messages: readonly EngineMessage[];
+  placement?: readonly { provider: string; nodes: number; operators: Readonly<Record<string, number>> }[];
+}
+
+/** What was not measured, and why: no profile serves the shape, the model's batch is fixed, or the engine failed on it. */
+export interface BenchRefusal {
+  kind: "refused" | "failed";
+  code: string;
+  reason: string;
+}
+
+/** Requests held against others that should give the same: all requests, output by output. */
+export interface BenchDifference {
+  requests: number;
+  /** Every bit of every output is the same. */
+  bitIdentical: boolean;
+  /** Of all float outputs. `maxAbs` and `meanAbs` are over pairs that can be compared. */
+  maxAbs: number;
+  meanAbs: number;
+  /** Of the worst output of the worst request; Infinity where a value cannot be compared (NaN, an infinity on one side). 0 where no output is a float. */
+  relativeL2: number;
+  /** Pairs that can never pass. */
+  notFinite: number;
+  /** Where `relativeL2` is from; requests count from 0. Absent where no output is a float. */
+  worst?: { request: number; output: string };
+  /** Float outputs, the requests' statistics merged. */
+  outputs: Readonly<Record<string, ErrorStats>>;
+  /** Integer and boolean outputs: elements that fell otherwise. */
+  decisions?: Readonly<Record<string, { count: number; differing: number }>>;
+  notCompared?: readonly { output: string; reason: string }[];
+}
+
+/** One batch size and shape: what batching does to the numbers. */
+export interface BenchComparison {
+  shape: string;
+  batch: number;
+  refusal?: BenchRefusal;
+  /** Batched against the same requests sent singly, on the same engine. Of batch 1: against the same once more, what the engine repeats. */
+  single?: BenchDifference;
+  /** Batched against the FP32 reference, each request sent to it singly. */
+  reference?: BenchDifference;
+  /** The same requests in the same places of the batch beside other ones: any difference says that the model or engine mixes requests. */
+  neighbours?: BenchDifference;
+  /** Requests of different lengths in one batch, padded to the longest. */
+  padded?: PaddedComparison;
+  /** Why there is none, where padded requests were tried. */
+  paddedRefusal?: BenchRefusal;
+}
+
+export interface PaddedComparison {
+  mask: string;
+  /** Of each request; the longest is what all are padded to. */
+  lengths: readonly number[];
+  /** In the padded batch against alone at its own length: all that a request sees of its neighbours. */
+  batched: BenchDifference;
+  /** Alone but padded, against alone at its own length: what the padding does by itself. */
+  alone: BenchDifference;
+}
+
+/** One round of one point. */
+export interface BenchRound {
+  requests: number;
+  p50: number;
+  wallMilliseconds: number;
+}
+
+/** Time of one engine at one batch size, shape and number of contexts. */
+export interface BenchPoint {
+  role: BenchRole;
+  shape: string;
+  batch: number;
+  contexts: number;
+  refusal?: BenchRefusal;
+  /** All rounds together; a request is a whole batch. */
+  latency?: LatencySummary;
+  /** Single requests per second, all contexts together: batch x requests over wall time. */
+  throughput?: number;
+  rounds: readonly BenchRound[];
+  /** Median of the last round over that of the first, less one: what the clock, heat and other work did meanwhile. */
+  drift?: number;
+}
+
+export interface BenchMachine {
+  platform: string;
+  node: string;
+  /** As the system names it; empty where it does not. */
+  processor: string;
+  cores: number;
+  memoryBytes: number;
+  instructionSet?: string;
+  /** Processes that ran or waited, mean of the last minute, before and after; absent where the system does not tell. */
+  load?: readonly [before: number, after: number];
+}
+
+export interface BenchVerdict {
+  /** `not-judged`: the model has no float output, or no batch could be compared. */
+  outcome: "within" | "not-within" | "not-finite" | "not-judged";
+  tolerance: number;
+  /** Relative L2 of the worst output of the worst batched request against the FP32 reference; Infinity where not finite. */
+  error: number;
+  worst?: { shape: string; batch: number; request: number; output: string };
+  /** Largest difference between a batched request and the same sent singly, and whether any differs in a bit. */
+  batched?: { maxAbs: number; relativeL2: number; bitIdentical: boolean };
+  /** A request's result hangs on the requests beside it. */
+  mixes: boolean;
+}
+
+/** `bench.json`: batches against single requests on one engine. */
+export interface BenchDocument {
+  schema: "halfscope/bench/1";
+  halfscope: string;
+  model: { path: string; digest: string; sizeBytes: number };
+  environment: DeviceEnvironment;
+  machine: BenchMachine;
+  options: {
+    engine: BackendName;
+    batches: readonly number[];
+    contexts: readonly number[];
+    rounds: number;
+    /** Per point, at most: slow points get fewer. */
+    requests: number;
+    warmup: number;
+    maxSeconds: number;
+    tolerance: number;
+    seed: number;
+    threads?: number;
+    /** As the command line writes them. */
+    profiles?: readonly string[];
+    feeds?: readonly string[];
+  };
+  batching: Batching;
+  /** What is fed, by the first request. */
+  feeds: readonly FeedSummary[];
+  shapes: readonly BenchShape[];
+  /** The reference, and the candidate where there is one. */
+  engines: readonly BenchEngine[];
+  comparisons: readonly BenchComparison[];
+  points: readonly BenchPoint[];
+  /** Why no batch of padded requests was compared; absent where one was. */
+  paddingNotTried?: string;
+  verdict: BenchVerdict;
+  /** What makes figures worth less than they look. */
+  warnings: readonly string[];
+  /** What a reader should know. */
+  notes: readonly string[];
+}

@@ -1,4 +1,6 @@
 export * from "./bands.js";
+export * from "./bench/index.js";
+export * from "./device/index.js";
 export * from "./judge/judge.js";
 export * from "./judge/judge-classes.js";
 export * from "./judge/judge-padding.js";

@@ -44,7 +44,7 @@ export function layersWorthPinning(p: Pick<PinProblem, "sites" | "layers" | "bas
   return [...new Set([...p.layers.map((l) => l.id).filter((l) => touched.has(l)), ...touched])];
 }
 
-export const sitesLeft = (p: PinProblem): SitesLeft =>
+export const sitesLeft = (p: Pick<PinProblem, "sites" | "measured" | "layers">): SitesLeft =>
   new SitesLeft(
     p.sites,
     p.measured,
@@ -65,7 +65,11 @@ export function better(p: PinProblem, a: readonly string[], b: readonly string[]
 }
 
 /** The greedy walk outward: squared error removed per price, or per pin. */
-export function growthChain(p: PinProblem, by: Preference, limit?: { most: number; weight: (layer: string) => number }): Chain {
+export function growthChain(
+  p: Pick<PinProblem, "sites" | "measured" | "layers" | "base" | "prices">,
+  by: Preference,
+  limit?: { most: number; weight: (layer: string) => number },
+): Chain {
   const left = sitesLeft(p);
   const steps: GreedyStep[] = greedyPins(p.sites, p.measured, p.base, {
     regions: candidateRegions(p.layers, left),

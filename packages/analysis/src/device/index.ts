@@ -1,0 +1,6 @@
+export * from "./agreement.js";
+export { spearman } from "./correlation.js";
+export * from "./engine-trials.js";
+export * from "./latency-front.js";
+export * from "./message-hazards.js";
+export * from "./tensor-agreement.js";

@@ -33,7 +33,8 @@ export interface BenchEngine {
   /** For people: "every layer in FP16". */
   title: string;
   typing: Typing | "full";
-  path: string;
+  /** Absent for a file that was made for the measurement and is gone. */
+  path?: string;
   digest: string;
   sizeBytes: number;
   half?: HalfType;

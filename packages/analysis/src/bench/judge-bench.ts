@@ -43,7 +43,7 @@ const busyShare = 0.5;
 const fewRequests = 100;
 
 /** What makes the figures worth less than they look, worst first. */
-export function benchWarnings(d: Pick<BenchDocument, "machine" | "points" | "environment" | "comparisons" | "verdict">): string[] {
+export function benchWarnings(d: Pick<BenchDocument, "machine" | "points" | "verdict">): string[] {
   const warnings: string[] = [];
   const { load, cores } = d.machine;
   if (d.verdict.mixes)

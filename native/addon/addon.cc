@@ -4,11 +4,13 @@
 #include <napi.h>
 
 #include "addon/convert.h"
+#include "addon/device_wrap.h"
 #include "addon/metrics_binding.h"
 #include "addon/promise_worker.h"
 #include "addon/session_wrap.h"
 #include "core/cpu.h"
 #include "ort/library.h"
+#include "ort/providers.h"
 
 namespace halfscope::addon {
 namespace {
@@ -30,17 +32,27 @@ Napi::Value load(const Napi::CallbackInfo& info) {
   });
 }
 
+/// preload(path): string, why it did not load
+Napi::Value preload(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), ort::preload(info[0].As<Napi::String>().Utf8Value()));
+}
+
 void terminate_all(const Napi::CallbackInfo& info) { info.Env().GetInstanceData<AddonData>()->terminate_all(); }
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   translate(env, [] { return instruction_set(); });  // a wrong HALFSCOPE_ISA is told at once
   auto* data = new AddonData();
   data->session_constructor = Napi::Persistent(SessionWrap::define(env));
+  data->device_constructor = Napi::Persistent(DeviceWrap::define(env));
   env.SetInstanceData(data);  // deleted with the environment
   // A closing worker thread waits for its runs; make them short.
   env.AddCleanupHook([](AddonData* d) { d->terminate_all(); }, data);
   exports.Set("load", Napi::Function::New<load>(env));
   exports.Set("createSession", Napi::Function::New<SessionWrap::create>(env));
+  exports.Set("createDeviceSession", Napi::Function::New<DeviceWrap::create>(env));
+  exports.Set("compareDeviceSessions", Napi::Function::New<DeviceWrap::compare>(env));
+  exports.Set("Cancellation", CancellationWrap::define(env));
+  exports.Set("preload", Napi::Function::New<preload>(env));
   exports.Set("terminateAll", Napi::Function::New<terminate_all>(env));
   exports.Set("compareTensors", Napi::Function::New<compare_tensors>(env));
   exports.Set("convertToHalf", Napi::Function::New<convert_to_half>(env));

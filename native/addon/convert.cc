@@ -110,7 +110,6 @@ Napi::Value to_io_list(Napi::Env env, const std::vector<ort::IoInfo>& list) {
   return array;
 }
 
-/// {type, dims, data}
 Napi::Object to_js(Napi::Env env, ort::Tensor tensor) {
   auto dims = Napi::Array::New(env, tensor.dims.size());
   for (std::size_t d = 0; d < tensor.dims.size(); d++) dims.Set(static_cast<std::uint32_t>(d), static_cast<double>(tensor.dims[d]));

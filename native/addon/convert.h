@@ -27,6 +27,8 @@ Napi::Value to_uint8_array(Napi::Env env, Buffer buffer);
 Napi::Value to_block(Napi::Env env, const ErrorStats* stats, std::size_t count);
 /// [{name, type, dims: (number | string | undefined)[]}]
 Napi::Value to_io_list(Napi::Env env, const std::vector<ort::IoInfo>& list);
+/// {type, dims, data}
+Napi::Object to_js(Napi::Env env, ort::Tensor tensor);
 Napi::Value to_js(Napi::Env env, ort::RunOutcome outcome);
 
 }  // namespace halfscope::addon

@@ -77,13 +77,26 @@ Napi::Value narrow(const Napi::CallbackInfo& info, NarrowType type, const char* 
   return PromiseWorker<Narrowed>::start(info.Env(), work, convert, keep_all(info, 1));
 }
 
+/// By number in TensorProto.DataType; float32 where none is given. The typed face lets no others through.
+FloatType to_float_type(const Napi::Value& number) {
+  switch (number.IsNumber() ? number.As<Napi::Number>().Int32Value() : 0) {
+    case ort::kElementHalf: return FloatType::kHalf;
+    case ort::kElementBfloat: return FloatType::kBfloat;
+    case ort::kElementDouble: return FloatType::kDouble;
+    default: return FloatType::kFloat;
+  }
+}
+
 }  // namespace
 
 Napi::Value compare_tensors(const Napi::CallbackInfo& info) {
   const Span reference = span_of(info[0]);
   const Span candidate = span_of(info[1]);
+  const FloatType reference_type = to_float_type(info[2]), candidate_type = to_float_type(info[3]);
+  const std::size_t count = std::min(reference.size / bytes_of(reference_type), candidate.size / bytes_of(candidate_type));
   return PromiseWorker<ErrorStats>::start(
-      info.Env(), [=] { return halfscope::compare_tensors(reference.data, candidate.data, std::min(reference.size, candidate.size) / 4, default_threads()); },
+      info.Env(),
+      [=] { return halfscope::compare_tensors({reference_type, reference.data}, {candidate_type, candidate.data}, count, default_threads()); },
       [](Napi::Env env, ErrorStats stats) { return to_block(env, &stats, 1); }, keep_all(info, 2));
 }
 

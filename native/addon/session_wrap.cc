@@ -13,7 +13,15 @@ void AddonData::remember(const SharedSession& session) {
   sessions_.push_back(session);
 }
 
+void AddonData::remember(const std::shared_ptr<ort::Cancellation>& request) {
+  requests_.remove_if([](const auto& weak) { return weak.expired(); });
+  requests_.push_back(request);
+}
+
 void AddonData::terminate_all() noexcept {
+  for (const auto& weak : requests_) {
+    if (const auto request = weak.lock()) request->cancel();
+  }
   for (const auto& weak : sessions_) {
     if (const auto session = weak.lock()) session->terminate();
   }

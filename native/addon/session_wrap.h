@@ -5,6 +5,7 @@
 #include <list>
 #include <memory>
 
+#include "ort/cancellation.h"
 #include "ort/session.h"
 
 namespace halfscope::addon {
@@ -37,13 +38,16 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
 class AddonData {
  public:
   Napi::FunctionReference session_constructor;
+  Napi::FunctionReference device_constructor;
 
   void remember(const std::shared_ptr<ort::OrtSession>& session);
+  void remember(const std::shared_ptr<ort::Cancellation>& request);
   /// Ends every run of this environment's sessions early: it is about to close.
   void terminate_all() noexcept;
 
  private:
   std::list<std::weak_ptr<ort::OrtSession>> sessions_;
+  std::list<std::weak_ptr<ort::Cancellation>> requests_;
 };
 
 }  // namespace halfscope::addon

@@ -66,6 +66,15 @@ constexpr std::size_t bytes_of(FloatType type) { return type == FloatType::kDoub
 /// The same for pairs of any type.
 ErrorStats compare_chunk(FloatType type, const void* reference, const void* candidate, std::size_t count, InstructionSet set = instruction_set());
 
+/// One side of a comparison.
+struct TypedFloats {
+  FloatType type;
+  const void* data;  ///< of any alignment
+};
+
+/// The same for sides of two types: an FP16 engine's tensor against the FP32 reference's. Both are widened, which is exact.
+ErrorStats compare_chunk(TypedFloats reference, TypedFloats candidate, std::size_t count, InstructionSet set = instruction_set());
+
 /// Appends `later`, whose elements lie behind those of `into`.
 void merge(ErrorStats& into, const ErrorStats& later);
 

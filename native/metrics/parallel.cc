@@ -36,15 +36,19 @@ void parallel_for(std::size_t total, std::size_t threads, const std::function<vo
 }
 
 ErrorStats compare_tensors(const void* reference, const void* candidate, std::size_t count, std::size_t threads) {
-  const auto* r = static_cast<const unsigned char*>(reference);
-  const auto* c = static_cast<const unsigned char*>(candidate);
+  return compare_tensors({FloatType::kFloat, reference}, {FloatType::kFloat, candidate}, count, threads);
+}
+
+ErrorStats compare_tensors(TypedFloats reference, TypedFloats candidate, std::size_t count, std::size_t threads) {
   const std::size_t chunks = (count + kChunk - 1) / kChunk;
   std::vector<ErrorStats> parts(chunks);
-  const auto one = [&](std::size_t i) {
-    const std::size_t from = i * kChunk;
-    parts[i] = compare_chunk(r + from * 4, c + from * 4, std::min(kChunk, count - from));
+  const auto at = [](TypedFloats side, std::size_t from) {
+    return TypedFloats{side.type, static_cast<const unsigned char*>(side.data) + from * bytes_of(side.type)};
   };
-  parallel_for(chunks, chunks < 4 ? 1 : threads, one);
+  parallel_for(chunks, chunks < 4 ? 1 : threads, [&](std::size_t i) {
+    const std::size_t from = i * kChunk;
+    parts[i] = compare_chunk(at(reference, from), at(candidate, from), std::min(kChunk, count - from));
+  });
   ErrorStats all;
   for (const auto& part : parts) merge(all, part);
   return all;

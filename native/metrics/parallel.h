@@ -14,6 +14,7 @@ void parallel_for(std::size_t total, std::size_t threads, const std::function<vo
 
 /// Helpers for whole tensors on `threads` threads; results do not depend on how many.
 ErrorStats compare_tensors(const void* reference, const void* candidate, std::size_t count, std::size_t threads);
+ErrorStats compare_tensors(TypedFloats reference, TypedFloats candidate, std::size_t count, std::size_t threads);
 void round_tensor(const void* source, float* destination, std::size_t count, Rounding rounding, std::size_t threads);
 
 /// Cores that this process may use, at most 8: the helpers above are bound by memory.

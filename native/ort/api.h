@@ -14,6 +14,7 @@ constexpr std::uint32_t kApiVersion = 20;
 
 // Opaque to us.
 struct Allocator;
+struct CudaProviderOptions;
 struct CustomOpDomain;
 struct Env;
 struct KernelContext;
@@ -26,12 +27,16 @@ struct Session;
 struct SessionOptions;
 struct ShapeInferContext;
 struct Status;
+struct TensorRtProviderOptions;
 struct TensorTypeAndShapeInfo;
 struct TypeInfo;
 struct Value;
 struct CustomOp;
+using LoggingFunction = void (*)(void* self, int severity, const char* category, const char* id, const char* location, const char* message);
 
 // Values of the API's enumerations, as far as they are used.
+constexpr int kLogWarning = 2;
+constexpr int kLogError = 3;
 constexpr int kLogFatal = 4;
 constexpr int kStatusFail = 1;
 constexpr int kStatusInvalidArgument = 2;
@@ -71,6 +76,8 @@ constexpr int kVariadic = 2;
         const char* const* output_names, std::size_t output_count, Value** outputs))                                                      \
   SLOT(10, CreateSessionOptions, Status*, (SessionOptions** out))                                                                         \
   SLOT(13, SetSessionExecutionMode, Status*, (SessionOptions*, int mode))                                                                 \
+  SLOT(14, EnableProfiling, Status*, (SessionOptions*, const char* prefix))                                                               \
+  SLOT(22, SetSessionLogSeverityLevel, Status*, (SessionOptions*, int severity))                                                          \
   SLOT(23, SetSessionGraphOptimizationLevel, Status*, (SessionOptions*, int level))                                                       \
   SLOT(24, SetIntraOpNumThreads, Status*, (SessionOptions*, int threads))                                                                 \
   SLOT(25, SetInterOpNumThreads, Status*, (SessionOptions*, int threads))                                                                 \
@@ -120,11 +127,22 @@ constexpr int kVariadic = 2;
   SLOT(99, ReleaseTensorTypeAndShapeInfo, void, (TensorTypeAndShapeInfo*))                                                                \
   SLOT(100, ReleaseSessionOptions, void, (SessionOptions*))                                                                               \
   SLOT(101, ReleaseCustomOpDomain, void, (CustomOpDomain*))                                                                               \
+  SLOT(110, SessionEndProfiling, Status*, (Session*, Allocator*, char** out))                                                             \
   SLOT(125, GetAvailableProviders, Status*, (char*** out, int* count))                                                                    \
   SLOT(126, ReleaseAvailableProviders, Status*, (char** providers, int count))                                                            \
   SLOT(130, AddSessionConfigEntry, Status*, (SessionOptions*, const char* key, const char* value))                                        \
   SLOT(163, KernelInfoGetAttributeArray_int64, Status*, (const KernelInfo*, const char* name, std::int64_t* out, std::size_t* count))     \
+  SLOT(170, SessionOptionsAppendExecutionProvider_TensorRT_V2, Status*, (SessionOptions*, const TensorRtProviderOptions*))                \
+  SLOT(171, CreateTensorRTProviderOptions, Status*, (TensorRtProviderOptions** out))                                                      \
+  SLOT(172, UpdateTensorRTProviderOptions, Status*,                                                                                       \
+       (TensorRtProviderOptions*, const char* const* keys, const char* const* values, std::size_t count))                                 \
+  SLOT(174, ReleaseTensorRTProviderOptions, void, (TensorRtProviderOptions*))                                                             \
   SLOT(192, HasValue, Status*, (const Value*, int* out))                                                                                  \
+  SLOT(204, SessionOptionsAppendExecutionProvider_CUDA_V2, Status*, (SessionOptions*, const CudaProviderOptions*))                        \
+  SLOT(205, CreateCUDAProviderOptions, Status*, (CudaProviderOptions** out))                                                              \
+  SLOT(206, UpdateCUDAProviderOptions, Status*,                                                                                           \
+       (CudaProviderOptions*, const char* const* keys, const char* const* values, std::size_t count))                                     \
+  SLOT(208, ReleaseCUDAProviderOptions, void, (CudaProviderOptions*))                                                                     \
   SLOT(211, CreateOpAttr, Status*, (const char* name, const void* data, int count, int type, OpAttr** out))                               \
   SLOT(212, ReleaseOpAttr, void, (OpAttr*))                                                                                               \
   SLOT(213, CreateOp, Status*,                                                                                                            \
@@ -133,6 +151,9 @@ constexpr int kVariadic = 2;
   SLOT(214, InvokeOp, Status*,                                                                                                            \
        (const KernelContext*, const Op*, const Value* const* inputs, int input_count, Value* const* outputs, int output_count))           \
   SLOT(215, ReleaseOp, void, (Op*))                                                                                                       \
+  SLOT(216, SessionOptionsAppendExecutionProvider, Status*,                                                                               \
+       (SessionOptions*, const char* name, const char* const* keys, const char* const* values, std::size_t count))                        \
+  SLOT(266, SetUserLoggingFunction, Status*, (SessionOptions*, LoggingFunction, void* self))                                              \
   SLOT(268, ShapeInferContext_GetInputTypeShape, Status*, (const ShapeInferContext*, std::size_t index, TensorTypeAndShapeInfo** out))    \
   SLOT(269, ShapeInferContext_GetAttribute, Status*, (const ShapeInferContext*, const char* name, const OpAttr** out))                    \
   SLOT(270, ShapeInferContext_SetOutputTypeShape, Status*, (const ShapeInferContext*, std::size_t index, const TensorTypeAndShapeInfo*))  \

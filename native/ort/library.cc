@@ -10,6 +10,7 @@ namespace {
 
 Api table;
 Env* env = nullptr;
+const LibraryInfo* loaded = nullptr;  // leaked on purpose, like the environment
 
 std::string real_path(const std::string& path) {
   const std::unique_ptr<char, decltype(&std::free)> resolved(::realpath(path.c_str(), nullptr), &std::free);
@@ -54,7 +55,6 @@ std::unique_ptr<LibraryInfo> open(const std::string& path) {
 
 const LibraryInfo& load_library(const std::string& path) {
   static std::mutex guard;
-  static const LibraryInfo* loaded = nullptr;  // leaked on purpose, like the environment
   const std::lock_guard<std::mutex> lock(guard);
   if (loaded == nullptr) loaded = open(path).release();
   if (loaded->path != real_path(path)) {
@@ -63,6 +63,7 @@ const LibraryInfo& load_library(const std::string& path) {
   return *loaded;
 }
 
+const LibraryInfo& loaded_library() noexcept { return *loaded; }
 const Api& api() noexcept { return table; }
 Env* environment() noexcept { return env; }
 

@@ -20,7 +20,8 @@ struct LibraryInfo {
 /// Throws Error (kBackendUnavailable). Safe from several threads.
 const LibraryInfo& load_library(const std::string& path);
 
-/// The functions. Only after load_library has returned.
+/// Where the functions come from. Like these, only after load_library has returned.
+const LibraryInfo& loaded_library() noexcept;
 const Api& api() noexcept;
 Env* environment() noexcept;
 

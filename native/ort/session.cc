@@ -36,26 +36,6 @@ SessionOptionsHandle make_options(const SessionRequest& request, CustomOpDomain*
   return options;
 }
 
-using GetName = Status* (*)(const Session*, std::size_t, Allocator*, char**);
-using GetType = Status* (*)(const Session*, std::size_t, TypeInfo**);
-
-std::vector<IoInfo> list_io(const Session* session, std::size_t count, GetName get_name, GetType get_type) {
-  Allocator* allocator = nullptr;
-  check(api().GetAllocatorWithDefaultOptions(&allocator), ErrorCode::kEngineBuild);
-  std::vector<IoInfo> list;
-  for (std::size_t i = 0; i < count; i++) {
-    char* name = nullptr;
-    check(get_name(session, i, allocator, &name), ErrorCode::kEngineBuild);
-    const std::string copy = name;
-    check(api().AllocatorFree(allocator, name), ErrorCode::kEngineBuild);
-    TypeInfo* type = nullptr;
-    check(get_type(session, i, &type), ErrorCode::kEngineBuild);
-    const TypeInfoHandle owned(type);
-    list.push_back(describe(type, copy));
-  }
-  return list;
-}
-
 }  // namespace
 
 /// What one call of Run is given.
@@ -102,11 +82,8 @@ OrtSession::OrtSession(SessionRequest request)
   Session* session = nullptr;
   ok(api().CreateSessionFromArray(environment(), request.model.data(), request.model.size(), options.get(), &session));
   session_.reset(session);
-  std::size_t count = 0;
-  ok(api().SessionGetInputCount(session, &count));
-  inputs_ = list_io(session, count, api().SessionGetInputName, api().SessionGetInputTypeInfo);
-  ok(api().SessionGetOutputCount(session, &count));
-  outputs_ = list_io(session, count, api().SessionGetOutputName, api().SessionGetOutputTypeInfo);
+  inputs_ = list_inputs(session);
+  outputs_ = list_outputs(session);
   for (const auto& weight : weights_) {
     if (find(inputs_, weight.input().name) == nullptr)
       throw Error(ErrorCode::kEngineBuild, "weight " + weight.input().name + " is not an input of the graph");

@@ -71,4 +71,39 @@ std::string to_string(const std::vector<std::int64_t>& dims) {
   return text + "]";
 }
 
+namespace {
+
+using GetCount = Status* (*)(const Session*, std::size_t*);
+using GetName = Status* (*)(const Session*, std::size_t, Allocator*, char**);
+using GetType = Status* (*)(const Session*, std::size_t, TypeInfo**);
+
+std::vector<IoInfo> list_io(const Session* session, GetCount get_count, GetName get_name, GetType get_type) {
+  Allocator* allocator = nullptr;
+  check(api().GetAllocatorWithDefaultOptions(&allocator), ErrorCode::kEngineBuild);
+  std::size_t count = 0;
+  check(get_count(session, &count), ErrorCode::kEngineBuild);
+  std::vector<IoInfo> list;
+  for (std::size_t i = 0; i < count; i++) {
+    char* name = nullptr;
+    check(get_name(session, i, allocator, &name), ErrorCode::kEngineBuild);
+    const std::string copy = name;
+    check(api().AllocatorFree(allocator, name), ErrorCode::kEngineBuild);
+    TypeInfo* type = nullptr;
+    check(get_type(session, i, &type), ErrorCode::kEngineBuild);
+    const TypeInfoHandle owned(type);
+    list.push_back(describe(type, copy));
+  }
+  return list;
+}
+
+}  // namespace
+
+std::vector<IoInfo> list_inputs(const Session* session) {
+  return list_io(session, api().SessionGetInputCount, api().SessionGetInputName, api().SessionGetInputTypeInfo);
+}
+
+std::vector<IoInfo> list_outputs(const Session* session) {
+  return list_io(session, api().SessionGetOutputCount, api().SessionGetOutputName, api().SessionGetOutputTypeInfo);
+}
+
 }  // namespace halfscope::ort

@@ -33,6 +33,10 @@ TensorView view(const Value* value, ErrorCode code);
 
 IoInfo describe(const TypeInfo* type, std::string name);
 
+/// Inputs and outputs of a session. Throw Error (kEngineBuild).
+std::vector<IoInfo> list_inputs(const Session* session);
+std::vector<IoInfo> list_outputs(const Session* session);
+
 /// "[1, 128, hidden]", for messages.
 std::string to_string(const std::vector<std::int64_t>& dims);
 

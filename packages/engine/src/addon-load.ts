@@ -3,13 +3,15 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EngineError } from "@halfscope/core";
+import type { NativeDevices } from "./device/ort/native-session.js";
 
 /** What halfscope.node exports. Arguments are checked on this side; see addon.ts for their meaning. */
-export interface NativeAddon {
+export interface NativeAddon extends NativeDevices {
   load(library: string): NativeLibrary;
   createSession(options: object): Promise<NativeSession>;
   terminateAll(): void;
-  compareTensors(reference: Uint8Array, candidate: Uint8Array): Promise<Float64Array>;
+  /** Element types by their number in TensorProto.DataType: float32, float16, bfloat16, float64. */
+  compareTensors(reference: Uint8Array, candidate: Uint8Array, referenceType: number, candidateType: number): Promise<Float64Array>;
   convertToHalf(source: Uint8Array, finite: boolean): Promise<HalfConversion>;
   convertToBfloat16(source: Uint8Array, finite: boolean): Promise<Bfloat16Conversion>;
   convertFromHalf(source: Uint8Array): Promise<Uint8Array>;

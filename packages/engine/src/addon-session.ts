@@ -103,7 +103,12 @@ export interface RunResult {
 }
 
 const levels = { disabled: 0, basic: 1, all: 99 } as const;
-const toIo = (io: NativeIo): IoInfo => ({ name: io.name, dtype: io.type === 0 ? "unknown" : dtypeFromNumber(io.type), dims: io.dims });
+/** As the addon lists inputs and outputs. */
+export const toIo = (io: NativeIo): IoInfo => ({
+  name: io.name,
+  dtype: io.type === 0 ? "unknown" : dtypeFromNumber(io.type),
+  dims: io.dims,
+});
 
 /**
  * One ONNX Runtime session with halfscope's operators. All work happens off the event loop; one run at a time, several sessions side by side.
@@ -225,7 +230,7 @@ export class OrtSession implements AsyncDisposable, Disposable {
   }
 }
 
-const toTensor = (o: { type: number; dims: number[]; data: Uint8Array }): TensorValue => ({
+export const toTensor = (o: { type: number; dims: number[]; data: Uint8Array }): TensorValue => ({
   dtype: dtypeFromNumber(o.type),
   dims: o.dims,
   data: o.data,

@@ -3,7 +3,7 @@
  * ERR_BACKEND_UNAVAILABLE when the addon is not built or ONNX Runtime is missing. Works in worker threads too.
  */
 import { readFileSync } from "node:fs";
-import { type ErrorStats, statsFromBlock, type TensorValue, UsageError } from "@halfscope/core";
+import { bytesPerElement, type ErrorStats, isFloat, numberFromDtype, statsFromBlock, type TensorValue, UsageError } from "@halfscope/core";
 import { fromNative } from "./addon-errors.js";
 import { type Bfloat16Conversion, type HalfConversion, loadAddon } from "./addon-load.js";
 
@@ -47,16 +47,19 @@ const off = <T>(work: Promise<T>, doing: string): Promise<T> =>
     throw fromNative(error, doing);
   });
 
-/** Statistics of two float32 tensors of one element count; off the event loop. Leave their bytes alone until it settles. */
+/**
+ * Statistics of two tensors of floats of one element count, of one type or of two: an FP16 engine's output against the FP32 reference's. Narrow values are
+ * widened, which is exact. Off the event loop. Leave their bytes alone until it settles.
+ */
 export async function compareTensors(reference: TensorValue, candidate: TensorValue): Promise<ErrorStats> {
-  for (const tensor of [reference, candidate]) {
-    if (tensor.dtype !== "float32") throw new UsageError("ERR_OPTION", `Expected float32 tensors to compare, found ${tensor.dtype}.`);
-  }
-  if (reference.data.length !== candidate.data.length) {
-    const found = `${reference.data.length / 4} and ${candidate.data.length / 4}`;
-    throw new UsageError("ERR_OPTION", `Expected two tensors of one element count, found ${found}.`);
-  }
-  const block = await off(loadAddon().addon.compareTensors(reference.data, candidate.data), "Comparing");
+  const counts = [reference, candidate].map((tensor) => {
+    if (!isFloat(tensor.dtype)) throw new UsageError("ERR_OPTION", `Expected tensors of floats to compare, found ${tensor.dtype}.`);
+    return tensor.data.length / (bytesPerElement(tensor.dtype) ?? 1);
+  });
+  if (counts[0] !== counts[1])
+    throw new UsageError("ERR_OPTION", `Expected two tensors of one element count, found ${counts[0]} and ${counts[1]}.`);
+  const types = [numberFromDtype(reference.dtype), numberFromDtype(candidate.dtype)] as const;
+  const block = await off(loadAddon().addon.compareTensors(reference.data, candidate.data, ...types), "Comparing");
   return statsFromBlock(block, 0);
 }
 

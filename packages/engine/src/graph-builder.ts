@@ -115,9 +115,11 @@ export class LevelBuilder {
  * that ONNX Runtime maps the weights and nothing copies them.
  */
 export class GraphBuilder extends LevelBuilder {
-  /** ModelProto bytes. */
-  finish(): Uint8Array {
-    const opsets = [...this.model.opsets, [operatorDomain, 1] as const].map(([domain, version]) => encodeOpset(domain, version));
+  /** ModelProto bytes. Without `operators`, nodes of halfscope's own domain have no place in it. */
+  finish({ operators = true } = {}): Uint8Array {
+    const opsets = [...this.model.opsets, ...(operators ? [[operatorDomain, 1] as const] : [])].map(([domain, version]) =>
+      encodeOpset(domain, version),
+    );
     // Version 8 is the first with functions; older models load unchanged under it, as their initializers are no inputs here.
     const irVersion = encodeIrVersion(Math.max(8, this.model.irVersion));
     const functions = this.model.functions.flatMap((f) => [f.field.header, f.field.payload]);

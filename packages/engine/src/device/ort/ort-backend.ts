@@ -1,0 +1,101 @@
+import { performance } from "node:perf_hooks";
+import { CancelledError, type DeviceEnvironment, type ErrorStats, type Progress, UsageError } from "@halfscope/core";
+import { readModel } from "@halfscope/onnx";
+import type { Feed } from "../../feeds/feed.js";
+import type { ComparedTensors, DeviceBackend, DeviceBuildRequest, DeviceEngine } from "../backend.js";
+import { groupTensors } from "../marking-groups.js";
+import { DeviceSession } from "./device-session.js";
+import { OrtEngine } from "./ort-engine.js";
+import { outputBytes } from "./output-bytes.js";
+import { ProfileFile } from "./profile-file.js";
+import { type OrtBackendName, sessionSetup } from "./provider-options.js";
+import { buildServingGraph } from "./serving-graph.js";
+
+/** Host memory that the outputs of one group may take, in each of two engines: sizes are estimates where shapes are only known at run time. */
+const groupBytes = 512 * 2 ** 20;
+
+/** ONNX Runtime with one of its execution providers. */
+export class OrtBackend implements DeviceBackend {
+  readonly #engines = new Set<OrtEngine>();
+
+  constructor(
+    private readonly name: OrtBackendName,
+    readonly environment: DeviceEnvironment,
+  ) {}
+
+  async build(
+    request: DeviceBuildRequest,
+    o: { signal?: AbortSignal | undefined; progress?: Progress | undefined } = {},
+  ): Promise<DeviceEngine> {
+    const setup = sessionSetup(this.name, request);
+    const step = o.progress?.step(`Building ${request.label}`);
+    const start = performance.now();
+    const model = await readModel(request.path);
+    const graph = buildServingGraph(model, request.observe?.tensors ?? []);
+    if (o.signal?.aborted) throw new CancelledError();
+    const profile = new ProfileFile();
+    try {
+      const { notes, ...options } = setup;
+      const session = await DeviceSession.create({ ...options, model: graph.bytes, folder: model.folder, profile: profile.prefix });
+      const engine = new OrtEngine({
+        label: request.label,
+        session,
+        buildSeconds: (performance.now() - start) / 1000,
+        notObserved: graph.notObserved,
+        notes,
+        nodes: model.graph.nodes.map(({ index, name, opType }) => ({ index, name, opType })),
+        profile,
+      });
+      // Making a session cannot be interrupted; one that is no longer wanted goes at once.
+      if (o.signal?.aborted) {
+        await engine[Symbol.asyncDispose]();
+        throw new CancelledError();
+      }
+      this.#engines.add(engine);
+      return engine;
+    } catch (error) {
+      profile.remove();
+      throw error;
+    } finally {
+      step?.end();
+    }
+  }
+
+  async compare(
+    reference: DeviceEngine,
+    candidate: DeviceEngine,
+    feed: Pick<Feed, "tensors">,
+    tensors: readonly string[],
+    o: { signal?: AbortSignal | undefined; progress?: ((done: number) => void) | undefined } = {},
+  ): Promise<ComparedTensors> {
+    if (!(reference instanceof OrtEngine && candidate instanceof OrtEngine))
+      throw new UsageError("ERR_OPTION", "Expected two engines of ONNX Runtime to compare.", { hint: "Compare engines of one backend." });
+    const start = performance.now();
+    const stats = new Map<string, ErrorStats>();
+    const notCompared: { tensor: string; reason: string }[] = [];
+    const both = [...new Set(tensors)].filter((tensor) => {
+      const missing = [reference, candidate].filter((e) => !e.outputs.some((i) => i.name === tensor));
+      if (missing.length === 0) return true;
+      const why = missing.map((e) => e.notObserved.find((n) => n.tensor === tensor)?.reason).find((r) => r !== undefined);
+      notCompared.push({ tensor, reason: why ?? `it is no output of ${missing.map((e) => e.label).join(" and ")}` });
+      return false;
+    });
+    const { groups } = groupTensors(outputBytes(reference, feed, both), { limitBytes: groupBytes });
+    for (const { tensors: names } of groups) {
+      const compared = await reference.serve(feed, o.signal, (left) =>
+        candidate.serve(feed, o.signal, (right) => DeviceSession.compare(left, right, feed, names, o.signal)),
+      );
+      for (const { name, stats: found, reason } of compared) {
+        if (found !== undefined) stats.set(name, found);
+        else notCompared.push({ tensor: name, reason: reason ?? "it was not compared" });
+      }
+      o.progress?.(stats.size + notCompared.length);
+    }
+    return { stats, notCompared, seconds: (performance.now() - start) / 1000 };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#engines].map((engine) => engine[Symbol.asyncDispose]()));
+    this.#engines.clear();
+  }
+}

@@ -1,0 +1,45 @@
+import type { Model } from "@halfscope/onnx";
+import { GraphBuilder } from "../../graph-builder.js";
+
+/** A model as its users run it, with more outputs. */
+export interface ServingGraph {
+  /** ModelProto bytes: structure only, weights stay where they are in the file and beside it. */
+  bytes: Uint8Array;
+  /** Outputs besides the model's own. */
+  observed: readonly string[];
+  notObserved: readonly { tensor: string; reason: string }[];
+}
+
+/**
+ * The file as it is - nodes, types and open sizes untouched - with the named tensors as outputs behind its own. Their types are left to ONNX Runtime, which infers
+ * them. Tensors that are no node's result in the main graph cannot be outputs: they come back with the reason.
+ */
+export function buildServingGraph(model: Model, observe: readonly string[]): ServingGraph {
+  const { graph } = model;
+  const builder = new GraphBuilder(model);
+  const initializers = new Set([...graph.initializers, ...graph.sparseInitializers].map((i) => i.name));
+  for (const v of graph.inputs) if (!initializers.has(v.name)) builder.declared("input", v.name, v.field.payload as Uint8Array);
+  for (const i of [...graph.initializers, ...graph.sparseInitializers]) builder.initializer(i);
+  for (const node of graph.nodes) builder.node(node.bytes);
+  for (const v of graph.outputs) builder.declared("output", v.name, v.field.payload as Uint8Array);
+  const own = new Set(graph.outputs.map((v) => v.name));
+  const computed = new Set(graph.nodes.flatMap((n) => n.outputs));
+  const inputs = new Set(graph.inputs.map((v) => v.name));
+  const observed: string[] = [];
+  const notObserved: { tensor: string; reason: string }[] = [];
+  for (const tensor of new Set(observe)) {
+    if (own.has(tensor)) continue;
+    if (computed.has(tensor) && tensor !== "") {
+      builder.output(tensor);
+      observed.push(tensor);
+    } else notObserved.push({ tensor, reason: reasonAgainst(tensor, inputs, initializers) });
+  }
+  return { bytes: builder.finish({ operators: false }), observed, notObserved };
+}
+
+const reasonAgainst = (tensor: string, inputs: ReadonlySet<string>, initializers: ReadonlySet<string>): string =>
+  initializers.has(tensor)
+    ? "it is a constant of the file"
+    : inputs.has(tensor)
+      ? "it is an input of the model"
+      : "no node of the file's main graph gives it; tensors in bodies and functions cannot be outputs";

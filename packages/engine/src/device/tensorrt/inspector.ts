@@ -93,7 +93,6 @@ function parsed(text: string, problems: string[]): unknown {
 }
 
 // Only those between JSON's tokens are white space, and there a blank does as well.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const controlCharacters = /[\u0000-\u001f]/g;
 
 function layerOf(item: unknown): EngineLayer | undefined {

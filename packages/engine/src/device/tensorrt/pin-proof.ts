@@ -1,0 +1,136 @@
+import type { EngineLayer, PinProof } from "@halfscope/core";
+import { castsInside } from "./computes.js";
+import { kernelTypes, kernelTypesText } from "./kernel-types.js";
+import type { LayerMap } from "./layer-map.js";
+import { type MapGraph, movingOperators } from "./map-graph.js";
+
+/** A layer that a plan keeps in FP32. */
+export interface PinnedLayer {
+  /** Its id. */
+  layer: string;
+  /** Names of its nodes, as `mapGraphOf` gives them. */
+  nodes: readonly string[];
+}
+
+/**
+ * Whether each pin is in the engine: what the engine layers that hold its nodes compute in. Nodes that change no value do not count where others are
+ * pinned with them: an engine runs those anywhere. A generated kernel with FP16 borders computes pinned nodes in FP32 where it casts inside, by its own name or
+ * because the graph's Cast nodes around the pin are fused into it. One node in FP16 is enough for `ignored`.
+ */
+export function provePins(pins: readonly PinnedLayer[], map: LayerMap, graph: MapGraph): PinProof[] {
+  const operators = new Map(graph.nodes.map((n) => [n.name, n.opType]));
+  const pinned = new Set(pins.flatMap((p) => p.nodes));
+  return pins.map((pin) => proofOf(pin, map, operators, pinned));
+}
+
+/**
+ * Share of the profiled time that is spent in engine layers which compute in FP16 or bfloat16, 0 to 1; layers that are `mixed` count as not. Undefined
+ * without times.
+ */
+export function halfTimeShare(layers: readonly EngineLayer[]): number | undefined {
+  let [half, all] = [0, 0];
+  for (const { milliseconds, computes } of layers) {
+    if (milliseconds === undefined || !Number.isFinite(milliseconds) || milliseconds < 0) continue;
+    all += milliseconds;
+    if (computes === "float16" || computes === "bfloat16") half += milliseconds;
+  }
+  return all > 0 ? half / all : undefined;
+}
+
+type Verdict = "full" | "half" | "unknown";
+
+function proofOf(pin: PinnedLayer, map: LayerMap, operators: ReadonlyMap<string, string>, pinned: ReadonlySet<string>): PinProof {
+  const isMoving = (node: string) => movingOperators.has(operators.get(node) ?? "");
+  const computing = pin.nodes.filter((n) => !isMoving(n));
+  const nodes = computing.length > 0 ? computing : pin.nodes;
+  const places = [...new Set(nodes.flatMap((n) => map.byNode.get(n) ?? []))].sort((a, b) => a - b);
+  const found = places.map((p) => map.layers[p]).filter((l) => l !== undefined);
+  const proof = (outcome: PinProof["outcome"], evidence: string): PinProof => ({ layer: pin.layer, nodes: pin.nodes, outcome, evidence });
+  if (found.length === 0)
+    return proof("not-found", `No engine layer holds any of its ${counted(nodes.length, "node")}: ${whyMissing(nodes, map)}.`);
+
+  const verdicts = found.map((layer) => verdictOf(layer, operators));
+  const inHalf = found.filter((_, i) => verdicts[i] === "half");
+  const missing = nodes.filter((n) => !map.byNode.has(n)).length;
+  const rest = missing === 0 ? "" : ` ${counted(missing, "node")} of it ${missing === 1 ? "is" : "are"} in no engine layer.`;
+  if (inHalf.length > 0) return proof("ignored", `${sentence(inHalf, "computes its nodes in FP16")}.${rest}`);
+  if (verdicts.every((v) => v === "unknown"))
+    return proof(
+      "not-found",
+      `The engine does not say what ${counted(found.length, "engine layer")} with its nodes compute${found.length === 1 ? "s" : ""} in: ${describe(found[0])}.`,
+    );
+
+  const strangers = found.map((layer) => layer.nodes.filter((n) => operators.has(n) && !pinned.has(n) && !isMoving(n)));
+  const shared = found.filter((_, i) => (strangers[i]?.length ?? 0) > 0);
+  const others = [...new Set(strangers.flat())];
+  if (shared.length > 0)
+    return proof(
+      "moved",
+      `${sentence(shared, "computes it in FP32")}, together with ${counted(others.length, "node")} that ${others.length === 1 ? "was" : "were"} not pinned (${short(others)}).${rest}`,
+    );
+  return proof("took-effect", `${sentence(found, "computes its nodes in FP32")}.${rest}`);
+}
+
+function verdictOf(layer: EngineLayer, operators: ReadonlyMap<string, string>): Verdict {
+  if (layer.computes === "float32") return "full";
+  if (layer.computes === "mixed") return "full";
+  if (layer.computes !== "float16" && layer.computes !== "bfloat16") return "unknown";
+  // A kernel whose name states its operands is what it says; borders alone hide what is between two fused casts.
+  const stated = layer.tactic !== undefined && kernelTypes(layer.tactic) !== undefined;
+  return !stated && castNodes(layer, operators) > 1 ? "full" : "half";
+}
+
+const castNodes = (layer: EngineLayer, operators: ReadonlyMap<string, string>): number =>
+  layer.nodes.filter((n) => operators.get(n) === "Cast").length;
+
+/** "2 engine layers compute its nodes in FP32: "X" (gemm, kernel ..., FP32) and 1 more". */
+function sentence(layers: readonly EngineLayer[], does: string): string {
+  const [first] = layers;
+  const more = layers.length > 1 ? ` and ${layers.length - 1} more` : "";
+  return layers.length === 1
+    ? `${describe(first)} ${does}`
+    : `${counted(layers.length, "engine layer")} ${does.replace(/^computes/, "compute")}: ${describe(first)}${more}`;
+}
+
+function describe(layer: EngineLayer | undefined): string {
+  if (layer === undefined) return "none";
+  const types = layer.tactic === undefined ? undefined : kernelTypes(layer.tactic);
+  const casts = castsInside(layer.name, layer.tactic);
+  const borders = [...new Set([...layer.inputs, ...layer.outputs].map((t) => words[t.dtype]).filter((w) => w !== undefined))].sort();
+  const facts = [
+    layer.kind,
+    ...(types === undefined ? [] : [`kernel ${short([layer.tactic ?? ""])} in ${kernelTypesText(types)}`]),
+    ...(types === undefined && borders.length > 0 ? [`borders in ${borders.join(" and ")}`] : []),
+    ...(types === undefined && casts > 0 ? [`${counted(casts, "cast")} inside`] : []),
+  ];
+  return `"${short([layer.name])}" (${facts.join(", ")})`;
+}
+
+const words: Readonly<Record<string, string>> = { float32: "FP32", float16: "FP16", bfloat16: "BF16" };
+
+function whyMissing(nodes: readonly string[], map: LayerMap): string {
+  const reasons = new Map(map.unmapped.map(({ node, reason }) => [node, reason]));
+  const counts = new Map<string, number>();
+  for (const node of nodes) {
+    const reason = reasonTexts[reasons.get(node) ?? "absent"] ?? "";
+    counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  }
+  return [...counts].map(([reason, n]) => (counts.size === 1 ? reason : `${n} ${reason}`)).join(", ");
+}
+
+const reasonTexts: Readonly<Record<string, string>> = {
+  constant: "folded into a constant when the engine was built",
+  movement: "merged into neighbours, as it changes no value",
+  unused: "not read by anything that reaches an output",
+  unnamed: "fused or folded, and named by no engine layer",
+  absent: "not in the graph that was built",
+};
+
+const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
+
+const longest = 96;
+const short = (names: readonly string[]): string => {
+  const [first = ""] = names;
+  const text = first.length > longest ? `${first.slice(0, longest)}...` : first;
+  return names.length > 1 ? `${text} and ${names.length - 1} more` : text;
+};

@@ -4,6 +4,7 @@ export * from "./latency.js";
 export * from "./marking-groups.js";
 export * from "./messages.js";
 export * from "./open.js";
+export * from "./ort/index.js";
 export * from "./profile-text.js";
 export * from "./profiles.js";
 export * from "./select-profile.js";

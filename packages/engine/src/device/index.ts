@@ -11,6 +11,7 @@ export * from "./select-profile.js";
 export * from "./shape-tensors.js";
 export * from "./tensorrt/computes.js";
 export * from "./tensorrt/fused-names.js";
+export * from "./tensorrt/generated-kernels.js";
 export * from "./tensorrt/inspector.js";
 export * from "./tensorrt/kernel-types.js";
 export * from "./tensorrt/layer-map.js";

@@ -1,4 +1,5 @@
 import type { DType, EngineLayer, EngineTensor } from "@halfscope/core";
+import { castsInside, floatsOf, isInteger } from "./generated-kernels.js";
 import { kernelTypes } from "./kernel-types.js";
 
 /** What is known of an engine layer. */
@@ -24,21 +25,10 @@ export function computesOf({ name, kernel, inputs, outputs, weights }: LayerFact
     return types.operands === "float8" ? "unknown" : types.operands;
   }
   if (weights === "float32" || weights === "float16" || weights === "bfloat16") return weights;
-  const borders = [...inputs.filter((t) => !/_(alpha|beta)$/.test(t.name)), ...outputs];
-  const floats = new Set(borders.map((t) => t.dtype).filter((d) => d === "float32" || d === "float16" || d === "bfloat16"));
-  if (floats.size > 1) return "mixed";
-  const [only] = floats;
-  if (only === undefined) return borders.some((t) => t.dtype !== "unknown") ? integerOr(borders) : "unknown";
-  if (only !== "float32" && castsInside(name, kernel) > borders.filter((t) => isInteger(t.dtype)).length) return "mixed";
-  return only;
+  const borders = [...inputs, ...outputs];
+  const [only, second] = floatsOf(borders);
+  if (second !== undefined) return "mixed";
+  if (only === undefined) return borders.some((t) => isInteger(t.dtype)) ? "integer" : "unknown";
+  const facts = { name, inputs, outputs, ...(kernel !== undefined && { tactic: kernel }) };
+  return only !== "float32" && castsInside(facts) > 0 ? "mixed" : only;
 }
-
-/** Casts among the operators that a generated kernel's name lists, three letters each. */
-export function castsInside(name: string, kernel: string | undefined): number {
-  const listed = /__myl_((?:[A-Z][a-z0-9]{2})+)/.exec(kernel ?? "") ?? /__myl_((?:[A-Z][a-z0-9]{2})+)/.exec(name);
-  return (listed?.[1]?.match(/[A-Z][a-z0-9]{2}/g) ?? []).filter((op) => op === "Cas").length;
-}
-
-const integerOr = (borders: readonly EngineTensor[]): "integer" | "unknown" =>
-  borders.some((t) => isInteger(t.dtype)) ? "integer" : "unknown";
-const isInteger = (dtype: DType | "unknown"): boolean => /^(u?int|bool)/.test(dtype);

@@ -90,6 +90,7 @@ export function partsOfName(name: string): LayerName {
   const copied = /^(.*) copy$/s.exec(text)?.[1];
   if (copied !== undefined) return { copied, text: "" };
   if (/^shuffle_(between|after|before)_/.test(text)) return { added: "reformat", text: "" };
-  if (/^__myl_/.test(text)) return { text: "" };
+  if (/^__myl_(Cas)+$/.test(text)) return { added: "reformat", text: "" };
+  if (text.startsWith("__myl_")) return { text: "" };
   return { text: text.replace(/_copy_(output|input)$/, "") };
 }

@@ -81,7 +81,7 @@ class Mapper {
   }
 
   private wayOf(layer: EngineLayer, name: LayerName, nodes: readonly string[]): Way {
-    if (nodes.length === 0) return name.added !== undefined || layer.kind === "Reformat" || layer.kind === "NoOp" ? "added" : "unknown";
+    if (nodes.length === 0) return name.added !== undefined || addedKinds.has(layer.kind) ? "added" : "unknown";
     if (layer.nodes.length > 0) return "metadata";
     return name.region === undefined ? "name" : "region";
   }
@@ -140,6 +140,9 @@ class Mapper {
     );
   }
 }
+
+/** Engine layers that move data or keep streams in step. */
+const addedKinds = new Set(["Reformat", "NoOp", "signal", "wait", "shape_call"]);
 
 const isConstantOperator = ({ opType }: MapNode): boolean =>
   opType === "Constant" || opType === "ConstantOfShape" || opType === "Shape" || opType === "Size";

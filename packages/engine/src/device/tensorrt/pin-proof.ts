@@ -1,5 +1,5 @@
-import type { EngineLayer, PinProof } from "@halfscope/core";
-import { castsInside } from "./computes.js";
+import type { EngineLayer, PinProof, Typing } from "@halfscope/core";
+import { castsInside, lettersOf, operatorsByType } from "./generated-kernels.js";
 import { kernelTypes, kernelTypesText } from "./kernel-types.js";
 import type { LayerMap } from "./layer-map.js";
 import { type MapGraph, movingOperators } from "./map-graph.js";
@@ -13,14 +13,17 @@ export interface PinnedLayer {
 }
 
 /**
- * Whether each pin is in the engine: what the engine layers that hold its nodes compute in. Nodes that change no value do not count where others are
- * pinned with them: an engine runs those anywhere. A generated kernel with FP16 borders computes pinned nodes in FP32 where it casts inside, by its own name or
- * because the graph's Cast nodes around the pin are fused into it. One node in FP16 is enough for `ignored`.
+ * Whether each pin is in the engine: what the engine layers that hold its nodes compute in. One node in FP16 is enough for `ignored`. Nodes that change no
+ * value do not count where others are pinned with them: an engine runs those anywhere.
+ *
+ * Generated kernels show borders in FP16 though they compute in FP32 inside, where the casts around a pin were fused into them. In a strongly typed network the
+ * graph's own Cast nodes among a layer's nodes prove it: such a network keeps every type that the file states. In a weakly typed one the kernel's name has to list
+ * the pinned operators between casts. Give the unmarked engine: marked tensors change what is fused.
  */
-export function provePins(pins: readonly PinnedLayer[], map: LayerMap, graph: MapGraph): PinProof[] {
+export function provePins(pins: readonly PinnedLayer[], map: LayerMap, graph: MapGraph, typing: Typing = "typed"): PinProof[] {
   const operators = new Map(graph.nodes.map((n) => [n.name, n.opType]));
   const pinned = new Set(pins.flatMap((p) => p.nodes));
-  return pins.map((pin) => proofOf(pin, map, operators, pinned));
+  return pins.map((pin) => proofOf(pin, { map, operators, pinned, typing }));
 }
 
 /**
@@ -39,7 +42,15 @@ export function halfTimeShare(layers: readonly EngineLayer[]): number | undefine
 
 type Verdict = "full" | "half" | "unknown";
 
-function proofOf(pin: PinnedLayer, map: LayerMap, operators: ReadonlyMap<string, string>, pinned: ReadonlySet<string>): PinProof {
+interface Proving {
+  map: LayerMap;
+  operators: ReadonlyMap<string, string>;
+  pinned: ReadonlySet<string>;
+  typing: Typing;
+}
+
+function proofOf(pin: PinnedLayer, proving: Proving): PinProof {
+  const { map, operators, pinned } = proving;
   const isMoving = (node: string) => movingOperators.has(operators.get(node) ?? "");
   const computing = pin.nodes.filter((n) => !isMoving(n));
   const nodes = computing.length > 0 ? computing : pin.nodes;
@@ -49,7 +60,7 @@ function proofOf(pin: PinnedLayer, map: LayerMap, operators: ReadonlyMap<string,
   if (found.length === 0)
     return proof("not-found", `No engine layer holds any of its ${counted(nodes.length, "node")}: ${whyMissing(nodes, map)}.`);
 
-  const verdicts = found.map((layer) => verdictOf(layer, operators));
+  const verdicts = found.map((layer) => verdictOf(layer, nodes, proving));
   const inHalf = found.filter((_, i) => verdicts[i] === "half");
   const missing = nodes.filter((n) => !map.byNode.has(n)).length;
   const rest = missing === 0 ? "" : ` ${counted(missing, "node")} of it ${missing === 1 ? "is" : "are"} in no engine layer.`;
@@ -71,17 +82,36 @@ function proofOf(pin: PinnedLayer, map: LayerMap, operators: ReadonlyMap<string,
   return proof("took-effect", `${sentence(found, "computes its nodes in FP32")}.${rest}`);
 }
 
-function verdictOf(layer: EngineLayer, operators: ReadonlyMap<string, string>): Verdict {
+/** What an engine layer runs those of `nodes` in that it holds. */
+function verdictOf(layer: EngineLayer, nodes: readonly string[], { operators, typing }: Proving): Verdict {
   if (layer.computes === "float32") return "full";
-  if (layer.computes === "mixed") return "full";
-  if (layer.computes !== "float16" && layer.computes !== "bfloat16") return "unknown";
-  // A kernel whose name states its operands is what it says; borders alone hide what is between two fused casts.
-  const stated = layer.tactic !== undefined && kernelTypes(layer.tactic) !== undefined;
-  return !stated && castNodes(layer, operators) > 1 ? "full" : "half";
+  if (layer.computes !== "float16" && layer.computes !== "bfloat16" && layer.computes !== "mixed") return "unknown";
+  // A kernel whose name states its operands is what it says.
+  if (layer.tactic !== undefined && kernelTypes(layer.tactic) !== undefined) return "half";
+  if (typing === "typed" && layer.nodes.some((n) => operators.get(n) === "Cast")) return "full";
+  const sorted = operatorsByType(layer);
+  if (sorted === undefined) return layer.computes === "mixed" ? "unknown" : "half";
+  const wanted = nodes.filter((n) => layer.nodes.includes(n)).map((n) => lettersOf(operators.get(n) ?? ""));
+  if (sorted.half.length === 0) return "full";
+  if (sorted.full.length === 0) return "half";
+  if (wanted.some((w) => w === undefined)) return "unknown";
+  return holds(
+    sorted.full,
+    wanted.flatMap((w) => w ?? []),
+  )
+    ? "full"
+    : "half";
 }
 
-const castNodes = (layer: EngineLayer, operators: ReadonlyMap<string, string>): number =>
-  layer.nodes.filter((n) => operators.get(n) === "Cast").length;
+/** Whether a list has all that is wanted, as often as it is wanted. */
+function holds(list: readonly string[], wanted: readonly string[]): boolean {
+  const left = [...list];
+  return wanted.every((w) => {
+    const at = left.indexOf(w);
+    if (at >= 0) left.splice(at, 1);
+    return at >= 0;
+  });
+}
 
 /** "2 engine layers compute its nodes in FP32: "X" (gemm, kernel ..., FP32) and 1 more". */
 function sentence(layers: readonly EngineLayer[], does: string): string {
@@ -95,7 +125,7 @@ function sentence(layers: readonly EngineLayer[], does: string): string {
 function describe(layer: EngineLayer | undefined): string {
   if (layer === undefined) return "none";
   const types = layer.tactic === undefined ? undefined : kernelTypes(layer.tactic);
-  const casts = castsInside(layer.name, layer.tactic);
+  const casts = castsInside(layer);
   const borders = [...new Set([...layer.inputs, ...layer.outputs].map((t) => words[t.dtype]).filter((w) => w !== undefined))].sort();
   const facts = [
     layer.kind,

@@ -87,7 +87,8 @@ export async function predict(stored: StoredErrors, path: string, { like, profil
   });
 }
 
-function depthsOf(view: GraphView): Map<string, number> {
+/** Nodes on the longest way from an input, by tensor. */
+export function depthsOf(view: GraphView): Map<string, number> {
   const depths = new Map<string, number>();
   for (const node of view.mainOrder) {
     const depth = 1 + Math.max(0, ...node.inputs.map((i) => depths.get(i) ?? 0));

@@ -1,0 +1,253 @@
+// What engines of a model cost and give: FP32, all FP16 (typed and weak), the recommended pins, and what guides to FP16 advise. For each the error of the final
+// outputs, predicted and measured, the latency and the time of the build; and whether the predicted verdict is the measured one. Run it on a machine with a GPU:
+//   node scripts/dist/hardware/engines.js MODEL.onnx [MORE.onnx ...] -o reports/hardware/engines.json [--shape input_ids=1x128 ...] [--overrides NAME=FILE ...]
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { OutputJudge, paddingMasks } from "@halfscope/analysis";
+import { type EngineLayer, isTensorValue, type TensorValue, type Typing, UsageError } from "@halfscope/core";
+import type { DeviceBackend, DeviceEngine } from "@halfscope/engine";
+import { switchesFromPlan } from "@halfscope/precision";
+import yargs from "yargs";
+import { hideBin } from "yargs/helpers";
+import { type Latency, timeInTurn } from "./measuring/latency.js";
+import { openEngine } from "./measuring/open-engine.js";
+import { commonOptions, endWell, shapeOf, withWorkFolder } from "./measuring/options.js";
+import { type Outcome, refusal, warningsIn } from "./measuring/outcome.js";
+import { type ReportHead, reportHead, short, writeReport } from "./measuring/report-file.js";
+import { type Setting, settingsOf } from "./measuring/settings.js";
+import { buildOptions, likeOf, Studied } from "./measuring/studied.js";
+import { type VerdictPair, verdictPairs } from "./measuring/verdicts.js";
+
+export interface EngineEntry {
+  role: Setting["role"] | "reference";
+  title: string;
+  typing: Typing | "full";
+  pins: number;
+  buildSeconds?: number;
+  planBytes?: number;
+  /** Relative L2 of the worst final output against the FP32 engine's, padding left out; Infinity when not finite. */
+  measuredError?: number;
+  /** Largest difference of a final output. */
+  maxAbs?: number;
+  predictedError?: number;
+  latency?: Latency;
+  /** Engine layers, how many of them are a fused attention, and the share of the profiled time in FP16. */
+  layers?: { count: number; fusedAttention: number; halfTimeShare?: number };
+  warnings?: ReturnType<typeof warningsIn>;
+  refused?: Outcome;
+}
+
+export interface ModelEntry {
+  model: string;
+  digest: string;
+  inputs: readonly { name: string; dims: readonly number[]; origin: string }[];
+  tolerance: number;
+  recommendedPins: readonly string[];
+  engines: EngineEntry[];
+}
+
+export interface EnginesReport extends ReportHead {
+  models: ModelEntry[];
+  verdicts: VerdictPair[];
+  failed: { model: string; reason: string }[];
+}
+
+const argv = await commonOptions(yargs(hideBin(process.argv)))
+  .scriptName("engines")
+  .usage("$0 MODEL.onnx [MORE.onnx ...] -o OUT.json")
+  .demandCommand(1)
+  .options({
+    shape: {
+      type: "string",
+      array: true,
+      default: [] as string[],
+      describe: "INPUT=AxBxC, repeatable; for every model that has the input",
+    },
+    overrides: {
+      type: "string",
+      array: true,
+      default: [] as string[],
+      describe: "NAME=FILE: recommended pins of a model [overrides.json beside it, else a sweep]",
+    },
+    tolerance: { type: "number", default: 0.01, describe: "relative L2 that recommended pins must meet" },
+    typings: { type: "string", default: "typed,weak", describe: "typed, weak or both" },
+    rules: { type: "boolean", default: false, describe: "each rule of the guides by itself, too" },
+    requests: { type: "number", default: 100, describe: "timed requests per engine and round" },
+  })
+  .parse();
+
+/** Inputs of a model that a --shape names. */
+const shapes = Object.fromEntries(argv.shape.map(shapeOf));
+
+function overridesOf(name: string, path: string): string | undefined {
+  const named = argv.overrides.map((o) => o.split("=")).find(([n]) => n === name)?.[1];
+  const beside = join(dirname(path), "overrides.json");
+  return named ?? (existsSync(beside) ? beside : undefined);
+}
+
+/** Real data beside a model of the collection, as its tests have it. */
+function feedsOf(path: string): readonly string[] {
+  const folder = ["ort_fp32_run", "test_data_set_0"].map((f) => join(dirname(path), f)).find(existsSync);
+  return folder === undefined ? [] : [folder];
+}
+
+const layerSummary = (layers: readonly EngineLayer[] | undefined): Pick<EngineEntry, "layers"> => {
+  if (layers === undefined) return {};
+  const total = layers.reduce((s, l) => s + (l.milliseconds ?? 0), 0);
+  const half = layers.filter((l) => l.computes === "float16").reduce((s, l) => s + (l.milliseconds ?? 0), 0);
+  const fused = layers.filter((l) => /mha|fused.?attention/i.test(`${l.kind} ${l.tactic ?? ""} ${l.name}`)).length;
+  return { layers: { count: layers.length, fusedAttention: fused, ...(total > 0 && { halfTimeShare: short(half / total) }) } };
+};
+
+/** Engines that live until all are timed in turn. */
+class KeptEngines implements AsyncDisposable {
+  private readonly engines: DeviceEngine[] = [];
+  keep(engine: DeviceEngine): DeviceEngine {
+    this.engines.push(engine);
+    return engine;
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const engine of this.engines) await engine[Symbol.asyncDispose]();
+  }
+}
+
+/** Final outputs of an engine. */
+const outputsOf = (engine: DeviceEngine, studied: Studied, outputs: readonly string[]): Promise<Map<string, TensorValue>> =>
+  engine.run(studied.feed, { fetch: outputs });
+
+async function measureModel(
+  backend: DeviceBackend,
+  path: string,
+  folder: string,
+  report: EnginesReport,
+  save: () => Promise<void>,
+): Promise<void> {
+  const like = likeOf(argv.engine);
+  const feeds = feedsOf(path);
+  using studied = await Studied.open(path, { like, shapes, feeds, samples: 2 });
+  const { bench } = studied;
+  const typings = argv.typings.split(",").filter((t): t is Typing => backend.environment.capabilities.typings.includes(t as Typing));
+  if (typings.length === 0)
+    throw new UsageError(
+      "ERR_OPTION",
+      `--typings ${argv.typings}: this engine has ${backend.environment.capabilities.typings.join(", ")}.`,
+    );
+  const { settings, recommended } = await settingsOf(studied, {
+    typings,
+    overrides: overridesOf(studied.name, path),
+    tolerance: argv.tolerance,
+    rules: argv.rules,
+  });
+  const entry: ModelEntry = {
+    model: studied.name,
+    digest: bench.model.digest,
+    inputs: [...studied.feed.tensors].flatMap(([name, value]) =>
+      isTensorValue(value)
+        ? [{ name, dims: value.dims, origin: feeds.length > 0 ? "a real sample" : (studied.feed.origins.get(name) ?? "made up") }]
+        : [],
+    ),
+    tolerance: argv.tolerance,
+    recommendedPins: recommended,
+    engines: [],
+  };
+  report.models.push(entry);
+
+  await using alive = new KeptEngines();
+  const timed = new Map<string, DeviceEngine>();
+  const profiles = studied.profiles();
+  const options = buildOptions(argv);
+  const outputs = await studied.floatOutputs();
+  const reference = alive.keep(
+    await backend.build({ label: `${studied.name}, FP32`, path, precision: { kind: "full" }, profiles, options }),
+  );
+  const expected = await outputsOf(reference, studied, outputs);
+  const judge = new OutputJudge(expected, { outputs, masks: paddingMasks(studied.feed.tensors) });
+  timed.set("0", reference);
+  entry.engines.push({
+    ...{
+      role: "reference",
+      title: "FP32, TF32 off",
+      typing: "full",
+      pins: bench.layers.length,
+      buildSeconds: short(reference.buildSeconds),
+    },
+    ...(reference.planBytes !== undefined && { planBytes: reference.planBytes }),
+    ...layerSummary(await reference.layers(studied.feed, 10)),
+  });
+  await save();
+
+  const evaluate = bench.evaluator();
+  const { roundings } = await bench.subject();
+  for (const [i, setting] of settings.entries()) {
+    const { role, title, typing, pins } = setting;
+    const about: EngineEntry = { role, title, typing, pins: pins.length };
+    entry.engines.push(about);
+    const predicted = await evaluate(switchesFromPlan(studied.plan(pins), roundings));
+    about.predictedError = short(predicted.error);
+    try {
+      const engine = alive.keep(
+        await backend.build({
+          label: `${studied.name}, ${title}, ${typing}`,
+          path: typing === "typed" ? await studied.halfFile(join(folder, studied.name), `engine-${i}`, pins) : path,
+          precision:
+            typing === "typed"
+              ? { kind: "typed" }
+              : { kind: "weak", half: "float16", pins: studied.weakPins(pins), constraints: pins.length > 0 ? "prefer" : "none" },
+          profiles,
+          options,
+        }),
+      );
+      const measured = await judge.judge(await outputsOf(engine, studied, outputs));
+      Object.assign(about, {
+        ...{ buildSeconds: short(engine.buildSeconds), measuredError: short(measured.error), maxAbs: short(measured.maxAbs) },
+        ...(engine.planBytes !== undefined && { planBytes: engine.planBytes }),
+        ...layerSummary(await engine.layers(studied.feed, 10)),
+        warnings: warningsIn(engine.messages),
+      });
+      timed.set(String(entry.engines.length - 1), engine);
+      report.verdicts.push(...verdictPairs(studied.name, `${title}, ${typing}`, predicted.error, measured.error).map(rounded));
+      console.error(
+        `${studied.name}, ${title}, ${typing}: ${engine.buildSeconds.toFixed(1)} s, error ${measured.error.toPrecision(3)}, predicted ${predicted.error.toPrecision(3)}`,
+      );
+    } catch (error) {
+      about.refused = refusal(error);
+      console.error(`${studied.name}, ${title}, ${typing}: ${about.refused.reason}`);
+    }
+    await save();
+  }
+  for (const [i, latency] of await timeInTurn(timed, studied.feed, { requests: argv.requests }))
+    Object.assign(entry.engines[Number(i)] ?? {}, { latency });
+  await save();
+}
+
+const rounded = (p: VerdictPair): VerdictPair => ({
+  ...p,
+  predictedError: short(p.predictedError),
+  measuredError: short(p.measuredError),
+  ...(p.tolerance !== undefined && { tolerance: short(p.tolerance) }),
+});
+
+await endWell(() =>
+  withWorkFolder(argv.work, async (folder) => {
+    await using backend = await openEngine(argv);
+    const report: EnginesReport = { ...reportHead("engines", backend.environment), models: [], verdicts: [], failed: [] };
+    const save = () => writeReport(argv.out, report);
+    for (const path of argv._.map(String)) {
+      try {
+        await measureModel(backend, path, folder, report, save);
+      } catch (error) {
+        // One model that cannot be measured must not cost the others' results; it is named among them.
+        report.failed.push({
+          model: path.split("/").slice(-2).join("/"),
+          reason: error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error),
+        });
+        console.error(`${path}: ${report.failed.at(-1)?.reason}`);
+        await save();
+      }
+    }
+    const agreed = report.verdicts.filter((v) => v.agrees).length;
+    console.error(
+      `${argv.out}: ${report.models.length} models, verdict predicted = measured for ${agreed} of ${report.verdicts.length} pairs`,
+    );
+  }),
+);

@@ -1,0 +1,67 @@
+/** The engines of one model that are worth a look, as pins and typing. */
+import { readFile } from "node:fs/promises";
+import { ruleSuggestions } from "@halfscope/analysis";
+import type { EngineRole, Typing } from "@halfscope/core";
+import { planFromOverrides } from "@halfscope/precision";
+import { compareStep, recommendStep, sweepStep } from "halfscope";
+import type { Studied } from "./studied.js";
+
+export interface Setting {
+  role: EngineRole;
+  title: string;
+  typing: Typing;
+  /** Layers kept in FP32. */
+  pins: readonly string[];
+}
+
+export interface SettingsOptions {
+  typings: readonly Typing[];
+  /** A file that names the recommended pins; found by a sweep when absent. */
+  overrides: string | undefined;
+  tolerance: number;
+  /** Each rule of the guides by itself, too. */
+  rules: boolean;
+}
+
+/** All FP16, what halfscope recommends, and what guides to FP16 advise. Sets that equal one before them are left out, with a word. */
+export async function settingsOf(studied: Studied, o: SettingsOptions): Promise<{ settings: Setting[]; recommended: readonly string[] }> {
+  const { bench } = studied;
+  const recommended = o.overrides === undefined ? await findPins(studied, o.tolerance) : await pinsOfFile(studied, o.overrides);
+  const rules = ruleSuggestions(bench.layers, (await bench.subject()).roundings);
+  const advised = rules.filter((r) => r.rule === "layer-norm" || r.rule === "softmax").flatMap((r) => r.layers);
+  const sets: (Omit<Setting, "typing"> & { typings: readonly Typing[] })[] = [
+    { role: "all-half", title: "all FP16", pins: [], typings: o.typings },
+    { role: "recommended", title: `recommended (${recommended.length} pins)`, pins: recommended, typings: o.typings },
+    { role: "guides", title: "as guides advise: normalizations, scores and Softmax in FP32", pins: advised, typings: o.typings },
+    ...(o.rules
+      ? rules.map((r) => ({ role: "trial" as const, title: `rule: ${r.rule}`, pins: r.layers, typings: o.typings.slice(0, 1) }))
+      : []),
+  ];
+  const seen = new Set<string>();
+  const settings = sets.flatMap(({ typings, ...set }) =>
+    typings.flatMap((typing) => {
+      const key = JSON.stringify([typing, [...set.pins].sort()]);
+      if (seen.has(key)) {
+        console.error(`${studied.name}: "${set.title}" (${typing}) has the pins of an engine before it; not built again.`);
+        return [];
+      }
+      seen.add(key);
+      return [{ ...set, typing }];
+    }),
+  );
+  return { settings, recommended };
+}
+
+async function pinsOfFile({ bench }: Studied, path: string): Promise<string[]> {
+  return planFromOverrides(await readFile(path, "utf8"), { digest: bench.model.digest, layers: bench.layers }, path).pins.map(
+    (p) => p.layer,
+  );
+}
+
+/** As `halfscope debug --adaptive` finds them. */
+async function findPins({ bench }: Studied, tolerance: number): Promise<string[]> {
+  const compared = await compareStep(bench);
+  const sensitivity = await sweepStep(bench, compared.basePins, { adaptive: true, tolerance });
+  const { overrides } = await recommendStep(bench, sensitivity, compared.basePins, tolerance);
+  return overrides.pins.map((p) => p.layer);
+}

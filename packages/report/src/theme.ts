@@ -82,6 +82,8 @@ figure{margin:0 0 18px}
 .line{fill:none;stroke:var(--ink);stroke-width:1.5}
 .cross{stroke:var(--alarm);stroke-width:2;fill:none}
 .front{fill:none;stroke:var(--one);stroke-width:1.75}.walk{fill:none;stroke:var(--two);stroke-width:1.5;stroke-dasharray:6 4}
+.series{fill:none;stroke-width:1.75}.series.dashed{stroke-dasharray:6 4}.mark{stroke:var(--paper);stroke-width:1}.spread{stroke-width:1.25;stroke-opacity:.55}
+.tone-0{stroke:var(--one)}.tone-1{stroke:var(--two)}.tone-2{stroke:var(--good)}.tone-3{stroke:var(--ink)}.mark.tone-0{fill:var(--one)}.mark.tone-1{fill:var(--two)}.mark.tone-2{fill:var(--good)}.mark.tone-3{fill:var(--ink)}.mark{stroke:var(--paper)}
 .lead{stroke:var(--line)}.predicted{stroke:var(--two);stroke-width:2;fill:none}
 .trial{stroke:var(--paper);stroke-width:1}.trial-half{fill:var(--soft)}.trial-rule{fill:var(--two)}.trial-searched{fill:var(--one)}.trial-like{fill:var(--good)}.trial-chosen{fill:var(--ink)}.trial.pale{fill-opacity:.35}.trial.broken{fill:var(--alarm)}
 .key{display:flex;flex-wrap:wrap;gap:2px 18px;align-items:center}

@@ -61,6 +61,11 @@ export const commands: readonly ListedCommand[] = [
     async () => (await import("./commands/debug.js")).debugCommand,
   ),
   listed(
+    "bench <model> [candidate]",
+    "batch against single requests: latency, throughput, differences per batch size and shape",
+    async () => (await import("./commands/bench.js")).benchCommand,
+  ),
+  listed(
     "export <folder>",
     "the plan and its measurements in other tools' formats",
     async () => (await import("./commands/export.js")).exportCommand,

@@ -27,7 +27,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 process.stderr.on("error", () => {});
 
 /** Options that may be repeated. */
-const lists = new Set(["feed", "dim", "shape", "from", "to", "observe", "folders"]);
+const lists = new Set(["feed", "dim", "shape", "from", "to", "observe", "folders", "profile", "batch-axis", "batchAxis"]);
 let misused: UsageFailure | undefined;
 const typed = hideBin(process.argv);
 

@@ -40,10 +40,10 @@ export function explainUsage({ message, help, typed }: UsageFailure): UsageError
     );
   }
   if (message.startsWith("Not enough non-option arguments")) {
-    const lists = typed.some((a) => /^--(feed|dim|shape|observe|from|to)$/.test(a));
+    const lists = typed.some((a) => /^--(feed|dim|shape|observe|from|to|profile|batch-axis)$/.test(a));
     return bad(
       `${command} needs ${positionals(help)}.`,
-      lists ? "Put files before --feed, --dim, --shape, --observe, --from and --to: these take every word that follows." : seeHelp(command),
+      lists ? "Put files before --feed, --dim, --shape, --observe, --from, --to, --profile and --batch-axis: these take every word that follows." : seeHelp(command),
     );
   }
   const missing = /^Missing required arguments?: (.+)$/.exec(message)?.[1];

@@ -1,0 +1,74 @@
+import type { BenchComparison, BenchDocument } from "@halfscope/core";
+import { type BatchSeries, differenceChart } from "../charts/batches.js";
+import { nameOf, number, numberCell } from "../format.js";
+import { html, type Markup } from "../markup.js";
+import { numeric, quoted, type Section, table, text } from "../sections/section.js";
+import { mostRows, refusalCell, sameness, shapeWord } from "./words.js";
+
+/** What batching does to the numbers. */
+export function numbersSection(d: BenchDocument): Section {
+  const judged = d.engines.some((e) => e.role === "candidate");
+  const rows = d.comparisons.slice(0, mostRows).map((c) => row(c));
+  const against = judged ? "relative L2 against FP32" : "relative L2 against single";
+  const head = [
+    text("shape"),
+    numeric("batch"),
+    text("against single requests", "batch 1: the same single request twice, which tells what the engine repeats"),
+    numeric("largest difference"),
+    numeric("mean difference"),
+    numeric("relative L2"),
+    numeric(against, "worst output of the worst request"),
+    text("with other neighbours", "the same request in the same place of the batch, beside other requests"),
+  ];
+  return {
+    id: "numbers",
+    title: "Do batched requests give the same results?",
+    intro: html`Larger batches may run other kernels, which sum in another order: differences in the last digits. With the same kernels a request must not notice its neighbours at all; where it does, something in the model works across the batch.`,
+    body: html`${differenceChart(series(d, judged), d.verdict.tolerance)}${table(head, rows)}${notCompared(d)}`,
+  };
+}
+
+function row(c: BenchComparison): Markup {
+  const head = html`<td>${shapeWord(c.shape)}</td>${numberCell(c.batch)}`;
+  if (c.refusal !== undefined) return html`<tr>${head}${refusalCell(c.refusal, 6)}</tr>`;
+  const { single, reference, neighbours } = c;
+  return html`<tr>${head}${sameness(single)}${numberCell(single?.maxAbs)}${numberCell(single?.meanAbs)}${numberCell(single?.relativeL2)}${numberCell(reference?.relativeL2)}${sameness(neighbours)}</tr>`;
+}
+
+function series(d: BenchDocument, judged: boolean): BatchSeries[] {
+  return d.shapes.flatMap(({ name }, tone) => {
+    const of = d.comparisons.filter((c) => c.shape === name && c.refusal === undefined);
+    const lines: BatchSeries[] = [
+      {
+        label: `against single${d.shapes.length > 1 ? `, ${shapeWord(name)}` : ""}`,
+        ...{ tone, mark: 0, dashed: false },
+        points: of.map((c) => ({ batch: c.batch, value: c.single?.relativeL2, title: `${number(c.single?.relativeL2)} against single` })),
+      },
+      {
+        label: `against FP32${d.shapes.length > 1 ? `, ${shapeWord(name)}` : ""}`,
+        ...{ tone, mark: 1, dashed: true },
+        points: of.map((c) => ({
+          batch: c.batch,
+          value: c.reference?.relativeL2,
+          title: `${number(c.reference?.relativeL2)} against FP32`,
+        })),
+      },
+    ];
+    return judged ? lines : lines.slice(0, 1);
+  });
+}
+
+function notCompared(d: BenchDocument): Markup | false {
+  const reasons = new Map<string, string>();
+  for (const c of d.comparisons)
+    for (const x of [c.single, c.reference]) for (const n of x?.notCompared ?? []) reasons.set(n.output, reasons.get(n.output) ?? n.reason);
+  return (
+    reasons.size > 0 &&
+    html`<h3>Not compared</h3>${table(
+      [text("output"), text("reason")],
+      [...reasons]
+        .slice(0, mostRows)
+        .map(([output, reason]) => html`<tr><td>${nameOf(output, 64)}</td><td class="prose">${quoted(reason)}</td></tr>`),
+    )}`
+  );
+}

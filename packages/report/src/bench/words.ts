@@ -1,0 +1,22 @@
+import type { BenchDifference, BenchDocument, BenchRefusal } from "@halfscope/core";
+import { html, type Markup } from "../markup.js";
+import { sentence, shortName } from "../names.js";
+
+/** Rows of a table at most: a document may hold more than a page should. */
+export const mostRows = 500;
+
+export const shapeWord = (name: string): string => shortName(name, 60);
+
+/** Of several shapes each is told; one alone needs no name. */
+export const inShape = (d: BenchDocument, name: string): string => (d.shapes.length > 1 ? ` with ${shapeWord(name)}` : "");
+
+export function sameness(x: BenchDifference | undefined): Markup {
+  if (x === undefined) return html`<td>–</td>`;
+  if (x.bitIdentical) return html`<td class="good">the same bits</td>`;
+  if (x.notFinite > 0) return html`<td class="alarm"><strong>not finite</strong></td>`;
+  return html`<td>${x.maxAbs === 0 && x.decisions !== undefined ? "decides otherwise" : "differs"}</td>`;
+}
+
+/** Over the columns that have no figures. */
+export const refusalCell = (r: BenchRefusal, columns: number): Markup =>
+  html`<td class="prose" colspan="${columns}">${r.kind === "failed" ? html`<strong class="alarm">failed</strong>` : html`<span class="tag">not served</span>`} <bdi>${sentence(r.reason)}</bdi></td>`;

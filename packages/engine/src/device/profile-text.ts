@@ -14,7 +14,7 @@ const form =
  * Throws UsageError ERR_PROFILE for text of another form and for inputs named twice; what the model says is not known here (`checkProfiles`).
  */
 export function parseProfile(text: string): OptimizationProfile {
-  if (text.trim() === "") throw malformed("an optimisation profile is empty");
+  if (text.trim() === "") throw malformed("it is empty");
   const inputs = new Map<string, ShapeRange>();
   for (const entry of entriesOf(text)) {
     const [name, sizes] = nameAndSizes(entry);
@@ -95,4 +95,5 @@ function sizesOf(name: string, text: string): number[] {
   });
 }
 
-const malformed = (what: string): UsageError => new UsageError("ERR_PROFILE", `${what[0]?.toUpperCase()}${what.slice(1)}.`, { hint: form });
+const malformed = (what: string): UsageError =>
+  new UsageError("ERR_PROFILE", `An optimisation profile cannot be read: ${what}.`, { hint: form });

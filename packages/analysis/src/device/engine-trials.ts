@@ -11,6 +11,13 @@ export interface EngineSearch extends Pick<PinProblem, "sites" | "measured" | "l
   tolerance: number;
   /** Layers where the engine's all-FP16 candidate stopped being finite first, in graph order. */
   suspects: readonly string[];
+  /** What the emulation says of a set, worst over samples: a pass or two where the engine takes a build. */
+  emulate: (pins: readonly string[]) => Promise<number>;
+}
+
+export interface NextTrial {
+  pins: readonly string[];
+  why: string;
 }
 
 /** A set is aimed at this share of the tolerance: kernels differ from build to build. */
@@ -19,15 +26,17 @@ const margin = 0.9;
 const farBelow = 0.5;
 /** Suspects that are pinned in one go. */
 const suspectsAtOnce = 4;
+/** Sets that are emulated for one build. */
+const mostEmulated = 16;
 
 /**
  * The next set of pins that is worth a build, and why; undefined when there is none. As long as no set meets the tolerance, pins are added in the order of squared error
- * removed per price, as many as the sites predict to be needed, scaled by what the engine showed of the last set. Far below the tolerance, pins are let go of the same way,
- * those of the overflow origins never. The same tries lead to the same answer, so that a search can go on where it stopped.
+ * removed per price, until the emulation, scaled by what the engine showed of the last set, meets it. Far below the tolerance, pins are let go of the same way, those of the
+ * overflow origins never. The same tries lead to the same answer, so that a search can go on where it stopped.
  */
-export function nextEngineTrial(search: EngineSearch, tried: readonly TriedPins[]): { pins: readonly string[]; why: string } | undefined {
+export async function nextEngineTrial(search: EngineSearch, tried: readonly TriedPins[]): Promise<NextTrial | undefined> {
   const within = tried.filter((t) => t.error <= search.tolerance);
-  const next = within.length === 0 ? grow(search, tried) : shrink(search, tried, fewest(within));
+  const next = within.length === 0 ? await grow(search, tried) : await shrink(search, tried, fewest(within));
   const known = new Set(tried.map((t) => keyOf(t.pins)));
   return next === undefined || known.has(keyOf(next.pins)) ? undefined : next;
 }
@@ -38,7 +47,13 @@ const isSubset = (a: readonly string[], b: ReadonlySet<string>): boolean => a.ev
 const number = (x: number): string => (Number.isFinite(x) ? x.toPrecision(3) : "not finite");
 const layersWord = (n: number): string => `${n} ${n === 1 ? "layer" : "layers"}`;
 
-function grow(search: EngineSearch, tried: readonly TriedPins[]): { pins: readonly string[]; why: string } | undefined {
+/** How far the engine is from the emulation of a set; undefined where that cannot be told. */
+async function scaleOf(search: EngineSearch, t: TriedPins): Promise<number | undefined> {
+  const emulated = await search.emulate(t.pins);
+  return Number.isFinite(t.error) && t.error > 0 && Number.isFinite(emulated) && emulated > 0 ? t.error / emulated : undefined;
+}
+
+async function grow(search: EngineSearch, tried: readonly TriedPins[]): Promise<NextTrial | undefined> {
   const last = tried.reduce<TriedPins | undefined>((a, b) => (a === undefined || b.pins.length >= a.pins.length ? b : a), undefined);
   if (last === undefined) return undefined;
   const pinned = new Set(last.pins);
@@ -50,38 +65,52 @@ function grow(search: EngineSearch, tried: readonly TriedPins[]): { pins: readon
         why: `the outputs are not finite; ${layersWord(suspects.length)} more where the engine's tensors stop being so`,
       };
   }
-  const chain = growthChain({ ...search, base: last.pins }, search.prefer);
-  const steps = chain.predicted.map((predicted, i) => ({ predicted, pins: chain.sets[i] ?? [] })).filter((s) => s.pins.length > last.pins.length);
-  const end = steps.at(-1);
-  if (end === undefined) return undefined;
-  const predicted = chain.predicted[0] ?? 0;
-  const scale = Number.isFinite(last.error) && predicted > 0 && Number.isFinite(predicted) ? last.error / predicted : undefined;
-  const found =
-    scale === undefined
-      ? (steps.find((s) => s.pins.length >= 2 * last.pins.length + 1) ?? end)
-      : (steps.find((s) => s.predicted * scale <= margin * search.tolerance) ?? end);
-  const more = layersWord(found.pins.length - last.pins.length);
-  const aim = scale === undefined ? "" : `; the sites predict ${number(found.predicted * scale)} with them`;
-  return { pins: found.pins, why: `${number(last.error)} with ${layersWord(last.pins.length)} pinned is beyond the tolerance: ${more} more${aim}` };
+  const left = sitesLeft(search);
+  // With nothing left in FP16 the engine is the reference: nobody needs a build to know.
+  const steps = growthChain({ ...search, base: last.pins }, search.prefer).sets.filter(
+    (set) => set.length > last.pins.length && left.predictedFor(set) > 0,
+  );
+  const scale = await scaleOf(search, last);
+  const doubled = scale === undefined ? steps.find((s) => s.length > 2 * last.pins.length) : undefined;
+  const found = doubled === undefined ? await firstWithin(search, steps, scale ?? 1) : { pins: doubled, predicted: undefined };
+  if (found === undefined) return undefined;
+  const aim = found.predicted === undefined ? "" : `, with which the emulation predicts ${number(found.predicted)}`;
+  return {
+    pins: found.pins,
+    why: `${number(last.error)} with ${layersWord(last.pins.length)} pinned is beyond the tolerance: ${layersWord(found.pins.length - last.pins.length)} more${aim}`,
+  };
 }
 
-function shrink(search: EngineSearch, tried: readonly TriedPins[], best: TriedPins): { pins: readonly string[]; why: string } | undefined {
-  if (best.error > farBelow * search.tolerance) return undefined;
+/** The first of growing sets that meets the tolerance as the emulation and the scale have it; of many sets those that lie in a geometric row are asked. */
+async function firstWithin(
+  search: EngineSearch,
+  sets: readonly (readonly string[])[],
+  scale: number,
+): Promise<{ pins: readonly string[]; predicted: number } | undefined> {
+  const row = (n: number) => Math.round(sets.length ** (n / (mostEmulated - 1))) - 1;
+  const places = sets.length <= mostEmulated ? sets.keys() : new Set(Array.from({ length: mostEmulated }, (_, n) => row(n)));
+  for (const i of places) {
+    const pins = sets[i] ?? [];
+    const predicted = (await search.emulate(pins)) * scale;
+    if (predicted <= margin * search.tolerance) return { pins, predicted };
+  }
+  return undefined;
+}
+
+async function shrink(search: EngineSearch, tried: readonly TriedPins[], best: TriedPins): Promise<NextTrial | undefined> {
+  if (best.error > farBelow * search.tolerance || best.pins.length === 0) return undefined;
+  const scale = await scaleOf(search, best);
+  if (scale === undefined) return undefined;
   const sets = shrinking(search, best.pins);
-  const left = sitesLeft(search);
-  const predicted = left.predictedFor(best.pins);
-  if (!(predicted > 0) || !Number.isFinite(predicted)) return undefined;
-  const scale = best.error / predicted;
   // What is in a set that failed fails too, as far as anybody knows.
   const failed = tried.filter((t) => t.error > search.tolerance).map((t) => new Set(t.pins));
   const bound = sets.findIndex((set) => failed.some((f) => isSubset(set, f)));
-  const usable = bound < 0 ? sets : sets.slice(0, bound);
-  const fitting = usable.filter((set) => left.predictedFor(set) * scale <= margin * search.tolerance);
-  const pins = bound < 0 ? fitting.at(-1) : usable[usable.length >> 1];
-  if (pins === undefined || pins.length >= best.pins.length) return undefined;
+  const usable = (bound < 0 ? sets : sets.slice(0, bound)).toReversed();
+  const found = await firstWithin(search, usable, scale);
+  if (found === undefined) return undefined;
   return {
-    pins,
-    why: `${number(best.error)} with ${layersWord(best.pins.length)} pinned is far below the tolerance: ${layersWord(best.pins.length - pins.length)} fewer; the sites predict ${number(left.predictedFor(pins) * scale)}`,
+    pins: found.pins,
+    why: `${number(best.error)} with ${layersWord(best.pins.length)} pinned is far below the tolerance: ${layersWord(best.pins.length - found.pins.length)} fewer, with which the emulation predicts ${number(found.predicted)}`,
   };
 }
 

@@ -15,7 +15,5 @@ export function latencyFront(engines: readonly EngineRecord[]): Front {
   });
   const beats = (a: Front[number], b: Front[number], earlier: boolean) =>
     a.error <= b.error && a.milliseconds <= b.milliseconds && (earlier || a.error < b.error || a.milliseconds < b.milliseconds);
-  return points
-    .filter((p, i) => !points.some((q, j) => j !== i && beats(q, p, j < i)))
-    .sort((a, b) => a.milliseconds - b.milliseconds);
+  return points.filter((p, i) => !points.some((q, j) => j !== i && beats(q, p, j < i))).sort((a, b) => a.milliseconds - b.milliseconds);
 }

@@ -55,7 +55,8 @@ const likeOptions = <T>(y: Argv<T>) =>
   y
     .option("like", {
       choices: engineNames,
-      default: "pytorch" as const,
+      // No default that is set: a real engine brings its own likeness where a person names none.
+      defaultDescription: '"pytorch"',
       group: "Engine:",
       describe: "what the candidate behaves like; tensorrt sums products in FP16 and clamps constants",
     })

@@ -6,6 +6,9 @@ import { renderHtml } from "@halfscope/report";
 import { applyPlan } from "./apply.js";
 import { type Compared, compareStep, withCompared } from "./compare-step.js";
 import { newResult } from "./describe.js";
+import { deviceStep } from "./device/device-step.js";
+import type { DeviceOptions } from "./device/options.js";
+import { openDevice } from "./device/session.js";
 import { defaultFixTolerance, findFixes, tryFixes } from "./fix.js";
 import { likeStep } from "./like-step.js";
 import { type RecommendStepOptions, recommendStep } from "./recommend-step.js";
@@ -21,6 +24,8 @@ export interface DebugOptions extends WorkbenchOptions, RecommendStepOptions, Pi
   /** Relative L2 of the worst final output that must be met. */
   tolerance: number;
   fresh?: boolean;
+  /** A real engine to test all of it on; none by default. */
+  device?: DeviceOptions | undefined;
 }
 
 /**
@@ -53,8 +58,10 @@ async function fp32ShareOf(bench: Workbench, { pins }: Overrides): Promise<numbe
   );
 }
 
-/** The main job: measure, sweep, recommend, apply, verify, report. Every step is saved when it is done. */
+/** The main job: measure, sweep, recommend, apply, verify, report; with a device also on a real engine. Every step is saved when it is done. */
 export async function debugModel(path: string, o: DebugOptions): Promise<ResultDocument> {
+  // A library or GPU that is missing should show before a sweep of minutes.
+  await using device = o.device && (await openDevice(o.device));
   await openResultsFolder(o.folder);
   const timings: Record<string, number> = {};
   const timed = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
@@ -109,6 +116,14 @@ export async function debugModel(path: string, o: DebugOptions): Promise<ResultD
   );
   // Saved in any case: the page shows how long each step took.
   await keep({ ...(fixes && { fixes }), ...(choices && { choices }) });
+  await writeTextFile(join(o.folder, resultFiles.report), renderHtml(result));
+  if (device === undefined) return result;
+  const { warnings } = result;
+  const found = { compared, sensitivity, overrides, mixed, verdict, verdictAllHalf };
+  await deviceStep(bench, device, { ...o, ...found, prefer: o.prefer ?? "pins" }, async (shown, more, seconds) => {
+    Object.assign(timings, seconds);
+    await keep({ device: shown, warnings: [...warnings, ...more] });
+  });
   await writeTextFile(join(o.folder, resultFiles.report), renderHtml(result));
   return result;
 }

@@ -11,6 +11,11 @@ export const resultFiles = {
   overrides: "overrides.json",
   mixed: "mixed.onnx",
   report: "report.html",
+  /** With a real engine: what was measured on it, measured kernel times, and pins that trials on it ended with, with their model. */
+  engineJournal: "engine.jsonl",
+  timingCache: "timing.cache",
+  engineOverrides: "engine-overrides.json",
+  engineMixed: "engine-mixed.onnx",
 } as const;
 
 /** Makes the folder and checks that it can be written, before hours of work go into it. Throws ERR_OUTPUT_NOT_WRITABLE. */

@@ -262,16 +262,20 @@ export class Workbench implements Disposable {
   async judge(feed: Feed = this.feeds[0]): Promise<OutputJudge> {
     const known = this.judges.get(feed);
     if (known !== undefined) return known;
-    const { outputs } = await this.reference(feed);
+    const judge = await this.judgeAgainst((await this.reference(feed)).outputs, feed);
+    this.judges.set(feed, judge);
+    return judge;
+  }
+
+  /** The same against outputs of another reference: that of a real engine. */
+  async judgeAgainst(reference: ReadonlyMap<string, TensorValue>, feed: Feed = this.feeds[0]): Promise<OutputJudge> {
     const { metric, keepPadding = false } = this.options;
-    const judge = new OutputJudge(outputs, {
+    return new OutputJudge(reference, {
       outputs: floatOutputs(this.view, (await this.subject(feed)).types),
       masks: keepPadding ? [] : paddingMasks(feed.tensors),
       scores: scoreOutputs(this.view),
       metric: metric?.judge,
     });
-    this.judges.set(feed, judge);
-    return judge;
   }
 
   /** How outputs are judged, for results; masks as they apply to the first sample. */

@@ -1,0 +1,132 @@
+import type { Agreement, DeviceResult, EngineRecord } from "@halfscope/core";
+import { table } from "./table.js";
+import { clip, given, number, percent, safe, wrap } from "./text.js";
+
+const width = 120;
+const shownPins = 10;
+
+/** What a real engine showed, for people. */
+export function describeDevice(device: DeviceResult, tolerance: number): string {
+  const { environment: e } = device;
+  const machine = [e.gpu, e.driver && `driver ${e.driver}`].filter((x) => x !== undefined).join(", ");
+  const lines = [`On the real engine: ${safe(e.library)} ${safe(e.version)}${machine === "" ? "" : `, ${safe(machine)}`}`];
+  if (!e.capabilities.realHalf)
+    lines.push("NOT REAL FP16: this engine computes FP16 operators in FP32; its errors say nothing about a GPU.");
+  lines.push(
+    table(
+      ["engine", "pins", "build s", "latency ms\np50", "p99", "error", `tolerance ${given(tolerance)}`],
+      device.engines.map((r) => [
+        clip(safe(r.title)),
+        r.role === "reference" ? "-" : r.pins.length,
+        r.buildSeconds.toFixed(1),
+        number(r.latency?.p50),
+        number(r.latency?.p99),
+        r.role === "reference" ? "-" : number(r.error),
+        outcomeWord(r),
+      ]),
+      { numeric: [1, 2, 3, 4, 5] },
+    ),
+  );
+  lines.push(
+    ...describeAgreement(device.agreement),
+    ...describeMarking(device),
+    ...describePins(device),
+    ...describeTrials(device, tolerance),
+  );
+  const missing = device.notObserved ?? [];
+  if (missing.length > 0)
+    lines.push(
+      wrap(
+        `${missing.length} tensors were not observed, for instance "${clip(safe(missing[0]?.tensor ?? ""))}": ${safe(missing[0]?.reason ?? "")}.`,
+        width,
+      ),
+    );
+  return lines.join("\n");
+}
+
+const words = { within: "within", "not-within": "NOT within", "not-finite": "NOT FINITE" } as const;
+const outcomeWord = ({ outcome }: EngineRecord): string => (outcome === undefined ? "" : words[outcome]);
+
+/** Prediction against engine, in sentences. */
+function describeAgreement(a: Agreement | undefined): string[] {
+  if (a === undefined) return [];
+  const wrong = a.verdicts.filter((v) => v.predicted !== v.measured);
+  const lines = [
+    wrong.length === 0
+      ? `The emulation predicted all ${a.verdicts.length} verdicts.`
+      : `The emulation predicted ${a.verdicts.length - wrong.length} of ${a.verdicts.length} verdicts; it was wrong about ${wrong.map((v) => `${v.role} (predicted ${number(v.predictedError)}, measured ${number(v.measuredError)})`).join(", ")}.`,
+  ];
+  const { ratio, order, worst } = a;
+  if (ratio !== undefined)
+    lines.push(
+      [
+        `Over ${ratio.tensors} tensors, predicted over measured mean error is ${ratio.median.toFixed(3)} in the middle, ${ratio.p5.toFixed(3)} to ${ratio.p95.toFixed(3)} for 9 of 10`,
+        order &&
+          `their order agrees with a Spearman of ${order.spearman.toFixed(4)} (magnitude and depth alone: ${order.nullSpearman.toFixed(4)})`,
+        worst && `${worst.shared} of the ${worst.of} worst layers are the same`,
+      ]
+        .filter((x) => x !== undefined)
+        .join("; ")
+        .concat("."),
+    );
+  return lines.map((l) => wrap(l, width));
+}
+
+/** What looking at tensors changed. */
+function describeMarking({ marking = [] }: DeviceResult): string[] {
+  const worst = marking.reduce<(typeof marking)[number] | undefined>(
+    (a, b) => (a === undefined || Math.abs(b.markedError - b.unmarkedError) > Math.abs(a.markedError - a.unmarkedError) ? b : a),
+    undefined,
+  );
+  if (worst === undefined) return [];
+  return [
+    wrap(
+      `Marking tensors changed output "${clip(safe(worst.output))}" by at most ${number(worst.difference.maxAbs)}: its error is ${number(worst.markedError)} with them marked and ${number(worst.unmarkedError)} without.`,
+      width,
+    ),
+  ];
+}
+
+/** Pins that are not in the engine. */
+function describePins({ engines, environment }: DeviceResult): string[] {
+  const recommended = engines.find((e) => e.role === "recommended");
+  if (recommended === undefined || recommended.pins.length === 0) return [];
+  const { proofs } = recommended;
+  if (proofs === undefined)
+    return [`${safe(environment.library)} does not show its layers: whether each pin took effect shows in the error alone.`];
+  const failed = proofs.filter((p) => p.outcome !== "took-effect");
+  const counts = `${proofs.length - failed.length} of ${proofs.length} pins took effect on the engine`;
+  const share = recommended.halfTimeShare === undefined ? "" : `; ${percent(recommended.halfTimeShare)} of its time is in FP16 layers`;
+  if (failed.length === 0) return [`${counts}${share}.`];
+  return [
+    `${counts}${share}; not as asked:`,
+    table(
+      ["pin", "outcome", "evidence"],
+      failed.slice(0, shownPins).map((p) => [p.layer, p.outcome, p.evidence]),
+      { sentences: 2 },
+    ),
+    ...(failed.length > shownPins ? [`... and ${failed.length - shownPins} more (see --json)`] : []),
+  ];
+}
+
+function describeTrials({ trials = [], refined }: DeviceResult, tolerance: number): string[] {
+  const built = trials.filter((t) => t.why !== "no pins" && t.why !== "recommended on the CPU");
+  const lines =
+    built.length === 0
+      ? []
+      : [
+          "Trials on the engine:",
+          table(
+            ["pins", "error", "ms", "why"],
+            built.map((t) => [t.pins.length, number(t.error), number(t.milliseconds), t.why]),
+            { numeric: [0, 1, 2], sentences: 3 },
+          ),
+        ];
+  if (refined !== undefined)
+    lines.push(
+      refined.pins.length === 0
+        ? `No pins are needed on this engine: all FP16 has an error of ${number(refined.error)} (tolerance ${given(tolerance)}).`
+        : `${refined.pins.length} pins meet the tolerance on this engine (error ${number(refined.error)}): engine-overrides.json and engine-mixed.onnx hold them.`,
+    );
+  return lines;
+}

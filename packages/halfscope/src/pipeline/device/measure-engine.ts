@@ -1,0 +1,117 @@
+import type { EngineRecord, EngineRole, ErrorStats } from "@halfscope/core";
+import { type DeviceBuildRequest, type DeviceEngine, type EnginePrecision, halfTimeShare, summariseLatency } from "@halfscope/engine";
+import { layerPins } from "./device-files.js";
+import { compareOutputs, feedFor, mergeSamples, type Outputs } from "./device-values.js";
+import type { KeptEngine } from "./engine-journal.js";
+import { proofsOf } from "./pin-proofs.js";
+import type { DeviceSession } from "./session.js";
+
+/** One engine with a set of pins. */
+export interface EngineSpec {
+  role: Exclude<EngineRole, "reference">;
+  title: string;
+  pins: readonly string[];
+  /** The file to build from where precision is said by types; made from the pins when absent. */
+  path?: string | undefined;
+}
+
+/** Timed requests, and how long they may take in all. */
+const [warmup, requests, mostMilliseconds] = [10, 100, 5000];
+const profiledRuns = 10;
+
+export const outcomeOf = (error: number, tolerance: number): NonNullable<EngineRecord["outcome"]> =>
+  !Number.isFinite(error) ? "not-finite" : error <= tolerance ? "within" : "not-within";
+
+/**
+ * Builds one engine and measures it: its final outputs on every sample against the reference engine's, latency, engine layers, whether each pin took effect. What the journal
+ * has is not built again, unless `use` wants the engine itself.
+ */
+export async function measureEngine(
+  s: DeviceSession,
+  spec: EngineSpec,
+  use?: (engine: DeviceEngine, outputs: readonly Outputs[], precision: EnginePrecision) => Promise<void>,
+): Promise<EngineRecord> {
+  const key = { ...s.identity, typing: s.typing, pins: [...spec.pins].sort() };
+  const known = use === undefined ? s.journal.get("engine", key) : undefined;
+  if (known !== undefined) return recordOf(s, spec, known);
+  const reference = await s.reference();
+  const { request, drop } = await requestOf(s, spec);
+  try {
+    await using engine = await s.engine(request);
+    const outputs = await s.outputsOf(engine);
+    const { error, stats } = await judged(s, reference.outputs, outputs);
+    const { layers, ...measured } = await timesOf(s, engine);
+    const kept: KeptEngine = {
+      typing: s.typing,
+      half: s.bench.precision,
+      pins: spec.pins,
+      marked: 0,
+      buildSeconds: engine.buildSeconds,
+      ...(engine.planBytes !== undefined && { planBytes: engine.planBytes }),
+      messages: engine.messages,
+      error,
+      outputs: Object.fromEntries(stats),
+      ...measured,
+      ...(layers && (await proofsOf(s.bench, spec.pins, layers, request.path))),
+      ...(engine.placement && { placement: engine.placement }),
+    };
+    s.journal.add("engine", key, kept);
+    await use?.(engine, outputs, request.precision);
+    return recordOf(s, spec, kept);
+  } finally {
+    await drop();
+  }
+}
+
+export const recordOf = (s: DeviceSession, spec: Pick<EngineSpec, "role" | "title">, kept: KeptEngine): EngineRecord => ({
+  role: spec.role,
+  title: spec.title,
+  ...kept,
+  ...(kept.error !== undefined && { outcome: outcomeOf(kept.error, s.tolerance) }),
+});
+
+/** What to build, and what to do when it is no longer needed. */
+async function requestOf(
+  s: DeviceSession,
+  spec: EngineSpec,
+): Promise<{ request: Pick<DeviceBuildRequest, "label" | "path" | "precision">; drop: () => Promise<void> }> {
+  const label = spec.title;
+  if (s.typing === "weak") {
+    const pins = await layerPins(s.bench, spec.pins, "float32");
+    const constraints = pins.length > 0 ? ("obey" as const) : ("none" as const);
+    const precision = { kind: "weak" as const, half: s.bench.precision, pins, constraints };
+    return { request: { label, path: await s.files.reference(), precision }, drop: async () => {} };
+  }
+  const path = spec.path ?? (await s.files.mixed(spec.pins));
+  return { request: { label, path, precision: { kind: "typed" } }, drop: () => s.files.drop(path) };
+}
+
+/** Error of the worst sample, and statistics over all of them. */
+export async function judged(
+  s: DeviceSession,
+  reference: readonly Outputs[],
+  candidate: readonly Outputs[],
+): Promise<{ error: number; stats: ReadonlyMap<string, ErrorStats> }> {
+  const { judges } = await s.reference();
+  const samples: ReadonlyMap<string, ErrorStats>[] = [];
+  let worst = 0;
+  for (const [i, judge] of judges.entries()) {
+    const { error, nonFinite } = await judge.judge(candidate[i] ?? new Map());
+    worst = Math.max(worst, nonFinite || Number.isNaN(error) ? Number.POSITIVE_INFINITY : error);
+    samples.push(await compareOutputs(reference[i] ?? new Map(), candidate[i] ?? new Map(), s.outputs));
+  }
+  return { error: worst, stats: mergeSamples(samples) };
+}
+
+/** Latency of a request with the first sample, and the engine's layers with their times. */
+export async function timesOf(s: DeviceSession, engine: DeviceEngine): Promise<Pick<KeptEngine, "latency" | "layers" | "halfTimeShare">> {
+  const feed = await feedFor(engine, s.bench.feeds[0]);
+  const times = await engine.time(feed, { warmup, requests, maxMilliseconds: mostMilliseconds, signal: s.bench.signal });
+  const layers = await engine.layers(feed, profiledRuns);
+  const share = layers && halfTimeShare(layers);
+  return {
+    latency: summariseLatency(times, warmup),
+    ...(layers && { layers }),
+    ...(share !== undefined && { halfTimeShare: share }),
+  };
+}

@@ -1,0 +1,88 @@
+import { nextEngineTrial, PinCosts, type TriedPins } from "@halfscope/analysis";
+import type { DeviceResult, DeviceTensor, EngineRecord, Sensitivity } from "@halfscope/core";
+import { measureEngine } from "./measure-engine.js";
+import { defaultEngineTrials } from "./options.js";
+import { type DeviceSession, meanSeconds } from "./session.js";
+
+export interface EngineTrials {
+  engines: readonly EngineRecord[];
+  trials: NonNullable<DeviceResult["trials"]>;
+  refined: DeviceResult["refined"];
+}
+
+/** Layers whose tensors stop being finite first are looked for among so many. */
+const mostSuspects = 32;
+
+/**
+ * A bounded number of builds that refine the pins where the engine does not agree with the recommendation: more where it misses the tolerance, fewer where it is far
+ * below. What was measured already is a trial at no price.
+ */
+export async function trialsStep(
+  s: DeviceSession,
+  o: {
+    sensitivity: Sensitivity;
+    prefer: "pins" | "work";
+    allHalf: EngineRecord;
+    recommended: EngineRecord;
+    tensors: readonly DeviceTensor[];
+    /** The emulation's error of a set of pins. */
+    emulate: (pins: readonly string[]) => Promise<number>;
+  },
+  keep: (found: EngineTrials) => Promise<void>,
+): Promise<EngineTrials> {
+  const most = s.options.trials ?? defaultEngineTrials;
+  const { roundings, types } = await s.bench.subject();
+  const search = {
+    sites: roundings.sites,
+    measured: o.sensitivity.sites,
+    layers: s.bench.layers,
+    base: o.sensitivity.basePins,
+    prices: new PinCosts(roundings.floats, types),
+    prefer: o.prefer,
+    tolerance: s.tolerance,
+    suspects: suspectsIn(o.tensors),
+    emulate: o.emulate,
+  };
+  const tried = new Map<string, TriedPins>();
+  const trials: EngineTrials["trials"][number][] = [];
+  const engines: EngineRecord[] = [];
+  const add = (record: EngineRecord, why: string) => {
+    const error = record.error ?? Number.POSITIVE_INFINITY;
+    tried.set([...record.pins].sort().join("\0"), { pins: record.pins, error });
+    trials.push({ pins: record.pins, error, ...(record.latency && { milliseconds: record.latency.p50 }), why });
+  };
+  add(o.allHalf, "no pins");
+  if (o.recommended.pins.length > 0) add(o.recommended, "recommended on the CPU");
+  const found = (): EngineTrials => ({ engines, trials, refined: refinedBy(trials, o.recommended, s.tolerance) });
+  for (let i = 0; i < most; i++) {
+    const next = await nextEngineTrial(search, [...tried.values()]);
+    if (next === undefined) break;
+    s.bench.progress.note(`Engine trial ${i + 1} of at most ${most}, about ${meanSeconds(s.buildSeconds).toFixed(0)} s each: ${next.why}.`);
+    const record = await measureEngine(s, { role: "trial", title: `trial ${i + 1}`, pins: inOrder(s, next.pins) });
+    engines.push(record);
+    add(record, next.why);
+    await keep(found());
+  }
+  return found();
+}
+
+const inOrder = (s: DeviceSession, pins: readonly string[]): string[] => {
+  const wanted = new Set(pins);
+  return s.bench.layers.map((l) => l.id).filter((id) => wanted.has(id));
+};
+
+/** Layers whose tensors are not finite on the engine where the reference is, in graph order. */
+function suspectsIn(tensors: readonly DeviceTensor[]): string[] {
+  const layers = new Set<string>();
+  for (const { layer, measured } of tensors) if (measured.nonFiniteMismatch > 0 && layers.size < mostSuspects) layers.add(layer);
+  return [...layers];
+}
+
+/** The smallest set that meets the tolerance, where it is another than the recommended one. */
+function refinedBy(trials: EngineTrials["trials"], recommended: EngineRecord, tolerance: number): DeviceResult["refined"] {
+  const [first, ...others] = trials.filter((t) => t.error <= tolerance);
+  if (first === undefined) return undefined;
+  const best = others.reduce((a, b) => (b.pins.length < a.pins.length ? b : a), first);
+  const same = best.pins.length === recommended.pins.length && recommended.outcome === "within";
+  return same ? undefined : { pins: best.pins, error: best.error };
+}

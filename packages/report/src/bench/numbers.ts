@@ -13,12 +13,12 @@ export function numbersSection(d: BenchDocument): Section {
   const head = [
     text("shape"),
     numeric("batch"),
-    text("against single requests", "batch 1: the same single request twice, which tells what the engine repeats"),
-    numeric("largest difference"),
+    text("against single", "batch 1: the same single request twice, which tells what the engine repeats"),
+    numeric("max difference"),
     numeric("mean difference"),
     numeric("relative L2"),
     numeric(against, "worst output of the worst request"),
-    text("with other neighbours", "the same request in the same place of the batch, beside other requests"),
+    text("other neighbours", "the same request in the same place of the batch, beside other requests"),
   ];
   return {
     id: "numbers",

@@ -24,10 +24,10 @@ function body({ comparisons, paddingNotTried }: BenchDocument): Markup {
     numeric("batch"),
     numeric("lengths"),
     text("in the batch"),
-    numeric("largest difference"),
+    numeric("max difference"),
     numeric("mean difference"),
     numeric("relative L2"),
-    numeric("padded but alone, relative L2", "what the padding does without any neighbour"),
+    numeric("padded alone, relative L2", "what the padding does without any neighbour"),
   ];
   return html`${table(head, tried.slice(0, mostRows).map(row))}<p class="small">Where both columns of relative L2 are alike, the difference comes from the padding itself (a longer softmax, other kernels) and not from the neighbours.</p>`;
 }

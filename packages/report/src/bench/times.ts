@@ -1,6 +1,6 @@
 import type { BenchDocument, BenchPoint } from "@halfscope/core";
 import { type BatchSeries, latencyChart, throughputChart } from "../charts/batches.js";
-import { number, numberCell, percent, plural } from "../format.js";
+import { number, numberCell, plural } from "../format.js";
 import { html, type Markup } from "../markup.js";
 import { numeric, type Section, table, text } from "../sections/section.js";
 import { mostRows, refusalCell, shapeWord } from "./words.js";
@@ -8,6 +8,7 @@ import { mostRows, refusalCell, shapeWord } from "./words.js";
 /** Latency and throughput. */
 export function timesSection(d: BenchDocument): Section {
   const { rounds, requests, warmup, maxSeconds } = d.options;
+  const device = d.points.some((p) => p.latency?.deviceP50 !== undefined);
   const head = [
     text("engine"),
     text("shape"),
@@ -16,30 +17,40 @@ export function timesSection(d: BenchDocument): Section {
     numeric("p50 ms"),
     numeric("p95 ms"),
     numeric("p99 ms"),
-    numeric("mean ms"),
-    numeric("engine alone ms", "median between events on the device's stream, where it has them"),
+    ...(device ? [numeric("device ms", "median between events on the device's stream: the engine alone")] : []),
     numeric("requests/s"),
     numeric("variation"),
     numeric("drift"),
     numeric("calls"),
   ];
+  const said = new Set(d.comparisons.flatMap((c) => c.refusal?.reason ?? []));
   return {
     id: "times",
     title: "What do batches buy?",
     intro: html`Time of a call from handing in its inputs to having its outputs; a call holds a whole batch, and throughput counts single requests. All points were measured in turn in ${plural(rounds, "round")}, every second one backwards, ${plural(warmup, "call")} of warm-up before each left out, up to ${plural(requests, "call")} or ${number(maxSeconds)} s of each point.`,
-    body: html`${latencyChart(series(d, (p) => ({ value: p.latency?.p50, upTo: p.latency?.p99, title: `p50 ${milliseconds(p.latency?.p50)}, p99 ${milliseconds(p.latency?.p99)}` })))}${throughputChart(series(d, (p) => ({ value: p.throughput, title: `${number(p.throughput)} requests per second` })))}${table(head, d.points.slice(0, mostRows).map(row), { sortable: true })}`,
+    body: html`${latencyChart(series(d, (p) => ({ value: p.latency?.p50, upTo: p.latency?.p99, title: `p50 ${milliseconds(p.latency?.p50)}, p99 ${milliseconds(p.latency?.p99)}` })))}${throughputChart(series(d, (p) => ({ value: p.throughput, title: `${number(p.throughput)} requests per second` })))}${table(
+      head,
+      d.points.slice(0, mostRows).map((p) => row(p, device, said)),
+      { sortable: true },
+    )}`,
   };
 }
 
 const milliseconds = (x: number | undefined): string => (x === undefined ? "–" : `${number(x)} ms`);
 
-function row(p: BenchPoint): Markup {
+function row(p: BenchPoint, device: boolean, said: ReadonlySet<string>): Markup {
   const head = html`<td>${p.role}</td><td>${shapeWord(p.shape)}</td>${numberCell(p.batch)}${numberCell(p.contexts)}`;
-  const { latency: l } = p;
-  if (l === undefined) return html`<tr>${head}${p.refusal === undefined ? html`<td colspan="9">–</td>` : refusalCell(p.refusal, 9)}</tr>`;
-  const share = (x: number | undefined, signed = false) =>
-    numberCell(x, x === undefined ? undefined : `${signed && x > 0 ? "+" : ""}${percent(Math.round(1000 * x) / 1000)}`);
-  return html`<tr>${head}${numberCell(l.p50)}${numberCell(l.p95)}${numberCell(l.p99)}${numberCell(l.mean)}${numberCell(l.deviceP50)}${numberCell(p.throughput)}${share(l.variation)}${share(p.drift, true)}${numberCell(l.requests)}</tr>`;
+  const { latency: l, refusal } = p;
+  const columns = device ? 8 : 7;
+  if (l === undefined)
+    return html`<tr>${head}${refusal === undefined ? html`<td colspan="${columns}">–</td>` : refusalCell(refusal, columns, said)}</tr>`;
+  return html`<tr>${head}${numberCell(l.p50)}${numberCell(l.p95)}${numberCell(l.p99)}${device && numberCell(l.deviceP50)}${numberCell(p.throughput)}${share(l.variation)}${share(p.drift, true)}${numberCell(l.requests)}</tr>`;
+}
+
+function share(x: number | undefined, signed = false): Markup {
+  if (x === undefined) return numberCell(undefined);
+  const percents = (100 * x).toFixed(1);
+  return numberCell(x, `${signed && x > 0 ? "+" : ""}${percents} %`);
 }
 
 /** A line per shape, number of contexts and engine: colour, mark, and dashes for the reference beside a candidate. */

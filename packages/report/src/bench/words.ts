@@ -17,6 +17,6 @@ export function sameness(x: BenchDifference | undefined): Markup {
   return html`<td>${x.maxAbs === 0 && x.decisions !== undefined ? "decides otherwise" : "differs"}</td>`;
 }
 
-/** Over the columns that have no figures. */
-export const refusalCell = (r: BenchRefusal, columns: number): Markup =>
-  html`<td class="prose" colspan="${columns}">${r.kind === "failed" ? html`<strong class="alarm">failed</strong>` : html`<span class="tag">not served</span>`} <bdi>${sentence(r.reason)}</bdi></td>`;
+/** Over the columns that have no figures. Reasons that the page has given `said` are not given again. */
+export const refusalCell = (r: BenchRefusal, columns: number, said: ReadonlySet<string> = new Set()): Markup =>
+  html`<td class="prose" colspan="${columns}">${r.kind === "failed" ? html`<strong class="alarm">failed</strong>` : html`<span class="tag">not served</span>`}${!said.has(r.reason) && html` <bdi>${sentence(r.reason)}</bdi>`}</td>`;

@@ -14,7 +14,8 @@ export class NodeNames {
     this.#names = new Set(counts.keys());
     this.#repeated = new Set([...counts].filter(([, n]) => n > 1).map(([name]) => name));
     for (const name of this.#names) this.#flat.set(flat(name), this.#flat.has(flat(name)) ? undefined : name);
-    this.#longest = graph.nodes.reduce((most, n) => Math.max(most, n.name.length), 0);
+    // The parser's numbers of nodes that share a name included.
+    this.#longest = 8 + graph.nodes.reduce((most, n) => Math.max(most, n.name.length), 0);
   }
 
   /** The node that a network layer of this name computes. The parser numbers layers of nodes that share a name (`Conv_7`, generateUniqueName). */
@@ -35,12 +36,14 @@ export class NodeNames {
     const starts = borders(text, separatorBefore);
     const ends = borders(text, separatorAfter);
     let past = 0;
+    let last = 0;
     for (const start of starts) {
       if (start < past) continue;
-      for (let e = ends.length - 1; e >= 0; e--) {
+      // No name is longer: ends beyond that need no look.
+      while (last + 1 < ends.length && (ends[last + 1] ?? 0) <= start + this.#longest) last++;
+      for (let e = last; e >= 0; e--) {
         const end = ends[e] ?? 0;
         if (end <= start) break;
-        if (end - start > this.#longest + 8) continue;
         const node = this.find(text.slice(start, end));
         if (node === undefined) continue;
         found.add(node);

@@ -38,6 +38,7 @@ class Mapper {
   private readonly places = new Map<string, number>();
   private readonly byOutput = new Map<string, MapNode>();
   private readonly readers = new Map<string, MapNode[]>();
+  private readonly constant = new Set<MapNode>();
   private readonly counts: Record<Way, number> = { metadata: 0, name: 0, region: 0, added: 0, unknown: 0 };
 
   constructor(private readonly graph: MapGraph) {
@@ -47,6 +48,7 @@ class Mapper {
       for (const output of node.outputs) if (output !== "") this.byOutput.set(output, node);
       for (const input of new Set(node.inputs)) if (input !== "") this.readers.set(input, [...(this.readers.get(input) ?? []), node]);
     });
+    for (const node of graph.nodes) if (this.isConstant(node)) this.constant.add(node);
   }
 
   map(layers: readonly EngineLayer[]): LayerMap {
@@ -95,7 +97,7 @@ class Mapper {
     const [before, after] = [this.reach(last, "up"), this.reach(first, "down")];
     return this.graph.nodes
       .slice(low, high + 1)
-      .filter((n) => (before.has(n) || after.has(n)) && !claimed.has(n.name) && !isConstantOperator(n))
+      .filter((n) => (before.has(n) || after.has(n)) && !claimed.has(n.name) && !this.constant.has(n))
       .map((n) => n.name);
   }
 
@@ -111,14 +113,12 @@ class Mapper {
   private unmapped(byNode: ReadonlyMap<string, readonly number[]>): LayerMap["unmapped"] {
     const producers = this.graph.outputs.map((t) => this.places.get(this.byOutput.get(t)?.name ?? "")).filter((p) => p !== undefined);
     const used = this.reach(producers, "up");
-    const constant = new Set<MapNode>();
-    for (const node of this.graph.nodes) if (this.isConstant(node, constant)) constant.add(node);
     const seen = new Set<string>();
     const missing: { node: string; reason: UnmappedReason }[] = [];
     for (const node of this.graph.nodes) {
       if (byNode.has(node.name) || seen.has(node.name)) continue;
       seen.add(node.name);
-      const reason = constant.has(node)
+      const reason = this.constant.has(node)
         ? "constant"
         : !used.has(node)
           ? "unused"
@@ -131,12 +131,12 @@ class Mapper {
   }
 
   /** Whether all it reads is a weight or known too. */
-  private isConstant(node: MapNode, constant: ReadonlySet<MapNode>): boolean {
+  private isConstant(node: MapNode): boolean {
     if (isConstantOperator(node)) return true;
     const read = node.inputs.filter((t) => t !== "");
     return (
       read.length > 0 &&
-      read.every((t) => (this.byOutput.has(t) ? constant.has(this.byOutput.get(t) as MapNode) : !this.graph.inputs.has(t)))
+      read.every((t) => (this.byOutput.has(t) ? this.constant.has(this.byOutput.get(t) as MapNode) : !this.graph.inputs.has(t)))
     );
   }
 }

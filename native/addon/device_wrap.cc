@@ -116,7 +116,7 @@ Napi::Function DeviceWrap::define(Napi::Env env) {
                      {
                          InstanceMethod<&DeviceWrap::inputs>("inputs"),
                          InstanceMethod<&DeviceWrap::outputs>("outputs"),
-                         InstanceMethod<&DeviceWrap::messages>("messages"),
+                         InstanceMethod<&DeviceWrap::log>("log"),
                          InstanceMethod<&DeviceWrap::run>("run"),
                          InstanceMethod<&DeviceWrap::time>("time"),
                          InstanceMethod<&DeviceWrap::end_profiling>("endProfiling"),
@@ -161,18 +161,21 @@ SharedDevice DeviceWrap::live(Napi::Env env) const {
 Napi::Value DeviceWrap::inputs(const Napi::CallbackInfo& info) { return to_io_list(info.Env(), live(info.Env())->inputs()); }
 Napi::Value DeviceWrap::outputs(const Napi::CallbackInfo& info) { return to_io_list(info.Env(), live(info.Env())->outputs()); }
 
-/// messages(): {severity, text, count}[]
-Napi::Value DeviceWrap::messages(const Napi::CallbackInfo& info) {
+/// log(): {lines: {severity, text}[], dropped}
+Napi::Value DeviceWrap::log(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  auto list = Napi::Array::New(env);
-  for (const auto& message : live(env)->messages()) {
+  const auto session = live(env);
+  auto lines = Napi::Array::New(env);
+  for (const auto& line : session->log().lines()) {
     auto entry = Napi::Object::New(env);
-    entry.Set("severity", message.severity);
-    entry.Set("text", message.text);
-    entry.Set("count", message.count);
-    list.Set(list.Length(), entry);
+    entry.Set("severity", line.severity);
+    entry.Set("text", line.text);
+    lines.Set(lines.Length(), entry);
   }
-  return list;
+  auto result = Napi::Object::New(env);
+  result.Set("lines", lines);
+  result.Set("dropped", static_cast<double>(session->log().dropped()));
+  return result;
 }
 
 /// run(feeds, fetch: string[], cancellation): Promise<{outputs, notFetched}>

@@ -35,7 +35,7 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
   std::shared_ptr<ort::DeviceSession> live(Napi::Env env) const;
   Napi::Value inputs(const Napi::CallbackInfo& info);
   Napi::Value outputs(const Napi::CallbackInfo& info);
-  Napi::Value messages(const Napi::CallbackInfo& info);
+  Napi::Value log(const Napi::CallbackInfo& info);
   Napi::Value run(const Napi::CallbackInfo& info);
   Napi::Value time(const Napi::CallbackInfo& info);
   Napi::Value end_profiling(const Napi::CallbackInfo& info);

@@ -68,7 +68,7 @@ constexpr int kVariadic = 2;
   SLOT(0, CreateStatus, Status*, (int code, const char* message))                                                                         \
   SLOT(1, GetErrorCode, int, (const Status*))                                                                                             \
   SLOT(2, GetErrorMessage, const char*, (const Status*))                                                                                  \
-  SLOT(3, CreateEnv, Status*, (int severity, const char* log_id, Env** out))                                                              \
+  SLOT(4, CreateEnvWithCustomLogger, Status*, (LoggingFunction, void* self, int severity, const char* log_id, Env** out))                 \
   SLOT(6, DisableTelemetryEvents, Status*, (const Env*))                                                                                  \
   SLOT(8, CreateSessionFromArray, Status*, (const Env*, const void* model, std::size_t size, const SessionOptions*, Session** out))       \
   SLOT(9, Run, Status*,                                                                                                                   \

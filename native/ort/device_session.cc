@@ -36,6 +36,7 @@ DeviceSession::DeviceSession(DeviceSessionRequest request) : profiling_(!request
   MemoryInfo* memory = nullptr;
   ok(api().CreateCpuMemoryInfo(kDeviceAllocator, kMemoryDefault, &memory));
   memory_.reset(memory);
+  const SessionLog::Attached attached(*log_);
   const SessionOptionsHandle options = make_options(request, log_.get());
   Session* session = nullptr;
   ok(api().CreateSessionFromArray(environment(), request.model.data(), request.model.size(), options.get(), &session));

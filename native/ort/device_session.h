@@ -65,7 +65,7 @@ class DeviceSession {
 
   const std::vector<IoInfo>& inputs() const noexcept { return inputs_; }
   const std::vector<IoInfo>& outputs() const noexcept { return outputs_; }
-  std::vector<LogMessage> messages() const { return log_->messages(); }
+  const SessionLog& log() const noexcept { return *log_; }
 
   /// The outputs by name, as ONNX Runtime gave them. Throws Error (kFeed, kEngineRun, kCancelled).
   std::vector<ValueHandle> invoke(const DeviceInputs& inputs, const std::vector<std::string>& fetch, Cancellation& cancellation);

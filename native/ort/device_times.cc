@@ -15,6 +15,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double milliseconds(Clock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
+/// A request that was timed.
+struct Served {
+  std::size_t index;
+  Clock::time_point start, end;
+};
+
 /// Holds threads until all of them are there.
 class Gate {
  public:
@@ -49,8 +55,7 @@ class Gate {
 
 RequestTimes DeviceSession::time(const DeviceInputs& inputs, const TimeRequest& request, Cancellation& cancellation) {
   const std::size_t contexts = std::max<std::size_t>(1, request.contexts);
-  std::vector<double> times(request.requests, -1);
-  std::vector<Clock::time_point> ends(contexts);
+  std::vector<std::vector<Served>> served(contexts);  // as they come: somebody may ask for as many as fit into a time
   std::vector<std::exception_ptr> failures(contexts);
   std::atomic<std::size_t> next{0};
   std::atomic<bool> failed{false};
@@ -75,8 +80,7 @@ RequestTimes DeviceSession::time(const DeviceInputs& inputs, const TimeRequest& 
         if (i >= request.requests) break;
         const auto start = Clock::now();
         const auto outputs = invoke(inputs, request.fetch, cancellation);
-        ends[context] = Clock::now();
-        times[i] = milliseconds(ends[context] - start);
+        served[context].push_back({i, start, Clock::now()});
       }
     });
   };
@@ -93,10 +97,14 @@ RequestTimes DeviceSession::time(const DeviceInputs& inputs, const TimeRequest& 
   for (auto& thread : threads) thread.join();
   for (const auto& failure : failures)
     if (failure) std::rethrow_exception(failure);
-  times.erase(std::remove_if(times.begin(), times.end(), [](double t) { return t < 0; }), times.end());
-  RequestTimes result{std::move(times), 0};
-  for (const auto& end : ends)
-    if (end > gate.opened()) result.wall_milliseconds = std::max(result.wall_milliseconds, milliseconds(end - gate.opened()));
+  std::vector<Served> all;
+  for (const auto& some : served) all.insert(all.end(), some.begin(), some.end());
+  std::sort(all.begin(), all.end(), [](const Served& a, const Served& b) { return a.index < b.index; });
+  RequestTimes result;
+  for (const auto& one : all) {
+    result.milliseconds.push_back(milliseconds(one.end - one.start));
+    result.wall_milliseconds = std::max(result.wall_milliseconds, milliseconds(one.end - gate.opened()));
+  }
   return result;
 }
 

@@ -5,12 +5,13 @@
 #include <cstdlib>
 #include <mutex>
 
+#include "ort/session_log.h"
+
 namespace halfscope::ort {
 namespace {
 
 Api table;
 Env* env = nullptr;
-const LibraryInfo* loaded = nullptr;  // leaked on purpose, like the environment
 
 std::string real_path(const std::string& path) {
   const std::unique_ptr<char, decltype(&std::free)> resolved(::realpath(path.c_str(), nullptr), &std::free);
@@ -45,8 +46,8 @@ std::unique_ptr<LibraryInfo> open(const std::string& path) {
   table.name = reinterpret_cast<result(*) parameters>(const_cast<void*>(functions[number]));
   HALFSCOPE_ORT_SLOTS(HALFSCOPE_SLOT)
 #undef HALFSCOPE_SLOT
-  // Fatal only: every failure comes back as a status whose text goes into the error; printed lines would be a second, untidy copy.
-  check(table.CreateEnv(kLogFatal, "halfscope", &env), ErrorCode::kBackendUnavailable);
+  // Nothing is printed: failures come back as a status whose text goes into the error, and warnings go to the session that is being made.
+  check(table.CreateEnvWithCustomLogger(&SessionLog::add_to_attached, nullptr, kLogWarning, "halfscope", &env), ErrorCode::kBackendUnavailable);
   check(table.DisableTelemetryEvents(env), ErrorCode::kBackendUnavailable);
   return std::make_unique<LibraryInfo>(LibraryInfo{real_path(path), version, list_providers()});
 }
@@ -55,6 +56,7 @@ std::unique_ptr<LibraryInfo> open(const std::string& path) {
 
 const LibraryInfo& load_library(const std::string& path) {
   static std::mutex guard;
+  static const LibraryInfo* loaded = nullptr;  // leaked on purpose, like the environment
   const std::lock_guard<std::mutex> lock(guard);
   if (loaded == nullptr) loaded = open(path).release();
   if (loaded->path != real_path(path)) {
@@ -63,7 +65,6 @@ const LibraryInfo& load_library(const std::string& path) {
   return *loaded;
 }
 
-const LibraryInfo& loaded_library() noexcept { return *loaded; }
 const Api& api() noexcept { return table; }
 Env* environment() noexcept { return env; }
 

@@ -20,8 +20,7 @@ struct LibraryInfo {
 /// Throws Error (kBackendUnavailable). Safe from several threads.
 const LibraryInfo& load_library(const std::string& path);
 
-/// Where the functions come from. Like these, only after load_library has returned.
-const LibraryInfo& loaded_library() noexcept;
+/// The functions. Only after load_library has returned.
 const Api& api() noexcept;
 Env* environment() noexcept;
 

@@ -7,22 +7,11 @@
 namespace halfscope::ort {
 namespace {
 
-/// Why the provider's library does not load, in the loader's words. Only after ONNX Runtime has failed to load it: loading it first would leave it without its host.
-std::string loader_reason(const std::string& file) {
-  const std::string& library = loaded_library().path;
-  const std::string path = library.substr(0, library.rfind('/') + 1) + file;
-  void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle != nullptr) return "";
-  const char* reason = ::dlerror();
-  return reason == nullptr ? path : reason;
-}
-
-void require(Status* status, const Provider& provider, const char* file) {
+void require(Status* status, const Provider& provider) {
   if (status == nullptr) return;
   const std::string text = api().GetErrorMessage(status);
   api().ReleaseStatus(status);
-  const std::string reason = file == nullptr ? "" : loader_reason(file);
-  throw Error(ErrorCode::kBackendUnavailable, provider.name + " execution provider: " + (reason.empty() ? text : reason));
+  throw Error(ErrorCode::kBackendUnavailable, provider.name + " execution provider: " + text);
 }
 
 /// Options as two lists of texts.
@@ -41,22 +30,20 @@ struct Lists {
 void append_provider(SessionOptions* options, const Provider& provider) {
   const Lists lists(provider);
   if (provider.name == "CUDA") {
-    constexpr const char* kFile = "libonnxruntime_providers_cuda.so";
     CudaProviderOptions* raw = nullptr;
-    require(api().CreateCUDAProviderOptions(&raw), provider, kFile);
+    require(api().CreateCUDAProviderOptions(&raw), provider);
     const std::unique_ptr<CudaProviderOptions, void (*)(CudaProviderOptions*)> owned(raw, api().ReleaseCUDAProviderOptions);
     check(api().UpdateCUDAProviderOptions(raw, lists.keys.data(), lists.values.data(), lists.keys.size()), ErrorCode::kEngineBuild);
-    return require(api().SessionOptionsAppendExecutionProvider_CUDA_V2(options, raw), provider, kFile);
+    return require(api().SessionOptionsAppendExecutionProvider_CUDA_V2(options, raw), provider);
   }
   if (provider.name == "TensorRT") {
-    constexpr const char* kFile = "libonnxruntime_providers_tensorrt.so";
     TensorRtProviderOptions* raw = nullptr;
-    require(api().CreateTensorRTProviderOptions(&raw), provider, kFile);
+    require(api().CreateTensorRTProviderOptions(&raw), provider);
     const std::unique_ptr<TensorRtProviderOptions, void (*)(TensorRtProviderOptions*)> owned(raw, api().ReleaseTensorRTProviderOptions);
     check(api().UpdateTensorRTProviderOptions(raw, lists.keys.data(), lists.values.data(), lists.keys.size()), ErrorCode::kEngineBuild);
-    return require(api().SessionOptionsAppendExecutionProvider_TensorRT_V2(options, raw), provider, kFile);
+    return require(api().SessionOptionsAppendExecutionProvider_TensorRT_V2(options, raw), provider);
   }
-  require(api().SessionOptionsAppendExecutionProvider(options, provider.name.c_str(), lists.keys.data(), lists.values.data(), lists.keys.size()), provider, nullptr);
+  require(api().SessionOptionsAppendExecutionProvider(options, provider.name.c_str(), lists.keys.data(), lists.values.data(), lists.keys.size()), provider);
 }
 
 std::string preload(const std::string& path) {

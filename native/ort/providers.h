@@ -14,8 +14,8 @@ struct Provider {
   std::vector<std::pair<std::string, std::string>> options;
 };
 
-/// Adds a provider behind those that are there: nodes go to the first that takes them. Throws Error (kBackendUnavailable) where it cannot be loaded, with the
-/// loader's own words about which library is missing.
+/// Adds a provider behind those that are there: nodes go to the first that takes them. Throws Error (kBackendUnavailable) where it cannot be loaded, with
+/// the loader's own words about which library is missing.
 void append_provider(SessionOptions* options, const Provider& provider);
 
 /// Loads libraries for everyone in this process (RTLD_GLOBAL): the loader's search path cannot be changed any more, but a library that is there already, under

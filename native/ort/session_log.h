@@ -1,32 +1,48 @@
 #pragma once
 
-#include <map>
 #include <mutex>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace halfscope::ort {
 
-/// What ONNX Runtime said about one session.
-struct LogMessage {
+/// A line of ONNX Runtime's log.
+struct LogLine {
   int severity = 0;  ///< kLogWarning ... kLogFatal
   std::string text;
-  double count = 0;
 };
 
-/// Collects what ONNX Runtime and its execution providers log. Equal messages are one with a count; a library that never stops talking is cut off.
+/// Collects what ONNX Runtime and its execution providers say about one session, in order. A library that never stops talking is cut off.
 class SessionLog {
  public:
-  /// An OrtLoggingFunction; `self` is the collector.
+  /// LoggingFunction of a session; `self` is the collector.
   static void add(void* self, int severity, const char* category, const char* id, const char* location, const char* message) noexcept;
-  std::vector<LogMessage> messages() const;
+  /// LoggingFunction of the environment: providers say some things there, without saying of which session. Every attached collector takes them.
+  static void add_to_attached(void*, int severity, const char* category, const char* id, const char* location, const char* message) noexcept;
+
+  /// Takes the environment's lines for as long as it lives: while a session is made.
+  class Attached {
+   public:
+    explicit Attached(SessionLog& log);
+    ~Attached();
+    Attached(const Attached&) = delete;
+    Attached& operator=(const Attached&) = delete;
+
+   private:
+    SessionLog& log_;
+  };
+
+  std::vector<LogLine> lines() const;
+  /// Lines that came after the last one that was kept.
+  std::size_t dropped() const;
 
  private:
-  static constexpr std::size_t kMaxMessages = 10000, kMaxLength = 4096;
+  static constexpr std::size_t kMaxLines = 20000, kMaxLength = 8192;
+  void append(int severity, const char* message);
+
   mutable std::mutex guard_;
-  std::vector<LogMessage> messages_;
-  std::map<std::pair<int, std::string>, std::size_t> places_;
+  std::vector<LogLine> lines_;
+  std::size_t dropped_ = 0;
 };
 
 }  // namespace halfscope::ort

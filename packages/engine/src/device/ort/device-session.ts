@@ -5,7 +5,7 @@ import { type IoInfo, toIo, toTensor } from "../../addon-session.js";
 import type { Feed } from "../../feeds/feed.js";
 import type { RequestTimes, TimeOptions } from "../backend.js";
 import { nativeFeeds } from "./native-feeds.js";
-import type { NativeCancellation, NativeDeviceSession } from "./native-session.js";
+import type { NativeCancellation, NativeDeviceSession, NativeLog } from "./native-session.js";
 
 /** Graph optimisations of ONNX Runtime: none, folding and eliminations, fusions too, layouts too. */
 export const optimizationLevels = { disabled: 0, basic: 1, extended: 2, all: 99 } as const;
@@ -56,9 +56,9 @@ export class DeviceSession {
     }
   }
 
-  /** What ONNX Runtime and its providers have logged so far: warnings (2), errors (3), fatal errors (4). */
-  messages(): { severity: number; text: string; count: number }[] {
-    return this.native.messages();
+  /** What ONNX Runtime and its providers have said so far: warnings and worse. */
+  log(): NativeLog {
+    return this.native.log();
   }
 
   async run(

@@ -1,15 +1,13 @@
-import type { EngineMessage, MessageKind } from "@halfscope/core";
+import type { EngineMessage } from "@halfscope/core";
+import { type RawMessage, readMessages } from "../messages.js";
+import type { NativeLog } from "./native-session.js";
 
-const severities = ["info", "info", "warning", "error", "internal-error"] as const;
+/** As ONNX Runtime counts them: verbose, info, warning, error, fatal. */
+const severities: readonly RawMessage["severity"][] = ["verbose", "info", "warning", "error", "internal-error"];
 
-/** ONNX Runtime's and its providers' messages as data, in the order in which they first came. */
-export const messagesOf = (log: readonly { severity: number; text: string; count: number }[]): EngineMessage[] =>
-  log.map(({ severity, text, count }) => ({ severity: severities[severity] ?? "internal-error", text, count, kind: kindOf(text) }));
-
-/** By the sentences of ONNX Runtime 1.20 to 1.30, wherever they stand in a message. */
-function kindOf(text: string): MessageKind {
-  if (/not assigned to the preferred execution providers|Memcpy nodes are added|assigned shape related ops to CPU/i.test(text))
-    return "cpu-fallback";
-  if (/out of memory|bad_alloc|failed to allocate/i.test(text)) return "memory";
-  return "other";
+/** ONNX Runtime's and its providers' log as data. What was cut off is said. */
+export function messagesOf({ lines, dropped }: NativeLog): EngineMessage[] {
+  const messages = readMessages(lines.map(({ severity, text }) => ({ severity: severities[severity] ?? "internal-error", text })));
+  if (dropped > 0) messages.push({ severity: "info", text: "Later lines of the log were not kept.", count: dropped, kind: "other" });
+  return messages;
 }

@@ -17,6 +17,12 @@ export interface NativeTensor {
   data: Uint8Array;
 }
 
+/** Severity as ONNX Runtime counts it: 2 warning, 3 error, 4 fatal. `dropped`: lines behind the last one that was kept. */
+export interface NativeLog {
+  lines: { severity: number; text: string }[];
+  dropped: number;
+}
+
 /** Ends the requests that it was given to. */
 export interface NativeCancellation {
   cancel(): void;
@@ -25,8 +31,7 @@ export interface NativeCancellation {
 export interface NativeDeviceSession {
   inputs(): NativeIo[];
   outputs(): NativeIo[];
-  /** Severity as ONNX Runtime counts it: 2 warning, 3 error, 4 fatal. */
-  messages(): { severity: number; text: string; count: number }[];
+  log(): NativeLog;
   run(
     feeds: readonly NativeFeed[],
     fetch: readonly string[],
@@ -44,6 +49,8 @@ export interface NativeDeviceSession {
 
 /** The part of halfscope.node that serves. */
 export interface NativeDevices {
+  /** The first GPU that CUDA's driver shows. Throws ERR_BACKEND_UNAVAILABLE: no driver, no GPU. Missing in addons without CUDA. */
+  cudaDevice?(): { name: string; computeCapability: string; memoryBytes: number; processors: number; cuda: string; driver: string };
   createDeviceSession(options: {
     model: Uint8Array;
     folder: string;

@@ -1,7 +1,10 @@
 import { type DeviceCapabilities, type DeviceEnvironment, EngineError } from "@halfscope/core";
-import { loadAddon } from "../../addon-load.js";
+import { fromNative } from "../../addon-errors.js";
+import { loadAddon, type NativeLibrary } from "../../addon-load.js";
 import type { DeviceBackend } from "../backend.js";
 import { OrtBackend } from "./ort-backend.js";
+import { preloadLibraries } from "./preload.js";
+import { gpuBuildHint, probe } from "./probe.js";
 import { type OrtBackendName, typings } from "./provider-options.js";
 
 const titles: Readonly<Record<OrtBackendName, string>> = {
@@ -9,6 +12,7 @@ const titles: Readonly<Record<OrtBackendName, string>> = {
   "ort-cuda": "ONNX Runtime, CUDA provider",
   "ort-tensorrt": "ONNX Runtime, TensorRT provider",
 };
+const providers = { "ort-cuda": "CUDAExecutionProvider", "ort-tensorrt": "TensorrtExecutionProvider" } as const;
 
 const capabilitiesOf = (name: OrtBackendName): DeviceCapabilities => ({
   typings,
@@ -20,10 +24,13 @@ const capabilitiesOf = (name: OrtBackendName): DeviceCapabilities => ({
   realHalf: name !== "ort-cpu",
 });
 
-/** ONNX Runtime with an execution provider. Throws EngineError ERR_BACKEND_UNAVAILABLE where it cannot be had, never falls back to another provider. */
+/**
+ * ONNX Runtime with an execution provider, found to work: a model of one node has been built with it. Throws EngineError ERR_BACKEND_UNAVAILABLE where it cannot
+ * be had; never falls back to another provider. HALFSCOPE_ORT_LIBRARY names a build with CUDA (the package onnxruntime-gpu has one in its folder `capi`);
+ * libraries that it asks for come from LD_LIBRARY_PATH or from where `preloadLibraries` looks.
+ */
 export async function openOrt(name: OrtBackendName): Promise<DeviceBackend> {
   const { library } = loadAddon();
-  if (name !== "ort-cpu") throw new EngineError("ERR_BACKEND_UNAVAILABLE", `${titles[name]}: not there yet.`);
   const environment: DeviceEnvironment = {
     backend: name,
     library: titles[name],
@@ -31,5 +38,42 @@ export async function openOrt(name: OrtBackendName): Promise<DeviceBackend> {
     libraryPath: library.library,
     capabilities: capabilitiesOf(name),
   };
-  return new OrtBackend(name, environment);
+  if (name === "ort-cpu") return new OrtBackend(name, environment);
+  requireProvider(name, library);
+  const gpu = findGpu(titles[name]);
+  const failures = [...preloadLibraries("cuda"), ...(name === "ort-tensorrt" ? preloadLibraries("tensorrt") : [])];
+  // TensorRT's provider has no option for TF32; CUDA's libraries read this when they start.
+  if (name === "ort-tensorrt") process.env.NVIDIA_TF32_OVERRIDE ??= "0";
+  const backend = new OrtBackend(name, { ...environment, ...gpu });
+  await probe(backend, name, titles[name], failures);
+  return backend;
+}
+
+function requireProvider(name: "ort-cuda" | "ort-tensorrt", library: NativeLibrary): void {
+  if (library.providers.includes(providers[name])) return;
+  throw new EngineError(
+    "ERR_BACKEND_UNAVAILABLE",
+    `${titles[name]}: this build of ONNX Runtime ${library.version} has no ${providers[name]}, only ${library.providers.join(", ")} (${library.library}).`,
+    {
+      hint: gpuBuildHint,
+      context: { providers: library.providers },
+    },
+  );
+}
+
+function findGpu(title: string): Partial<DeviceEnvironment> {
+  const { addon } = loadAddon();
+  if (addon.cudaDevice === undefined) return {};
+  try {
+    const { name, computeCapability, driver, cuda, memoryBytes } = addon.cudaDevice();
+    return { gpu: name, computeCapability, memoryBytes, ...(driver && { driver }), ...(cuda && { cuda }) };
+  } catch (error) {
+    const known = fromNative(error, title);
+    if (!(known instanceof EngineError)) throw known;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new EngineError("ERR_BACKEND_UNAVAILABLE", `${title}: ${reason}`, {
+      hint: "It needs an NVIDIA GPU and its driver; ort-cpu works here.",
+      cause: error,
+    });
+  }
 }

@@ -1,9 +1,9 @@
 import { performance } from "node:perf_hooks";
-import { CancelledError, type DeviceEnvironment, type ErrorStats, type Progress, UsageError } from "@halfscope/core";
+import { bytesPerElement, CancelledError, type DeviceEnvironment, type ErrorStats, type Progress, UsageError } from "@halfscope/core";
 import { readModel } from "@halfscope/onnx";
 import type { Feed } from "../../feeds/feed.js";
 import type { ComparedTensors, DeviceBackend, DeviceBuildRequest, DeviceEngine } from "../backend.js";
-import { groupTensors } from "../marking-groups.js";
+import { CompareGroups } from "./compare-groups.js";
 import { DeviceSession } from "./device-session.js";
 import { OrtEngine } from "./ort-engine.js";
 import { outputBytes } from "./output-bytes.js";
@@ -80,14 +80,19 @@ export class OrtBackend implements DeviceBackend {
       notCompared.push({ tensor, reason: why ?? `it is no output of ${missing.map((e) => e.label).join(" and ")}` });
       return false;
     });
-    const { groups } = groupTensors(outputBytes(reference, feed, both), { limitBytes: groupBytes });
-    for (const { tensors: names } of groups) {
+    const widths = new Map(reference.outputs.map((i) => [i.name, bytesPerElement(i.dtype) ?? 0]));
+    const groups = new CompareGroups(outputBytes(reference, feed, both), groupBytes);
+    for (let names = groups.next(); names !== undefined; names = groups.next()) {
+      const group = names;
       const compared = await reference.serve(feed, o.signal, (left) =>
-        candidate.serve(feed, o.signal, (right) => DeviceSession.compare(left, right, feed, names, o.signal)),
+        candidate.serve(feed, o.signal, (right) => DeviceSession.compare(left, right, feed, group, o.signal)),
       );
       for (const { name, stats: found, reason } of compared) {
-        if (found !== undefined) stats.set(name, found);
-        else notCompared.push({ tensor: name, reason: reason ?? "it was not compared" });
+        if (found === undefined) notCompared.push({ tensor: name, reason: reason ?? "it was not compared" });
+        else {
+          stats.set(name, found);
+          groups.seen(found.count * (widths.get(name) ?? 0));
+        }
       }
       o.progress?.(stats.size + notCompared.length);
     }

@@ -50,7 +50,7 @@ export class OrtEngine implements DeviceEngine {
   }
   /** Grows: providers speak while they run too. */
   get messages(): readonly EngineMessage[] {
-    return [...this.#parts.notes, ...(this.#disposing === undefined ? messagesOf(this.#parts.session.messages()) : [])];
+    return [...this.#parts.notes, ...(this.#disposing === undefined ? messagesOf(this.#parts.session.log()) : [])];
   }
   /** Undefined until the first request has been run: ONNX Runtime tells of what ran, not of what would. */
   get placement(): Placement | undefined {

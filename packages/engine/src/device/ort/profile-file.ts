@@ -7,6 +7,7 @@ import { EngineError } from "@halfscope/core";
 const largest = 400 * 2 ** 20;
 
 const folders = new Set<string>();
+let cleansUp = false;
 
 /** A place for the profile of one session, gone when it has been read, at the latest with the process. */
 export class ProfileFile {
@@ -17,7 +18,8 @@ export class ProfileFile {
   constructor() {
     this.#folder = mkdtempSync(join(tmpdir(), "halfscope-profile-"));
     this.prefix = join(this.#folder, "run");
-    if (folders.size === 0) process.once("exit", removeAll);
+    if (!cleansUp) process.once("exit", removeAll);
+    cleansUp = true;
     folders.add(this.#folder);
   }
 

@@ -1,4 +1,6 @@
 import { goalWords, outputBand } from "@halfscope/core";
+import { deviceLine } from "./device/device-answer.js";
+import { outcomeOf } from "./device/device-view.js";
 import { count, number, percent, plural, timesSmaller } from "./format.js";
 import { allHalfOf, type CandidateError, meets, rangeEnd, type View } from "./view.js";
 
@@ -12,6 +14,8 @@ export interface Answer {
   detail: string;
   /** Louder than the rest: silent overflows. */
   alarm: string | undefined;
+  /** What a real engine said, where one was asked; loud where it contradicts or leaves something out. */
+  engine: { text: string; loud: boolean } | undefined;
   /** What to know besides, one sentence each. */
   notes: readonly string[];
   /** The command that would bring the answer further. */
@@ -19,10 +23,28 @@ export interface Answer {
 }
 
 export function answerOf(v: View): Answer {
-  return { ...judge(v), alarm: alarmOf(v) };
+  const predicted = judge(v);
+  const refuted = (predicted.kind === "yes" || predicted.kind === "mixed") && failsOnEngine(v);
+  return {
+    ...predicted,
+    // What was measured on the engine outweighs what was predicted of it.
+    ...(refuted && { kind: "no", headline: "Predicted to work, but it does not on the engine." }),
+    alarm: alarmOf(v),
+    engine: v.engine && deviceLine(v.engine, v.word),
+  };
 }
 
-function judge(v: View): Omit<Answer, "alarm"> {
+/** The engine with the pins that the answer is about was measured, in real FP16, and does not meet the tolerance. */
+function failsOnEngine({ engine, pins }: View): boolean {
+  const built = engine?.recommended ?? (pins.size === 0 ? engine?.allHalf : undefined);
+  if (engine === undefined || built === undefined || !engine.device.environment.capabilities.realHalf) return false;
+  const outcome = outcomeOf(built, engine.tolerance);
+  return outcome !== undefined && outcome !== "within";
+}
+
+type Judged = Omit<Answer, "alarm" | "engine">;
+
+function judge(v: View): Judged {
   const { recommendation, verdict } = v.result;
   const half = allHalfOf(v);
   const notes = notesOf(v, half);
@@ -52,7 +74,7 @@ function judge(v: View): Omit<Answer, "alarm"> {
   };
 }
 
-function withMixed(v: View, half: CandidateError | undefined, mixed: CandidateError, notes: readonly string[]): Omit<Answer, "alarm"> {
+function withMixed(v: View, half: CandidateError | undefined, mixed: CandidateError, notes: readonly string[]): Judged {
   const pins = v.pins.size;
   const measured = v.result.verdict !== undefined ? "the written file" : "the recommended plan";
   const next = v.result.verdict === undefined ? v.commands.debug : undefined;

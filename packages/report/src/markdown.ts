@@ -1,5 +1,6 @@
 import type { ErrorSummary, ResultDocument } from "@halfscope/core";
 import { answerOf } from "./answer.js";
+import { deviceMarkdown } from "./device/device-markdown.js";
 import { fixAdvice } from "./fix-advice.js";
 import { number, percent, plural } from "./format.js";
 import { sentence, shortName, visible } from "./names.js";
@@ -18,8 +19,12 @@ export function renderMarkdown(result: ResultDocument): string {
     "",
     `**${escapeMarkdown(answer.headline)}** ${escapeMarkdown(answer.detail)}`,
     ...(answer.alarm === undefined ? [] : ["", `**${escapeMarkdown(answer.alarm)}**`]),
+    ...(answer.engine === undefined
+      ? []
+      : ["", answer.engine.loud ? `**${escapeMarkdown(answer.engine.text)}**` : escapeMarkdown(answer.engine.text)]),
     ...answer.notes.flatMap((n) => ["", `> ${escapeMarkdown(n)}`]),
     ...(answer.next === undefined ? [] : ["", `Next: ${code(answer.next, 400)}`]),
+    ...deviceMarkdown(v, { code, escapeMarkdown }),
     ...origins(v),
     ...layers(v),
     ...pins(v),

@@ -7,6 +7,7 @@ import { html, type Markup, trusted } from "./markup.js";
 import { shortName } from "./names.js";
 import { arisesSection } from "./sections/arises.js";
 import { costSection } from "./sections/cost.js";
+import { deviceSection } from "./sections/device/section.js";
 import { fixesSection } from "./sections/fixes.js";
 import { growsSection } from "./sections/grows.js";
 import { hazardsSection } from "./sections/hazards.js";
@@ -21,8 +22,9 @@ import { styleSheet } from "./theme.js";
 import { type View, viewOf } from "./view.js";
 
 /** Sections in the order in which questions come up: does it work, why not, what to do, how do you know. */
-const sections: readonly ((v: View) => Section)[] = [
+const sections: readonly ((v: View) => Section | undefined)[] = [
   verdictSection,
+  deviceSection,
   originsSection,
   arisesSection,
   growsSection,
@@ -43,7 +45,7 @@ const sections: readonly ((v: View) => Section)[] = [
  */
 export function renderHtml(result: ResultDocument): string {
   const view = viewOf(result);
-  const parts = sections.map((section) => section(view));
+  const parts = sections.flatMap((section) => section(view) ?? []);
   const title = shortName(fileName(result.model.path), 80);
   return `<!doctype html>\n${
     html`<html lang="en">

@@ -17,6 +17,7 @@ export function renderTerminalSummary(result: ResultDocument): string {
     answer.headline,
     answer.detail,
     ...(answer.alarm === undefined ? [] : [answer.alarm]),
+    ...(answer.engine === undefined ? [] : [answer.engine.text]),
     ...answer.notes.map((n) => `Note: ${n}`),
   ];
   const list = (title: string, items: readonly string[], total: number) => {

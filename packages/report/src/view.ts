@@ -12,6 +12,7 @@ import {
   type Verdict,
   wordOf,
 } from "@halfscope/core";
+import { type DeviceView, deviceViewOf } from "./device/device-view.js";
 import { shellWord } from "./names.js";
 
 /** How one candidate as a whole fared on the final outputs. */
@@ -42,6 +43,8 @@ export interface View {
   finite: CandidateError | undefined;
   /** With the recommended pins: as verified on the written file, else as tried. */
   mixed: CandidateError | undefined;
+  /** What a real engine showed, where one was asked. */
+  engine: DeviceView | undefined;
   /** Command lines that would measure what is missing. */
   commands: { compare: string; sweep: string; recommend: string; verify: string; debug: string };
 }
@@ -71,6 +74,7 @@ export function viewOf(result: ResultDocument): View {
     plain: fromOutputs(result.accumulated?.outputs),
     finite: fromVerdict(result.verdictAllHalf, 0) ?? fromTrial(recommendation?.trials.find((t) => t.pins.length === 0)),
     mixed: mixedOf(result),
+    engine: deviceViewOf(result, tolerance),
     commands: {
       compare: `halfscope compare ${model} -o results${option}${precision}`,
       sweep: `halfscope sweep ${model} -o results${option}${precision}`,

@@ -26,7 +26,7 @@ export function hazardsSection(v: View): Section {
 }
 
 /** One model has the same epsilon in fifty layers: the first of each kind and severity stand for the rest, which is folded. */
-function hazardTable(hazards: readonly Hazard[]): Markup {
+export function hazardTable(hazards: readonly Hazard[]): Markup {
   const groups = new Map<string, Hazard[]>();
   for (const h of hazards) groups.set(`${h.severity} ${h.code}`, [...(groups.get(`${h.severity} ${h.code}`) ?? []), h]);
   const head = [text("severity"), text("hazard"), text("layer"), text("evidence"), text("what to do")];

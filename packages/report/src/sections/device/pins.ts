@@ -1,0 +1,55 @@
+import type { EngineRecord, PinProof } from "@halfscope/core";
+import { type DeviceView, outcomeOf, samePins } from "../../device/device-view.js";
+import { milliseconds, outcomeWords, proofWords } from "../../device/device-words.js";
+import { countCell, nameOf, number, numberCell, plural } from "../../format.js";
+import { html, type Markup } from "../../markup.js";
+import { sentence } from "../../names.js";
+import type { View } from "../../view.js";
+import { folded, numeric, quoted, table, text } from "../section.js";
+
+/** What must be seen first. */
+const rank: Readonly<Record<PinProof["outcome"], number>> = { ignored: 0, "not-found": 1, moved: 2, "took-effect": 3 };
+const rankOf = (p: PinProof): number => (Object.hasOwn(rank, p.outcome) ? rank[p.outcome] : 1);
+
+/** Whether pins are in the engines that were built, and what was tried. */
+export function pinsOnEngine(v: View, d: DeviceView): Markup {
+  const proved = d.device.engines.filter((e) => (e.proofs ?? []).length > 0).slice(0, 40);
+  return html`${proved.length > 0 && html`<h3>Are the pins in the engine?</h3>${folded(proved, 1, "Engines with pins", (part) => html`${part.map((e) => proofs(v, e, proved.length > 1))}`)}`}${trials(v, d)}`;
+}
+
+function proofs(v: View, e: EngineRecord, named: boolean): Markup {
+  const list = (e.proofs ?? []).toSorted((a, b) => rankOf(a) - rankOf(b));
+  const number = (outcome: PinProof["outcome"]) => list.filter((p) => p.outcome === outcome).length;
+  const counts = (["ignored", "not-found", "moved", "took-effect"] as const).flatMap((o) =>
+    number(o) === 0 ? [] : [`${number(o)} ${proofWords(o)}`],
+  );
+  const ignored = number("ignored");
+  return html`<p>${named && html`<strong><bdi>${sentence(e.title)}</bdi></strong>: `}${plural(list.length, "pin")}: ${counts.join(", ")}.</p>${ignored > 0 && html`<p class="alarm"><strong>${plural(ignored, "pinned layer")} ${ignored === 1 ? "is" : "are"} computed in ${v.word} all the same. What this engine gives does not show what the pins are worth.</strong></p>`}${folded(list.slice(0, 2000), 15, "Pins", (part) => table([text("pinned layer"), text("in the engine"), text("evidence"), numeric("nodes")], part.map(proofRow)))}`;
+}
+
+function proofRow(p: PinProof): Markup {
+  const tag = p.outcome === "ignored" ? "tag tag-silent" : p.outcome === "not-found" ? "tag tag-loud" : "tag";
+  return html`<tr><td>${nameOf(p.layer, 64)}</td><td><span class="${tag}">${proofWords(p.outcome)}</span></td><td class="prose">${quoted(p.evidence)}</td>${countCell(p.nodes.length)}</tr>`;
+}
+
+function trials(v: View, d: DeviceView): Markup | false {
+  const tried = d.device.trials ?? [];
+  if (tried.length === 0) return false;
+  const head = [
+    numeric("no."),
+    text("set"),
+    numeric("pins"),
+    numeric("error"),
+    text(`tolerance ${number(d.tolerance)}`),
+    numeric("median latency"),
+    text("why it was tried"),
+  ];
+  const rows = tried.slice(0, 500).map((t, i) => {
+    const outcome = outcomeOf(t, d.tolerance);
+    const chosen = d.recommended !== undefined && samePins(t.pins, d.recommended.pins);
+    const better = d.refined !== undefined && samePins(t.pins, d.refined.pins);
+    const names = t.pins.slice(0, 2).map((p, k) => html`${k > 0 && ", "}${nameOf(p, 48)}`);
+    return html`<tr><td class="n">${i + 1}</td><td class="prose">${t.pins.length === 0 ? `every layer in ${v.word}` : names}${t.pins.length > 2 && ` and ${t.pins.length - 2} more`}${chosen && html` <span class="tag">recommended</span>`}${better && html` <span class="tag">found on the engine</span>`}</td>${countCell(t.pins.length)}${numberCell(t.error)}<td>${outcome === undefined ? "" : outcomeWords(outcome)}</td>${numberCell(t.milliseconds, t.milliseconds === undefined ? undefined : milliseconds(t.milliseconds))}<td class="prose">${quoted(t.why)}</td></tr>`;
+  });
+  return html`<h3>Sets of pins tried on the engine</h3>${table(head, rows)}`;
+}

@@ -13,6 +13,7 @@ const commands = [
   "verify",
   "report",
   "debug",
+  "bench",
   "fix",
   "export",
   "extract",

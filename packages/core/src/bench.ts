@@ -61,7 +61,7 @@ export interface BenchDifference {
   /** Of all float outputs. `maxAbs` and `meanAbs` are over pairs that can be compared. */
   maxAbs: number;
   meanAbs: number;
-  /** Of the worst output of the worst request; Infinity where a value cannot be compared (NaN, an infinity on one side). 0 where no output is a float. */
+  /** Of the worst output of the worst request; Infinity where a value cannot be compared (NaN, an infinity on one side) or what was expected is all zeros. 0 where no output is a float. */
   relativeL2: number;
   /** Pairs that can never pass. */
   notFinite: number;
@@ -140,7 +140,7 @@ export interface BenchVerdict {
   /** `not-judged`: the model has no float output, or no batch could be compared. */
   outcome: "within" | "not-within" | "not-finite" | "not-judged";
   tolerance: number;
-  /** Relative L2 of the worst output of the worst batched request against the FP32 reference; Infinity where not finite. */
+  /** Relative L2 of the worst output of the worst request against the FP32 reference; Infinity where not finite, or where the reference is all zeros. */
   error: number;
   worst?: { shape: string; batch: number; request: number; output: string };
   /** Largest difference between a batched request and the same sent singly, and whether any differs in a bit. */

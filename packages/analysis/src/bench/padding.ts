@@ -57,11 +57,11 @@ function alongAll(request: Request, { axes }: PaddingAxes, change: (t: TensorVal
 }
 
 /**
- * Lengths for the requests of a padded batch: their own where these differ, else cut to shares of the longest (1, 3/4, 1/2, 1/4 of four), for a batch of equals says
- * nothing about padding. At least one position each.
+ * Lengths for the requests of a padded batch: their own where there are three different ones (two of two requests), else cut to shares of the longest (1, 3/4, 1/2,
+ * 1/4 of four), for a batch of equals says nothing about padding. At least one position each.
  */
 export function paddedLengths(own: readonly number[]): number[] {
   const longest = Math.max(...own);
-  if (own.some((n) => n < longest / 2)) return [...own];
+  if (new Set(own).size >= Math.min(own.length, 3)) return [...own];
   return own.map((n, i) => Math.max(1, Math.min(n, Math.round((longest * (own.length - i)) / own.length))));
 }

@@ -12,22 +12,23 @@ const ms = (x: number | undefined): string => (x === undefined ? "-" : x >= 1000
 const rate = (x: number | undefined): string => (x === undefined ? "-" : x >= 1000 ? String(Math.round(x)) : x.toPrecision(3));
 const several = (n: number, one: string): string => `${n} ${one}${n === 1 ? "" : "s"}`;
 
-function answer({ verdict: v, batching }: BenchDocument): string {
+function answer({ verdict: v, batching, engines }: BenchDocument): string {
   const where = v.worst === undefined ? "" : `, at batch ${v.worst.batch}${shapeOf(v.worst.shape)}, output "${safe(v.worst.output)}"`;
+  const reference = engines.length > 1 ? "the FP32 reference" : "the same sent singly";
   const lines: string[] = [];
   if (v.outcome === "not-judged") lines.push("Not judged: no float output could be compared.");
-  else if (v.outcome === "not-finite") lines.push(`NOT FINITE: an output cannot be compared with the reference${where}.`);
+  else if (v.outcome === "not-finite") lines.push(`NOT FINITE: an output cannot be compared with ${reference}${where}.`);
+  else if (v.error === 0) lines.push(`WITHIN tolerance: requests are equal to ${reference}.`);
   else
     lines.push(
-      `${v.outcome === "within" ? "WITHIN" : "NOT WITHIN"} tolerance: batched requests are off the reference by ${number(v.error)} at most (relative L2, tolerance ${given(v.tolerance)})${where}.`,
+      `${v.outcome === "within" ? "WITHIN" : "NOT WITHIN"} tolerance: requests are off ${reference} by ${number(v.error)} at most (relative L2, tolerance ${given(v.tolerance)})${where}.`,
     );
-  if (v.batched !== undefined)
+  if (batching.kind !== "dynamic") lines.push("The model takes one request at a time: there are no batches to compare.");
+  else if (v.batched?.bitIdentical) lines.push("Every batched request gives the bits of the same request sent singly.");
+  else if (v.batched !== undefined)
     lines.push(
-      v.batched.bitIdentical
-        ? "Every batched request gives the bits of the same request sent singly."
-        : `A batched request differs from the same sent singly by ${number(v.batched.maxAbs)} at most (relative L2 ${number(v.batched.relativeL2)}).`,
+      `A batched request differs from the same sent singly by ${number(v.batched.maxAbs)} at most (relative L2 ${number(v.batched.relativeL2)}).`,
     );
-  else if (batching.kind !== "dynamic") lines.push("The model takes one request at a time: there are no batches to compare.");
   if (v.mixes) lines.push("REQUESTS MIX: a request's result changes with the requests beside it.");
   return lines.map((line) => quote(line, 0)).join("\n");
 }

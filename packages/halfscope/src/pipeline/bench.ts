@@ -125,6 +125,7 @@ export async function benchStep(path: string, o: BenchOptions): Promise<BenchDoc
               typing,
               half: candidate.half,
               pins: candidate.pins,
+              made: candidate.made,
             }),
           ]),
     ],

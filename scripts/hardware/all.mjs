@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 const programs = fileURLToPath(new URL("../dist", import.meta.url));
-const jobs = String(Math.max(1, Math.min(4, Math.floor(availableParallelism() / 3))));
+const jobs = String(Math.max(1, Math.min(5, Math.floor(availableParallelism() / 3))));
 
 /** Options of make-bert. `planted` ones have faults that all-FP16 does not survive, or pays for. */
 const berts = {
@@ -66,7 +66,7 @@ const questions = {
     seconds: 240,
     args: (m, _, o) => [m("bert-large"), ...bertShapes("1x128"), ...(o.program === undefined ? [] : ["--program", o.program])],
   },
-  serving: { program: "serving", seconds: 400, args: (m) => [m("bert-large")] },
+  serving: { program: "serving", seconds: 400, args: (m, _, o) => [m("bert-large"), ...(o.tiny ? ["--quick"] : [])] },
 };
 
 const { values: o } = parseArgs({
@@ -140,7 +140,11 @@ for (const engine of o.engine)
       continue;
     }
     const wanted = [];
-    const words = args((model) => (wanted.push(model), path(model)), trained, { program: engine === "tensorrt" ? o.program : undefined });
+    const pathOf = (model) => {
+      wanted.push(model);
+      return path(model);
+    };
+    const words = args(pathOf, trained, { program: engine === "tensorrt" ? o.program : undefined, tiny: o.tiny });
     for (const model of wanted) if (left() > 5 && !stopped) await make(model);
     if (stopped || left() < 5) {
       said(name, engine, "left out: the time is up", 0);

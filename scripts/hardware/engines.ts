@@ -241,6 +241,7 @@ await endWell(() =>
           model: path.split("/").slice(-2).join("/"),
           reason: error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error),
         });
+        process.exitCode = 4;
         console.error(`${path}: ${report.failed.at(-1)?.reason}`);
         await save();
       }

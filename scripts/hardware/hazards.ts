@@ -136,6 +136,7 @@ async function runHere(): Promise<void> {
         await runCase(backend, c, folder).catch((error: unknown) => {
           const failed = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
           console.error(`${c.id}: ${failed}`);
+          process.exitCode = 4;
           return { id: c.id, group: c.group, title: c.title, hazards: [], engines: [], failed };
         }),
       );

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Packs halfscope, the programs of scripts/hardware and a Node binary into one archive, for a machine that has neither Node nor a network (Linux, x86-64, glibc 2.36
- * or newer). Run it after `npm run build`:
+ * Packs halfscope, the programs of scripts/hardware and a Node binary into one archive, for a machine that has neither Node nor a network (Linux, x86-64, the glibc
+ * of this one or newer). Run it after `npm run build`:
  *
  *     node scripts/hardware/pack.mjs -o halfscope.tar.xz [--with models/NAME=FILE_OR_FOLDER ...] [--headers TENSORRT/include --headers CUDA/include ...]
  *

@@ -139,13 +139,13 @@ export const functionCases: readonly HazardCase[] = [
   {
     id: "softmax-by-hand-10",
     group: "softmax",
-    title: "the same to 10: exp fits, the sum of 256 does not",
+    title: "Exp, ReduceSum, Div of numbers to 10: exp fits, the sum of 256 does not",
     make: () => softmaxByHand(10, false),
   },
   {
     id: "softmax-by-hand-shifted",
     group: "softmax",
-    title: "the same to 1000, the largest subtracted first",
+    title: "Exp, ReduceSum, Div of numbers to 1000, the largest subtracted first",
     make: () => softmaxByHand(1000, true),
   },
   { id: "softmax-node-1000", group: "softmax", title: "Softmax node, numbers to 1000", make: () => chain(spread(1000), [["Softmax"]]) },

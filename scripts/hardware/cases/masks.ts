@@ -119,7 +119,7 @@ export const maskCases: readonly HazardCase[] = [
   {
     id: "attention-large-scores-scaled-first",
     group: "attention",
-    title: "the same with the queries divided before the product",
+    title: "attention with such products, the queries divided before them",
     make: () => attention({ magnitude: 80, scaleFirst: true }),
   },
 ];

@@ -97,19 +97,19 @@ export const normCases: readonly HazardCase[] = [
   {
     id: "norm-written-out-mul-1000",
     group: "normalization",
-    title: "the same, squared by Mul, one channel near 1000",
+    title: "LayerNormalization in nine nodes, squared by Mul, one channel near 1000",
     make: () => norm({ peak: 1000, form: "mul" }),
   },
   {
     id: "norm-inside-1000",
     group: "normalization",
-    title: "the same behind a product and a residual addition, one channel near 1000",
+    title: "LayerNormalization in nine nodes behind a product and a residual addition, one channel near 1000",
     make: () => norm({ peak: 1000, form: "pow", inside: true }),
   },
   {
     id: "norm-inside-300",
     group: "normalization",
-    title: "the same behind a product and a residual addition, one channel near 300",
+    title: "LayerNormalization in nine nodes behind a product and a residual addition, one channel near 300",
     make: () => norm({ peak: 300, form: "pow", inside: true }),
   },
   {
@@ -133,7 +133,7 @@ export const normCases: readonly HazardCase[] = [
   {
     id: "norm-node-inside-1000",
     group: "normalization",
-    title: "the node behind a product and a residual addition, one channel near 1000",
+    title: "LayerNormalization node behind a product and a residual addition, one channel near 1000",
     make: () => norm({ peak: 1000, form: "node", inside: true }),
   },
   {

@@ -1,0 +1,119 @@
+/** Predicted beside measured: tensors, engines, verdicts. */
+import type { EngineEntry, ModelEntry } from "../engines.js";
+import type { VerdictPair } from "../measuring/verdicts.js";
+import { milliseconds, number, percent, seconds, table } from "./markdown-table.js";
+import { engineOf, type Reports } from "./reports.js";
+
+export const tensorsTable = ({ tensors }: Reports): string =>
+  table(
+    [
+      "engine",
+      "model",
+      "typing",
+      "tensors",
+      "predicted / measured: median",
+      "5 % to 95 %",
+      "Spearman of error / RMS",
+      "depth alone",
+      "compared in",
+    ],
+    tensors.flatMap((r) =>
+      r.runs.map((run) => [
+        engineOf(r),
+        r.model,
+        run.typing,
+        String(run.ratio.tensors),
+        number(run.ratio.median),
+        `${number(run.ratio.p5)} to ${number(run.ratio.p95)}`,
+        run.order.spearman.toFixed(4),
+        run.order.null.toFixed(4),
+        seconds(run.compare.seconds2),
+      ]),
+    ),
+  );
+
+export const outputsTable = ({ tensors }: Reports): string =>
+  table(
+    ["engine", "model", "typing", "output", "predicted", "tensors marked", "unmarked"],
+    tensors.flatMap((r) =>
+      r.runs.flatMap((run) =>
+        run.outputs.map((o) => [
+          engineOf(r),
+          r.model,
+          run.typing,
+          o.output,
+          number(o.predicted.relativeL2),
+          number(o.marked.relativeL2),
+          number(o.unmarked.relativeL2),
+        ]),
+      ),
+    ),
+  );
+
+const errorOf = (e: EngineEntry): string => (e.refused === undefined ? number(e.measuredError) : `refused: ${e.refused.reason ?? ""}`);
+
+const modelTable = (engine: string, m: ModelEntry): string =>
+  [
+    `**${m.model}** on ${engine}, inputs ${m.inputs.map((i) => `${i.name} ${i.dims.join("x")}`).join(", ")}; tolerance of the recommended pins ${number(m.tolerance)}`,
+    "",
+    table(
+      ["engine", "typing", "pinned layers", "error", "predicted", "p50", "p99", "build", "time in FP16", "fused attentions"],
+      m.engines.map((e) => [
+        e.title,
+        e.typing,
+        e.typing === "full" ? "all" : String(e.pins),
+        e.typing === "full" ? "-" : errorOf(e),
+        number(e.predictedError),
+        milliseconds(e.latency?.p50),
+        milliseconds(e.latency?.p99),
+        seconds(e.buildSeconds),
+        percent(e.layers?.halfTimeShare),
+        e.layers === undefined ? "-" : String(e.layers.fusedAttention),
+      ]),
+    ),
+  ].join("\n");
+
+export const enginesTable = ({ engines }: Reports): string =>
+  engines.flatMap((r) => r.models.map((m) => modelTable(engineOf(r), m))).join("\n\n");
+
+/** The same engine of a model may be in several files; each pair counts once. */
+export function allVerdicts({ engines }: Reports): (VerdictPair & { on: string })[] {
+  const seen = new Map<string, VerdictPair & { on: string }>();
+  for (const r of engines)
+    for (const v of r.verdicts) seen.set(JSON.stringify([engineOf(r), v.model, v.engine, v.factor]), { ...v, on: engineOf(r) });
+  return [...seen.values()];
+}
+
+export function verdictsTable(reports: Reports): string {
+  const pairs = allVerdicts(reports);
+  if (pairs.length === 0) return "";
+  const groups = new Map<string, VerdictPair[]>();
+  for (const p of pairs)
+    groups.set(JSON.stringify([p.on, p.factor ?? "not finite"]), [
+      ...(groups.get(JSON.stringify([p.on, p.factor ?? "not finite"])) ?? []),
+      p,
+    ]);
+  const counts = table(
+    ["engine", "tolerance / measured error", "pairs of model and engine", "predicted = measured"],
+    [...groups].map(([key, group]) => {
+      const [on = "", factor] = JSON.parse(key) as [string, number | string];
+      return [on, String(factor), String(group.length), String(group.filter((p) => p.agrees).length)];
+    }),
+  );
+  const apart = table(
+    ["engine", "model", "as", "tolerance / measured error", "predicted error", "measured error", "predicted", "measured"],
+    pairs
+      .filter((p) => !p.agrees)
+      .map((p) => [
+        p.on,
+        p.model,
+        p.engine,
+        p.factor === undefined ? "-" : String(p.factor),
+        number(p.predictedError),
+        number(p.measuredError),
+        p.predicted,
+        p.measured,
+      ]),
+  );
+  return apart === "" ? `${counts}\n\nNo pair disagrees.` : `${counts}\n\nWhere they disagree:\n\n${apart}`;
+}

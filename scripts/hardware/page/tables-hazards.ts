@@ -1,0 +1,63 @@
+/** What each hazard does on each engine. */
+import type { HazardEngine, HazardEntry } from "../hazards.js";
+import type { Outcome } from "../measuring/outcome.js";
+import { number, table } from "./markdown-table.js";
+import { engineOf, type Reports } from "./reports.js";
+
+function said(o: Outcome | undefined): string {
+  if (o === undefined) return "-";
+  if (o.outcome === "refused") return "refused";
+  return o.outcome === "fine" || o.outcome === "wrong" ? `${o.outcome} ${number(o.error)}` : o.outcome;
+}
+
+/** Unmarked, and marked where that is another outcome. */
+function ofEngine(engines: readonly HazardEngine[], typing: "typed" | "weak", constants: HazardEngine["constants"]): string {
+  const of = (marked: boolean) => engines.find((e) => e.typing === typing && e.constants === constants && e.marked === marked);
+  const [bare, marked] = [of(false), of(true)];
+  if (bare === undefined || marked === undefined || bare.outcome === marked.outcome) return said(bare ?? marked);
+  return `${said(bare)}; marked: ${said(marked)}`;
+}
+
+/** Kinds of warnings of the engines that nobody marked, without those that say nothing about precision. */
+function warned(entry: HazardEntry): string {
+  const kinds = entry.engines
+    .filter((e) => !e.marked)
+    .flatMap((e) => (e.warnings ?? []).filter((w) => w.kind !== "other" && w.kind !== "memory").map((w) => w.kind));
+  return kinds.length === 0 ? "no" : [...new Set(kinds)].join(", ");
+}
+
+const agrees = (entry: HazardEntry): string => {
+  const typed = entry.engines.find((e) => e.typing === "typed" && e.constants === "finite" && !e.marked);
+  if (entry.predicted === undefined || typed === undefined) return "-";
+  return entry.predicted.outcome === typed.outcome ? "yes" : "**no**";
+};
+
+export const hazardsTable = ({ hazards }: Reports): string =>
+  hazards
+    .map((r) => {
+      const weak = r.cases.some((c) => c.engines.some((e) => e.typing === "weak"));
+      const head = [
+        "case",
+        "hazards that halfscope names",
+        "predicted",
+        "typed",
+        "typed, plain cast",
+        ...(weak ? ["weak"] : []),
+        "predicted = typed",
+        "warned",
+      ];
+      const rows = r.cases.map((c) => [
+        c.title,
+        c.hazards.map((h) => h.replace(/ \(.*\)/, "")).join(", ") || "none",
+        c.failed === undefined ? said(c.predicted) : `not run: ${c.failed}`,
+        ofEngine(c.engines, "typed", "finite"),
+        ofEngine(c.engines, "typed", "overflow"),
+        ...(weak ? [ofEngine(c.engines, "weak", "own")] : []),
+        agrees(c),
+        warned(c),
+      ]);
+      const same = rows.filter((cells) => cells[cells.length - 2] === "yes").length;
+      const judged = rows.filter((cells) => cells[cells.length - 2] !== "-").length;
+      return `**${engineOf(r)}**, predicted with \`--like ${r.like}\`: ${same} of ${judged} outcomes as predicted.\n\n${table(head, rows)}`;
+    })
+    .join("\n\n");

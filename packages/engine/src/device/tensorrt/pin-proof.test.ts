@@ -113,6 +113,15 @@ describe("provePins", () => {
     });
   });
 
+  it("takes no cast for proof that has nothing to do with the pin", () => {
+    const fused = engineLayer("PWN(x)", ["up", "product", "bias"], ["float16"], ["float16"]);
+    expect(prove([fused], ["bias"])).toMatchObject({ outcome: "ignored" });
+    expect(prove([engineLayer("PWN(x)", ["up", "mean"], ["float16"], ["float16"])], ["mean"])).toMatchObject({ outcome: "took-effect" });
+    expect(prove([engineLayer("PWN(x)", ["up", "mean"], ["float16"], ["float16"])], ["mean"], "weak")).toMatchObject({
+      outcome: "ignored",
+    });
+  });
+
   it("is ignored in a kernel with FP16 borders and no cast", () => {
     const fused = engineLayer("__myl_MeaMul_myl0_1", ["mean", "square"], ["float16"], ["float16"], "__myl_MeaMul_0x12");
     for (const typing of ["typed", "weak"] as const)

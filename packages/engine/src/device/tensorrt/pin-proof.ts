@@ -17,13 +17,14 @@ export interface PinnedLayer {
  * value do not count where others are pinned with them: an engine runs those anywhere.
  *
  * Generated kernels show borders in FP16 though they compute in FP32 inside, where the casts around a pin were fused into them. In a strongly typed network the
- * graph's own Cast nodes among a layer's nodes prove it: such a network keeps every type that the file states. In a weakly typed one the kernel's name has to list
+ * graph's own Cast nodes around a pin, among a layer's nodes, prove it: such a network keeps every type that the file states. In a weakly typed one the kernel's name has to list
  * the pinned operators between casts. Give the unmarked engine: marked tensors change what is fused.
  */
 export function provePins(pins: readonly PinnedLayer[], map: LayerMap, graph: MapGraph, typing: Typing = "typed"): PinProof[] {
   const operators = new Map(graph.nodes.map((n) => [n.name, n.opType]));
   const pinned = new Set(pins.flatMap((p) => p.nodes));
-  return pins.map((pin) => proofOf(pin, { map, operators, pinned, typing }));
+  const besideCasts = neighbours(graph, pinned);
+  return pins.map((pin) => proofOf(pin, { map, operators, pinned, typing, besideCasts }));
 }
 
 /**
@@ -47,6 +48,21 @@ interface Proving {
   operators: ReadonlyMap<string, string>;
   pinned: ReadonlySet<string>;
   typing: Typing;
+  besideCasts: ReadonlyMap<string, readonly string[]>;
+}
+
+/** By Cast node, the pinned nodes that it feeds or reads. */
+function neighbours(graph: MapGraph, pinned: ReadonlySet<string>): Map<string, string[]> {
+  const makers = new Map(graph.nodes.flatMap((n) => n.outputs.map((output) => [output, n] as const)));
+  const found = new Map<string, string[]>();
+  const add = (cast: string, node: string) => found.set(cast, [...(found.get(cast) ?? []), node]);
+  for (const node of graph.nodes)
+    for (const input of node.inputs) {
+      const maker = makers.get(input);
+      if (maker?.opType === "Cast" && pinned.has(node.name)) add(maker.name, node.name);
+      if (maker !== undefined && node.opType === "Cast" && pinned.has(maker.name)) add(node.name, maker.name);
+    }
+  return found;
 }
 
 function proofOf(pin: PinnedLayer, proving: Proving): PinProof {
@@ -83,12 +99,13 @@ function proofOf(pin: PinnedLayer, proving: Proving): PinProof {
 }
 
 /** What an engine layer runs those of `nodes` in that it holds. */
-function verdictOf(layer: EngineLayer, nodes: readonly string[], { operators, typing }: Proving): Verdict {
+function verdictOf(layer: EngineLayer, nodes: readonly string[], { operators, typing, besideCasts }: Proving): Verdict {
   if (layer.computes === "float32") return "full";
   if (layer.computes !== "float16" && layer.computes !== "bfloat16" && layer.computes !== "mixed") return "unknown";
+  const beside = new Set(layer.nodes.filter((n) => operators.get(n) === "Cast").flatMap((cast) => besideCasts.get(cast) ?? []));
   // A kernel whose name states its operands is what it says.
   if (layer.tactic !== undefined && kernelTypes(layer.tactic) !== undefined) return "half";
-  if (typing === "typed" && layer.nodes.some((n) => operators.get(n) === "Cast")) return "full";
+  if (typing === "typed" && layer.nodes.some((n) => beside.has(n))) return "full";
   const sorted = operatorsByType(layer);
   if (sorted === undefined) return layer.computes === "mixed" ? "unknown" : "half";
   const wanted = nodes.filter((n) => layer.nodes.includes(n)).map((n) => lettersOf(operators.get(n) ?? ""));

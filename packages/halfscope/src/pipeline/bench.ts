@@ -8,7 +8,6 @@ import {
   mentions,
   profileInputs,
   profileText,
-  settleProfiles,
   shapeTensorsOf,
 } from "@halfscope/engine";
 import { readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
@@ -16,6 +15,7 @@ import { version } from "../version.js";
 import { benchCandidate, type WantedCandidate } from "./bench-candidate.js";
 import { benchMachine, currentLoad } from "./bench-machine.js";
 import { allCalls, compareAll, timeAll } from "./bench-measure.js";
+import { benchProfiles } from "./bench-profiles.js";
 import { benchNotes, engineRecord } from "./bench-record.js";
 import { benchRequests } from "./bench-requests.js";
 import type { DeviceOptions } from "./device/options.js";
@@ -67,7 +67,7 @@ export async function benchStep(path: string, o: BenchOptions): Promise<BenchDoc
   const sizes = requestShapes((sent.shapes[0] as (typeof sent.shapes)[number]).requests[0]);
   await using candidate = o.candidate && (await benchCandidate(path, o.candidate, typing, { shapes: sizes, threads, progress, signal }));
   const settled = backend.environment.capabilities.profiles
-    ? settleProfiles(o.profiles ?? [], profileInputs(signature, shapeTensorsOf(view)), allCalls(sent, batching, batches))
+    ? benchProfiles(o.profiles ?? [], profileInputs(signature, shapeTensorsOf(view)), allCalls(sent, batching, batches))
     : { profiles: [], notes: [], warnings: [] };
   const options = { ...o.build, ...(threads !== undefined && { threads }), tf32: false };
   const build = (request: Omit<DeviceBuildRequest, "profiles" | "options">) =>

@@ -288,4 +288,24 @@ TEST(halves_and_bfloats_give_the_figures_of_their_values) {
   }
 }
 
+TEST(sides_of_two_types_give_the_figures_of_their_values) {
+  const auto p = random_pairs(5003, 10, 10);
+  const std::size_t count = p.reference.size();
+  for (const auto set : {InstructionSet::kScalar, instruction_set()}) {
+    std::vector<unsigned char> halves(count * 2 + 1), bfloats(count * 2 + 1);
+    std::vector<float> half_values(count), bfloat_values(count);
+    float_to_half(p.candidate.data(), halves.data() + 1, count, Overflow::kToInfinity, set);
+    half_to_float(halves.data() + 1, half_values.data(), count, set);
+    float_to_bfloat(p.candidate.data(), bfloats.data() + 1, count, Overflow::kToInfinity, set);
+    bfloat_to_float(bfloats.data() + 1, bfloat_values.data(), count);
+    const TypedFloats floats{FloatType::kFloat, p.reference.data()}, half{FloatType::kHalf, halves.data() + 1}, bfloat{FloatType::kBfloat, bfloats.data() + 1};
+    check_same(compare_chunk(floats, half, count, set), plain(widened(p.reference), widened(half_values)));
+    check_same(compare_chunk(bfloat, floats, count, set), plain(widened(bfloat_values), widened(p.reference)));
+    check_same(compare_chunk(half, bfloat, count, set), plain(widened(half_values), widened(bfloat_values)));
+    const auto doubles = widened(p.reference);
+    check_same(compare_chunk({FloatType::kDouble, doubles.data()}, half, count, set), plain(doubles, widened(half_values)));
+    check_same(compare_chunk(floats, {FloatType::kDouble, doubles.data()}, count, set), plain(doubles, doubles));
+  }
+}
+
 TEST_MAIN

@@ -49,7 +49,7 @@ TEST(custom_operators_are_laid_out_alike) {
 }
 
 TEST(constants_have_their_values) {
-  CHECK(mine::kLogFatal == ORT_LOGGING_LEVEL_FATAL);
+  CHECK(mine::kLogWarning == ORT_LOGGING_LEVEL_WARNING && mine::kLogError == ORT_LOGGING_LEVEL_ERROR && mine::kLogFatal == ORT_LOGGING_LEVEL_FATAL);
   CHECK(mine::kStatusFail == ORT_FAIL && mine::kStatusInvalidArgument == ORT_INVALID_ARGUMENT);
   CHECK(mine::kStatusRuntimeException == ORT_RUNTIME_EXCEPTION);
   CHECK(mine::kOnnxTypeTensor == ONNX_TYPE_TENSOR && mine::kElementFloat == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT);

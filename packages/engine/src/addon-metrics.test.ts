@@ -1,7 +1,8 @@
-import type { ErrorStats } from "@halfscope/core";
+import type { ErrorStats, TensorValue } from "@halfscope/core";
 import { describe, expect, test } from "vitest";
 import { floats, floatValues } from "../../../test/support/tiny-model.js";
 import { addonInfo, compareTensors, convertFromHalf, convertToHalf, memoryUsage } from "./addon.js";
+import { elementsOf, tensorOf } from "./feeds/elements.js";
 import { plainStats } from "./testing/plain-stats.js";
 
 /** Deterministic numbers in [0, 1). */
@@ -59,8 +60,39 @@ describe("statistics", () => {
     expect(await compareTensors(shifted, floats(candidate))).toEqual(await compareTensors(floats(reference), floats(candidate)));
   });
 
-  test("of tensors that differ in type or size are refused", async () => {
+  const narrow = (dtype: "float16" | "bfloat16" | "float64", values: Float32Array): { tensor: TensorValue; values: Float32Array } => {
+    const tensor = tensorOf(dtype, [values.length], values);
+    return { tensor, values: Float32Array.from(elementsOf(tensor) as Float32Array) };
+  };
+  test.each(["float16", "bfloat16", "float64"] as const)(
+    "of an FP32 reference and a candidate in %s are those of the values",
+    async (dtype) => {
+      for (const count of [1, 2049, 200_003]) {
+        const [reference, usual] = randomPair(count, 0.02, count);
+        const candidate = narrow(dtype, usual);
+        expectSameStats(await compareTensors(floats(reference), candidate.tensor), plainStats(reference, candidate.values));
+        expectSameStats(await compareTensors(candidate.tensor, floats(reference)), plainStats(candidate.values, reference));
+        const other = narrow("float16", reference);
+        expectSameStats(await compareTensors(other.tensor, candidate.tensor), plainStats(other.values, candidate.values));
+      }
+    },
+  );
+
+  test("of a candidate in FP64 see what FP32 would hide", async () => {
+    const candidate = tensorOf("float64", [2], [1 + 2 ** -40, 1e300]);
+    expect(await compareTensors(floats(Float32Array.of(1, 2)), candidate)).toMatchObject({
+      maxAbs: 1e300,
+      maxCandidate: 1e300,
+      infCandidate: 0,
+    });
+    expect(await compareTensors(floats(Float32Array.of(1)), { ...candidate, data: candidate.data.slice(0, 8) })).toMatchObject({
+      maxAbs: 2 ** -40,
+    });
+  });
+
+  test("of tensors that differ in size, or hold no floats, are refused", async () => {
     const a = floats(new Float32Array(4));
+    await expect(compareTensors(a, { ...a, dtype: "int32" })).rejects.toMatchObject({ code: "ERR_OPTION" });
     await expect(compareTensors(a, floats(new Float32Array(5)))).rejects.toMatchObject({ code: "ERR_OPTION" });
     await expect(compareTensors(a, { ...a, dtype: "float64" })).rejects.toMatchObject({ code: "ERR_OPTION" });
   });

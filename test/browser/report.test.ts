@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type ExampleOptions, exampleResult, renderHtml } from "@halfscope/report";
+import { type ExampleDeviceOptions, type ExampleOptions, exampleDevice, exampleResult, renderHtml } from "@halfscope/report";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
@@ -36,9 +36,14 @@ describe.skipIf(!existsSync(executablePath))(`the report in a browser (needs ${e
     requests: string[];
   }
 
-  async function open(options: ExampleOptions, width: number, more: { dark?: boolean; script?: boolean } = {}): Promise<Opened> {
+  async function open(
+    options: ExampleOptions,
+    width: number,
+    more: { dark?: boolean; script?: boolean; device?: ExampleDeviceOptions | undefined } = {},
+  ): Promise<Opened> {
     const file = join(folder, "report.html");
-    await writeFile(file, renderHtml(exampleResult(options)));
+    const device = more.device && exampleDevice(more.device);
+    await writeFile(file, renderHtml({ ...exampleResult(options), ...(device && { device }) }));
     const page = await browser.newPage({
       viewport: { width, height: 900 },
       colorScheme: more.dark ? "dark" : "light",
@@ -59,16 +64,23 @@ describe.skipIf(!existsSync(executablePath))(`the report in a browser (needs ${e
 
   const hostile = (n: string) =>
     `"><img src=http://x.invalid/ onerror=alert(1)></script><script>alert(2)</script>${n}${"W".repeat(300)}\u202e`;
-  const cases: readonly (readonly [string, ExampleOptions])[] = [
+  const cases: readonly (readonly [string, ExampleOptions, ExampleDeviceOptions?])[] = [
     ["BERT-large with faults", {}],
     ["a healthy model", { blocks: 2, faults: false }],
     ["a model that was only inspected", { blocks: 2, upTo: "inspected" }],
     ["hostile names", { blocks: 2, rename: hostile }],
+    ["a real engine", { blocks: 2 }, { pins: ["a/b", "c"] }],
+    ["a real engine that refutes the prediction", { blocks: 2 }, { pins: ["a/b", "c"], story: "refuted" }],
+    [
+      "hostile names on a real engine",
+      { blocks: 2, rename: hostile },
+      { pins: ["a", "b"].map(hostile), rename: hostile, story: "refuted" },
+    ],
   ];
-  for (const [title, options] of cases)
+  for (const [title, options, device] of cases)
     for (const width of [1280, 420])
       test(`of ${title} at ${width} px has no errors, no requests and no sideways scrolling`, async () => {
-        const { page, complaints, requests } = await open(options, width, { dark: width === 420 });
+        const { page, complaints, requests } = await open(options, width, { dark: width === 420, device });
         await page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })");
         expect(complaints).toEqual([]);
         expect(requests).toEqual([]);

@@ -84,3 +84,10 @@ export function nameOf(name: string, max?: number): Markup {
   return short === long ? html`<bdi class="name">${parts}</bdi>` : html`<bdi class="name" title="${long}">${parts}</bdi>`;
 }
 const wordBreak = html`<wbr>`;
+
+/** A sentence that may break inside of words beyond 24 characters: outside of tables and lists only names have that by style. */
+export const breakable = (text: string): Markup =>
+  html`${text
+    .split(/(\S{24})(?=\S)/)
+    .filter((part) => part !== "")
+    .map((part) => (/^\S{24}$/.test(part) ? html`${part}${wordBreak}` : part))}`;

@@ -1,7 +1,7 @@
 import { finitePairs, meanAbs, relativeL2 } from "@halfscope/core";
 import { answerOf } from "../answer.js";
 import { type RulerMark, rulerChart } from "../charts/ruler.js";
-import { count, exactly, nameOf, numberCell, percent, plural } from "../format.js";
+import { breakable, count, exactly, nameOf, numberCell, percent, plural } from "../format.js";
 import { html, type Markup, nothing } from "../markup.js";
 import { type CandidateError, meets, rangeEnd, type View } from "../view.js";
 import { numeric, quoted, type Section, table, text } from "./section.js";
@@ -12,7 +12,7 @@ export function verdictSection(v: View): Section {
     id: "verdict",
     title: `Does ${v.word} work here?`,
     intro: html`A candidate passes when every final output stays finite and its relative L2 error against FP32 (the length of the difference over the length of the reference; 0.01 is one percent) is at most the tolerance, here ${exactly(v.tolerance)}.`,
-    body: html`<div class="answer answer-${answer.kind}"><p class="headline">${answer.headline}</p><p>${answer.detail}</p>${answer.alarm !== undefined && html`<p class="note alarm"><strong>${answer.alarm}</strong></p>`}${answer.engine !== undefined && html`<p class="note${answer.engine.loud && " alarm"}">${answer.engine.loud ? html`<strong>${answer.engine.text}</strong>` : answer.engine.text} <a href="#engine">More</a></p>`}${answer.notes.map((n) => html`<p class="note">${quoted(n)}</p>`)}${answer.next !== undefined && html`<p class="note">Next: <code>${answer.next}</code></p>`}</div>${candidates(v)}${outputs(v)}`,
+    body: html`<div class="answer answer-${answer.kind}"><p class="headline">${answer.headline}</p><p>${answer.detail}</p>${answer.alarm !== undefined && html`<p class="note alarm"><strong>${answer.alarm}</strong></p>`}${answer.engine !== undefined && html`<p class="note${answer.engine.loud && " alarm"}">${answer.engine.loud ? html`<strong>${breakable(answer.engine.text)}</strong>` : breakable(answer.engine.text)} <a href="#engine">More</a></p>`}${answer.notes.map((n) => html`<p class="note">${quoted(n)}</p>`)}${answer.next !== undefined && html`<p class="note">Next: <code>${answer.next}</code></p>`}</div>${candidates(v)}${outputs(v)}`,
   };
 }
 

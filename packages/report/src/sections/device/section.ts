@@ -1,6 +1,6 @@
 import { deviceAnswerOf, placeOf } from "../../device/device-answer.js";
 import type { DeviceView } from "../../device/device-view.js";
-import { bytes } from "../../format.js";
+import { breakable, bytes } from "../../format.js";
 import { html, type Markup, type Renderable } from "../../markup.js";
 import { sentence, shortName, visible } from "../../names.js";
 import type { View } from "../../view.js";
@@ -22,7 +22,7 @@ export function deviceSection(v: View): Section | undefined {
   return {
     id: "engine",
     title: "On the engine",
-    intro: html`What ${placeOf(d)} did with this model. Errors are against the same library's FP32 engine, on the same inputs; everything else on this page is predicted on the CPU unless it says otherwise.`,
+    intro: html`What ${breakable(placeOf(d))} did with this model. Errors are against the same library's FP32 engine, on the same inputs; everything else on this page is predicted on the CPU unless it says otherwise.`,
     body: html`<div class="answer answer-${kind}"><p class="headline">${answer.headline}</p>${answer.alarms.map((a) => html`<p class="note alarm"><strong>${a}</strong></p>`)}${answer.detail.map((t) => html`<p>${t}</p>`)}${answer.agreement.length > 0 && html`<p class="note">${answer.agreement.join(" ")}</p>`}</div>${engines(v, d)}${tensorsOnEngine(v, d)}${pinsOnEngine(v, d)}${placement(d, v.word)}${messages(v, d)}${hazardsOf(d)}${engineLayers(v, d)}${facts(d)}`,
   };
 }

@@ -1,9 +1,6 @@
-import { createHash } from "node:crypto";
-import { basename, dirname } from "node:path/posix";
 import type { ResultDocument } from "@halfscope/core";
-import { clientScript } from "./client-script.js";
 import { bytes, millions, nameOf, plural } from "./format.js";
-import { html, type Markup, trusted } from "./markup.js";
+import { html, type Markup } from "./markup.js";
 import { shortName } from "./names.js";
 import { arisesSection } from "./sections/arises.js";
 import { costSection } from "./sections/cost.js";
@@ -18,7 +15,7 @@ import { pinsSection } from "./sections/pins.js";
 import { rulesSection } from "./sections/rules.js";
 import type { Section } from "./sections/section.js";
 import { verdictSection } from "./sections/verdict.js";
-import { styleSheet } from "./theme.js";
+import { fileName, renderPage } from "./shell.js";
 import { type View, viewOf } from "./view.js";
 
 /** Sections in the order in which questions come up: does it work, why not, what to do, how do you know. */
@@ -47,55 +44,15 @@ export function renderHtml(result: ResultDocument): string {
   const view = viewOf(result);
   const parts = sections.flatMap((section) => section(view) ?? []);
   const title = shortName(fileName(result.model.path), 80);
-  return `<!doctype html>\n${
-    html`<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="generator" content="halfscope ${shortName(result.environment.halfscope, 40)}">
-<link rel="icon" href="data:,">
-<title>${title}: ${view.word} precision</title>
-<style>${trusted(styleSheet)}</style>
-</head>
-<body>
-<div class="page">
-<header>
-<p class="over">halfscope: ${view.word} against FP32, layer by layer</p>
-<h1>${nameOf(fileName(result.model.path), 80)}</h1>
-<p class="small">${bytes(result.model.sizeBytes)}, ${millions(result.model.parameters)} parameters, ${plural(result.model.nodes, "node")} in ${plural(result.layers.length, "layer")}</p>
-<nav aria-label="Contents"><ol>${parts.map((p) => html`<li><a href="#${p.id}">${p.title}</a></li>`)}</ol></nav>
-</header>
-<main>
-${parts.map(renderSection)}
-</main>
-${footer(view.word)}
-</div>
-<script>${trusted(clientScript)}</script>
-</body>
-</html>
-`.text
-  }`;
-}
-
-const renderSection = (s: Section): Markup => html`<section id="${s.id}">
-<h2>${s.title}</h2>
-<p class="intro">${s.intro}</p>
-${s.body}
-</section>
-`;
-
-const hashOf = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
-
-const policy = `default-src 'none'; style-src ${hashOf(styleSheet)}; script-src ${hashOf(clientScript)}; img-src data:; base-uri 'none'; form-action 'none'`;
-
-/** The file's name; with its folder where the name says nothing. */
-function fileName(path: string): string {
-  const slashes = path.replaceAll("\\", "/");
-  const name = basename(slashes) || path;
-  const folder = basename(dirname(slashes));
-  return /^(model|graph|network)\.onnx$/i.test(name) && /\w/.test(folder) ? `${folder}/${name}` : name;
+  return renderPage({
+    title: `${title}: ${view.word} precision`,
+    version: result.environment.halfscope,
+    over: `halfscope: ${view.word} against FP32, layer by layer`,
+    heading: nameOf(fileName(result.model.path), 80),
+    facts: `${bytes(result.model.sizeBytes)}, ${millions(result.model.parameters)} parameters, ${plural(result.model.nodes, "node")} in ${plural(result.layers.length, "layer")}`,
+    sections: parts,
+    footer: footer(view.word),
+  });
 }
 
 const footer = (word: View["word"]): Markup => html`<footer><details><summary>Words on this page</summary><dl>

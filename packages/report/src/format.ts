@@ -85,9 +85,9 @@ export function nameOf(name: string, max?: number): Markup {
 }
 const wordBreak = html`<wbr>`;
 
-/** A sentence that may break inside of words beyond 24 characters: outside of tables and lists only names have that by style. */
+/** A sentence that may break inside of words beyond 16 characters: outside of tables and lists only names have that by style. */
 export const breakable = (text: string): Markup =>
   html`${text
-    .split(/(\S{24})(?=\S)/)
+    .split(/(\S{16})(?=\S)/)
     .filter((part) => part !== "")
-    .map((part) => (/^\S{24}$/.test(part) ? html`${part}${wordBreak}` : part))}`;
+    .map((part) => (/^\S{16}$/.test(part) ? html`${part}${wordBreak}` : part))}`;

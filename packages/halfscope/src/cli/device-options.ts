@@ -1,4 +1,4 @@
-import { type BackendName, backendNames, exitCodes, type ResultDocument, type Typing, UsageError } from "@halfscope/core";
+import { type BackendName, backendNames, exitCodes, type ResultDocument, type Typing, UsageError, type Verdict } from "@halfscope/core";
 import type { Argv } from "yargs";
 import type { DeviceOptions, ObserveWay } from "../pipeline/device/options.js";
 import { whole } from "./options.js";
@@ -135,6 +135,8 @@ function levelOf(level: number): number {
   });
 }
 
+export const outcomeExitCode = (outcome: Verdict["outcome"]): number => (outcome === "within" ? exitCodes.ok : exitCodes.accuracyNotMet);
+
 /**
  * The exit code of a run with a real engine: the engine's own verdict on the recommended pins. Undefined where there is none, and where the engine's FP16 is not real: then
  * the emulation's verdict counts. With a budget only what is not finite fails.
@@ -143,5 +145,5 @@ export function engineExitCode({ device }: ResultDocument, budget: boolean): num
   if (device === undefined || !device.environment.capabilities.realHalf) return undefined;
   const outcome = device.engines.find((e) => e.role === "recommended")?.outcome;
   if (outcome === undefined) return undefined;
-  return (budget ? outcome !== "not-finite" : outcome === "within") ? exitCodes.ok : exitCodes.accuracyNotMet;
+  return budget && outcome === "not-within" ? exitCodes.ok : outcomeExitCode(outcome);
 }

@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { HalfType, PrecisionPlan } from "@halfscope/core";
 import type { LayerPin } from "@halfscope/engine";
 import { allHalf, withPins } from "@halfscope/precision";
@@ -38,7 +38,7 @@ export class DeviceFiles {
 
   /** One file that is no longer needed, with its weights. */
   async drop(path: string): Promise<void> {
-    if (!path.startsWith(this.folder)) return;
+    if (dirname(path) !== this.folder) return;
     for (const file of [path, `${path}.data`]) await rm(file, { force: true });
   }
 

@@ -1,261 +1,336 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { EngineError, type ResultDocument } from "@halfscope/core";
-import { beforeAll, describe, expect, it } from "vitest";
+import { type DeviceResult, EngineError } from "@halfscope/core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeBert } from "../../../../../scripts/make-bert/make-bert.js";
 import { EmulatedBackend, type Planted } from "../../../../../test/support/emulated-backend.js";
 import { temporaryFolder } from "../../../../../test/support/model-file.js";
-import { debugModel } from "../debug.js";
-import { loadResult } from "../results-folder.js";
+import { applyPlan } from "../apply.js";
+import { compareStep } from "../compare-step.js";
+import { recommendStep } from "../recommend-step.js";
+import { sweepStep } from "../sweep-step.js";
+import { verifyAllHalf, verifyStep } from "../verify.js";
+import { Workbench } from "../workbench.js";
+import { type DeviceStepInput, deviceStep } from "./device-step.js";
 import type { DeviceOptions } from "./options.js";
+import { openDevice } from "./session.js";
+import { verifyOnEngine } from "./verify-on-engine.js";
 
 const folder = temporaryFolder();
 const size = { layers: 2, hidden: 64, heads: 4, vocab: 200, maxPosition: 64, head: "qa" } as const;
-const sound = join(folder, "sound", "model.onnx");
-const noisy = join(folder, "noisy", "model.onnx");
-let runs = 0;
 
-beforeAll(async () => {
-  for (const name of ["sound", "noisy"]) mkdirSync(join(folder, name));
-  await makeBert({ path: sound, ...size });
-  await makeBert({ path: noisy, ...size, faults: [{ kind: "noisy-layer", layer: 1 }] });
-}, 120_000);
+/** What the CPU finds of a model, once: engines differ in the tests, models do not. */
+class Subject {
+  readonly mixed: string;
+  private runs = 0;
+  private constructor(
+    readonly name: string,
+    readonly bench: Workbench,
+    private readonly found: Omit<DeviceStepInput, "folder" | "mixed">,
+  ) {
+    this.mixed = join(folder, name, "mixed.onnx");
+  }
+
+  static async make(name: string, tolerance: number, faults: Parameters<typeof makeBert>[0]["faults"] = []): Promise<Subject> {
+    mkdirSync(join(folder, name));
+    const path = join(folder, name, "model.onnx");
+    await makeBert({ path, ...size, faults });
+    const bench = await Workbench.open(path, { like: "tensorrt", threads: 2 });
+    const compared = await compareStep(bench);
+    const sensitivity = await sweepStep(bench, compared.basePins, { adaptive: true, tolerance });
+    const { overrides } = await recommendStep(bench, sensitivity, compared.basePins, tolerance, { trials: 60 });
+    const mixed = join(folder, name, "mixed.onnx");
+    await applyPlan(await bench.subject(), overrides, mixed, { progress: bench.progress });
+    const verdict = await verifyStep(bench, mixed, tolerance);
+    const verdictAllHalf = await verifyAllHalf(bench, tolerance);
+    return new Subject(name, bench, { compared, sensitivity, overrides, verdict, verdictAllHalf, tolerance, prefer: "pins" });
+  }
+
+  get pins(): string[] {
+    return this.found.overrides.pins.map((p) => p.layer);
+  }
+
+  async on(plant: Planted = {}, options: Partial<DeviceOptions> & { at?: string } = {}): Promise<Run> {
+    const { at = join(folder, this.name, `results-${this.runs++}`), ...more } = options;
+    mkdirSync(at, { recursive: true });
+    const backend = new EmulatedBackend(plant);
+    const saved: DeviceResult[] = [];
+    let warnings: readonly string[] = [];
+    await using device = await openDevice({ engine: "tensorrt", open: async () => backend, ...more });
+    const input = { ...this.found, mixed: this.mixed, folder: at };
+    const work = deviceStep(this.bench, device, input, async (result, warned) => {
+      saved.push(result);
+      warnings = warned;
+    });
+    const failure = await work.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    return { result: saved.at(-1) as DeviceResult, saved, warnings, backend, folder: at, failure };
+  }
+}
 
 interface Run {
-  result: ResultDocument;
+  result: DeviceResult;
+  saved: readonly DeviceResult[];
+  warnings: readonly string[];
   backend: EmulatedBackend;
   folder: string;
+  failure: unknown;
 }
 
-async function debugged(
-  path: string,
-  plant: Planted = {},
-  more: Partial<DeviceOptions> & { tolerance?: number; at?: string } = {},
-): Promise<Run> {
-  const { tolerance = 1e-2, at = join(folder, `results-${runs++}`), ...options } = more;
-  const backend = new EmulatedBackend(plant);
-  const device: DeviceOptions = { engine: "tensorrt", open: async () => backend, ...options };
-  const result = await debugModel(path, { folder: at, tolerance, like: "tensorrt", threads: 2, adaptive: true, device });
-  return { result, backend, folder: at };
-}
+/** One engine beside the reference, and nothing else. */
+const short = { guides: false, observe: "none", trials: 0 } as const;
+const recommendedOf = ({ engines }: DeviceResult) => engines.find((e) => e.role === "recommended");
+
+let sound: Subject;
+let noisy: Subject;
+let faulty: Subject;
+beforeAll(async () => {
+  sound = await Subject.make("sound", 1e-2);
+  noisy = await Subject.make("noisy", 2e-3, [{ kind: "noisy-layer", layer: 1 }]);
+  faulty = await Subject.make("faulty", 1e-2, [{ kind: "mask-constant" }, { kind: "square-overflow", layer: 1 }]);
+}, 240_000);
+afterAll(() => {
+  for (const subject of [sound, noisy, faulty]) subject?.bench[Symbol.dispose]();
+});
 
 describe("a model on an engine that does as predicted", () => {
   let run: Run;
   beforeAll(async () => {
-    run = await debugged(sound);
-  }, 120_000);
+    run = await sound.on();
+  });
 
   it("is measured with reference, all FP16, marked pair, recommendation and what guides advise", () => {
-    const engines = run.result.device?.engines ?? [];
+    const { engines } = run.result;
+    expect(run.failure).toBeUndefined();
     expect(engines.map((e) => e.role)).toEqual(["reference", "all-half", "reference", "all-half", "recommended", "guides"]);
     expect(engines.map((e) => e.marked > 0)).toEqual([false, false, true, true, false, false]);
     expect(engines.filter((e) => e.role === "all-half").map((e) => e.outcome)).toEqual(["within", "within"]);
     expect(engines.every((e) => e.latency !== undefined || e.marked > 0)).toBe(true);
-    expect(run.backend.disposed).toBe(true);
     expect(run.backend.alive, "every engine is disposed of").toBe(0);
+    expect(run.warnings).toEqual([]);
+  });
+
+  it("needs no second build where the recommendation is to pin nothing", () => {
+    expect(sound.pins).toEqual([]);
+    expect(run.backend.built.map((b) => b.label)).toEqual([
+      "FP32",
+      "all FP16, strongly typed",
+      expect.stringMatching(/^FP32, tensors marked/),
+      expect.stringMatching(/^all FP16, tensors marked/),
+      "as guides advise",
+    ]);
   });
 
   it("agrees with the prediction: verdicts, every tensor's error, their order", () => {
-    const { agreement, tensors = [] } = run.result.device ?? {};
+    const { agreement, tensors = [] } = run.result;
     expect(agreement?.verdicts.map((v) => v.predicted === v.measured)).toEqual([true, true, true]);
     for (const v of agreement?.verdicts ?? []) expect(v.measuredError / v.predictedError).toBeCloseTo(1, 5);
     expect(tensors.length).toBeGreaterThan(90);
     expect(agreement?.ratio?.tensors).toBeGreaterThan(80);
-    expect([agreement?.ratio?.p5, agreement?.ratio?.median, agreement?.ratio?.p95].map((x) => x?.toFixed(4))).toEqual([
-      "1.0000",
-      "1.0000",
-      "1.0000",
-    ]);
+    const { p5, median, p95 } = agreement?.ratio ?? {};
+    expect([p5, median, p95].map((x) => x?.toFixed(4))).toEqual(["1.0000", "1.0000", "1.0000"]);
     expect(agreement?.order?.spearman).toBeGreaterThan(0.9999);
     expect(agreement?.order?.nullSpearman).toBeLessThan(0.9);
     expect(agreement?.worst).toEqual({ of: 10, shared: 10 });
+    expect(tensors.some((t) => (t.predicted?.band?.[0] ?? 0) < (t.predicted?.band?.[1] ?? 0))).toBe(true);
   });
 
-  it("says what was not observed, and that marking changed nothing here", () => {
-    const { marking, notObserved = [], tensors = [] } = run.result.device ?? {};
+  it("says what was not observed, and that marking changed nothing here", async () => {
+    const { marking, notObserved = [], tensors = [] } = run.result;
+    const compared = (await compareStep(sound.bench)).accumulated.tensors.length;
     expect(marking?.map((m) => [m.output, m.difference.maxAbs])).toEqual([
       ["start_logits", 0],
       ["end_logits", 0],
     ]);
-    expect(tensors.length + notObserved.length).toBe(run.result.accumulated?.tensors.length);
+    expect(tensors.length + notObserved.length).toBe(compared);
     expect(notObserved.every((n) => n.reason.length > 10)).toBe(true);
   });
 
   it("has a front of error against milliseconds, all FP16 at one end and the reference at the other", () => {
-    const front = run.result.device?.front ?? [];
+    const { front = [] } = run.result;
     expect(front[0]).toMatchObject({ role: "all-half", pins: [] });
     expect(front.at(-1)).toMatchObject({ role: "reference", error: 0 });
   });
 
-  it("leaves results, journal and no temporary model, and what was saved is what was returned", async () => {
-    expect(readdirSync(run.folder).sort()).toEqual([
-      "engine.jsonl",
-      "journal.jsonl",
-      "mixed.onnx",
-      "overrides.json",
-      "report.html",
-      "result.json",
-    ]);
-    expect((await loadResult(run.folder)).device).toEqual(run.result.device);
+  it("is saved after every step, and leaves a journal and no temporary model", () => {
+    expect(run.saved.map((r) => r.engines.length)).toEqual([1, 4, 5, 5, 6, 6]);
+    expect(readdirSync(run.folder)).toEqual(["engine.jsonl"]);
   });
 
   it("builds nothing again that its journal has, and ends with the same figures", async () => {
-    const again = await debugged(sound, {}, { at: run.folder });
+    const again = await sound.on({}, { at: run.folder });
     expect(again.backend.built).toEqual([]);
-    expect(again.result.device).toEqual(run.result.device);
-  }, 120_000);
-
-  it("changes nothing of what the CPU finds", async () => {
-    const at = join(folder, "plain");
-    const plain = await debugModel(sound, { folder: at, tolerance: 1e-2, like: "tensorrt", threads: 2, adaptive: true });
-    const { device: _, timings: __, ...rest } = run.result;
-    const { timings: ___, ...same } = plain;
-    expect(rest).toEqual(same);
-    expect(readFileSync(join(at, "mixed.onnx")).equals(readFileSync(join(run.folder, "mixed.onnx")))).toBe(true);
-  }, 120_000);
+    expect(again.result).toEqual(run.result);
+    const otherGpu = await sound.on({ environment: { gpu: "another one" } }, { at: run.folder, ...short });
+    expect(otherGpu.backend.built.map((b) => b.label)).toEqual(["FP32", "all FP16, strongly typed"]);
+  });
 });
 
 describe("an engine that does otherwise", () => {
   it("is told apart tensor by tensor, and by its verdict", async () => {
-    const plain = await debugged(sound, {}, { guides: false });
-    const some = (plain.result.device?.tensors ?? []).map((t) => t.tensor).filter((_, i) => i % 4 === 0);
-    expect(some.length).toBeGreaterThan(20);
-    const { result } = await debugged(
-      sound,
-      { outputs: 100, tensors: Object.fromEntries(some.map((t) => [t, 5])) },
-      { guides: false, trials: 0 },
-    );
-    const { agreement } = result.device ?? {};
+    const names = (await compareStep(sound.bench)).accumulated.tensors.map((t) => t.tensor);
+    const some = Object.fromEntries(names.filter((_, i) => i % 4 === 0).map((t) => [t, 5]));
+    const { agreement } = (await sound.on({ outputs: 100, tensors: some }, { guides: false, trials: 0 })).result;
     expect(agreement?.verdicts.map((v) => [v.predicted, v.measured])).toContainEqual(["within", "not-within"]);
     expect(agreement?.ratio?.p5).toBeCloseTo(0.2, 2);
     expect(agreement?.ratio?.median).toBeCloseTo(1, 3);
     expect(agreement?.order?.spearman).toBeLessThan(0.98);
     expect(agreement?.worst?.shared).toBeLessThan(10);
-  }, 120_000);
+  });
 
-  it("warns where its FP32 is another model already", async () => {
-    const { result } = await debugged(sound, { reference: 0.01 }, { guides: false, trials: 0, observe: "none" });
-    expect(result.warnings.join()).toMatch(/differs from ONNX Runtime's FP32 on the CPU by 0\.0100/);
-    expect(result.device?.tensors).toBeUndefined();
-  }, 120_000);
+  it("is warned of where its FP32 is another model already", async () => {
+    const { warnings, result } = await sound.on({ reference: 0.01 }, short);
+    expect(warnings.join()).toMatch(/differs from ONNX Runtime's FP32 on the CPU by 0\.0100/);
+    expect(result.tensors).toBeUndefined();
+  });
 
   it("has its warnings as hazards with their source", async () => {
-    const weight = "encoder.layer.0.intermediate.dense.weight";
-    const { result } = await debugged(
-      sound,
-      {
-        messages: [
-          { severity: "warning", text: "Weights are subnormal", count: 2, kind: "weight-subnormal", names: [weight] },
-          { severity: "info", text: "chatter", count: 1, kind: "other" },
-        ],
-      },
-      { guides: false, trials: 0, observe: "none" },
-    );
-    const known = result.layers.find((l) => l.weights.includes(weight));
-    expect(result.device?.hazards).toEqual([
-      expect.objectContaining({ code: "weight-underflow", source: "TensorRT 10.6.0", layer: known?.id ?? "", tensor: weight }),
+    const { id: known, weights } = sound.bench.layers.findLast((l) => l.kind === "linear") ?? { weights: [] };
+    const [weight = ""] = weights;
+    const messages = [
+      { severity: "warning", text: "Weights are subnormal", count: 2, kind: "weight-subnormal", names: [weight] },
+      { severity: "info", text: "chatter", count: 1, kind: "other" },
+    ] as const;
+    const { result } = await sound.on({ messages }, short);
+    expect(known).toBeDefined();
+    expect(result.hazards).toEqual([
+      expect.objectContaining({ code: "weight-underflow", source: "TensorRT 10.6.0", layer: known, tensor: weight }),
     ]);
-  }, 120_000);
+  });
+
+  it("without FP16 of its own says so, and nothing is concluded from it", async () => {
+    const { capabilities } = new EmulatedBackend().environment;
+    const environment = { library: "ONNX Runtime", capabilities: { ...capabilities, realHalf: false } };
+    const { warnings, result } = await noisy.on({ environment, outputs: 100 });
+    expect(warnings.join()).toMatch(/NOTHING about a GPU/);
+    expect([result.agreement, result.trials, result.refined]).toEqual([undefined, undefined, undefined]);
+  });
+});
+
+describe("a model that overflows in FP16", () => {
+  it("is garbage on the engine without pins and within the tolerance with them, as predicted", async () => {
+    const { result, failure } = await faulty.on();
+    expect(failure).toBeUndefined();
+    expect(faulty.pins.length).toBeGreaterThan(0);
+    expect(result.engines.find((e) => e.role === "all-half")?.outcome).not.toBe("within");
+    expect(recommendedOf(result)?.outcome).toBe("within");
+    expect(result.agreement?.verdicts.every((v) => v.predicted === v.measured)).toBe(true);
+    expect(result.tensors?.some((t) => t.measured.overflowed > 0)).toBe(true);
+    expect(result.refined).toBeUndefined();
+  });
 });
 
 describe("pins on an engine", () => {
   it("are refined by trials where the engine errs more than predicted, and their files stand beside the recommendation", async () => {
-    const run = await debugged(noisy, { outputs: 1.6 }, { guides: false, observe: "none", tolerance: 2e-3 });
-    const { engines = [], trials = [], refined } = run.result.device ?? {};
-    expect(engines.find((e) => e.role === "recommended")?.outcome).toBe("not-within");
+    const run = await noisy.on({ outputs: 1.6 }, { guides: false, observe: "none" });
+    const { trials = [], refined } = run.result;
+    expect(recommendedOf(run.result)?.outcome).toBe("not-within");
+    expect(trials.slice(0, 2).map((t) => [t.pins.length, t.why])).toEqual([
+      [0, "no pins"],
+      [noisy.pins.length, "recommended on the CPU"],
+    ]);
+    expect(refined?.error).toBeLessThanOrEqual(2e-3);
+    expect(trials).toContainEqual(expect.objectContaining({ pins: refined?.pins, error: refined?.error }));
+    expect(refined?.pins.length).toBeGreaterThan(noisy.pins.length);
+    expect(readdirSync(run.folder).sort()).toEqual(["engine-mixed.onnx", "engine-overrides.json", "engine.jsonl"]);
+    // The file is what was measured.
+    const verdict = await verifyStep(noisy.bench, join(run.folder, "engine-mixed.onnx"), 2e-3);
+    expect((1.6 * verdict.error) / (refined?.error ?? 0)).toBeCloseTo(1, 3);
+    // A later run that needs none takes them away.
+    await noisy.on({}, { ...short, at: run.folder });
+    expect(existsSync(join(run.folder, "engine-mixed.onnx"))).toBe(false);
+  });
+
+  it("are fewer where the engine errs less than predicted", async () => {
+    const { trials = [], refined } = (await noisy.on({ outputs: 0.02 }, { guides: false, observe: "none" })).result;
+    expect(refined?.pins.length).toBeLessThan(noisy.pins.length);
+    expect(refined?.error).toBeLessThanOrEqual(2e-3);
     expect(trials.length).toBeGreaterThan(2);
-    expect(trials.at(-1)?.error).toBeLessThanOrEqual(2e-3);
-    expect(refined).toEqual({ pins: trials.at(-1)?.pins, error: trials.at(-1)?.error });
-    expect(existsSync(join(run.folder, "engine-mixed.onnx")) && existsSync(join(run.folder, "engine-overrides.json"))).toBe(true);
-    expect(run.result.overrides?.pins.length).toBeLessThan(refined?.pins.length ?? 0);
-  }, 120_000);
-
-  it("are proved layer by layer, and one that the engine ignores is named", async () => {
-    const options = { guides: false, observe: "none", trials: 0, tolerance: 2e-3 } as const;
-    const { result } = await debugged(noisy, {}, options);
-    const proved = result.device?.engines.find((e) => e.role === "recommended");
-    expect(proved?.proofs?.map((p) => [p.layer, p.outcome])).toEqual(proved?.pins.map((p) => [p, "took-effect"]));
-    expect(proved?.halfTimeShare).toBeGreaterThan(0.3);
-    const [pin] = proved?.proofs ?? [];
-    const broken = await debugged(noisy, { ignored: pin?.nodes ?? [] }, options);
-    const proofs = broken.result.device?.engines.find((e) => e.role === "recommended")?.proofs;
-    expect(proofs?.find((p) => p.layer === pin?.layer)?.outcome).toBe("ignored");
-    expect(broken.result.warnings.join()).toContain(`The pin of "${pin?.layer}" did not take effect`);
-  }, 120_000);
-
-  it("can be saved as a plan with what it needs beside it", async () => {
-    const path = join(folder, "recommended.plan");
-    const run = await debugged(noisy, {}, { guides: false, observe: "none", trials: 0, savePlan: path });
-    expect([...readFileSync(path)]).toEqual([1, 2, 3]);
-    const sidecar = JSON.parse(readFileSync(`${path}.json`, "utf8")) as object;
-    expect(sidecar).toMatchObject({ version: "10.6.0", modelDigest: run.result.model.digest, precision: { kind: "typed" } });
-  }, 120_000);
+  });
 
   it("are not tried more often than was asked for", async () => {
     for (const trials of [0, 1]) {
-      const run = await debugged(noisy, { outputs: 1.6 }, { guides: false, observe: "none", tolerance: 2e-3, trials });
-      expect(run.result.device?.engines.filter((e) => e.role === "trial")).toHaveLength(trials);
+      const { result } = await noisy.on({ outputs: 1.6 }, { ...short, trials });
+      expect(result.engines.filter((e) => e.role === "trial")).toHaveLength(trials);
     }
-  }, 120_000);
+  });
 
   it("never are the whole model: the reference needs no build", async () => {
-    const run = await debugged(noisy, { outputs: 1000 }, { guides: false, observe: "none", tolerance: 2e-3 });
-    expect(run.result.device?.refined).toBeUndefined();
-    expect(run.result.device?.engines.filter((e) => e.role === "trial" && e.error === 0)).toEqual([]);
-  }, 120_000);
+    const { result } = await noisy.on({ outputs: 1000 }, { ...short, trials: 4 });
+    expect(result.refined).toBeUndefined();
+    expect(result.engines.filter((e) => e.role === "trial" && e.error === 0)).toEqual([]);
+  });
 
-  it("go on after a kill with the engines that were measured", async () => {
-    const at = join(folder, "killed");
-    const options = { guides: false, observe: "none", tolerance: 2e-3, at } as const;
-    const killed = debugged(noisy, { outputs: 1.6, onBuild: (r) => r.label.startsWith("trial") && fail() }, options);
-    await expect(killed).rejects.toMatchObject({ code: "ERR_ENGINE_BUILD" });
-    expect((await loadResult(at)).device?.engines.map((e) => e.role)).toEqual(["reference", "all-half", "recommended"]);
-    expect(existsSync(join(at, "report.html"))).toBe(true);
-    const { backend, result } = await debugged(noisy, { outputs: 1.6 }, options);
+  it("are proved layer by layer, and one that the engine ignores is named", async () => {
+    const proved = recommendedOf((await noisy.on({}, short)).result);
+    expect(proved?.proofs?.map((p) => [p.layer, p.outcome])).toEqual(noisy.pins.map((p) => [p, "took-effect"]));
+    expect(proved?.halfTimeShare).toBeGreaterThan(0.3);
+    const [pin] = proved?.proofs ?? [];
+    const { result, warnings } = await noisy.on({ ignored: pin?.nodes ?? [] }, short);
+    expect(recommendedOf(result)?.proofs?.find((p) => p.layer === pin?.layer)?.outcome).toBe("ignored");
+    expect(warnings.join()).toContain(`The pin of "${pin?.layer}" did not take effect`);
+  });
+
+  it("can be saved as a plan with what it needs beside it", async () => {
+    const path = join(folder, "recommended.plan");
+    await noisy.on({}, { ...short, savePlan: path });
+    expect([...readFileSync(path)]).toEqual([1, 2, 3]);
+    const sidecar = JSON.parse(readFileSync(`${path}.json`, "utf8")) as object;
+    expect(sidecar).toMatchObject({ version: "10.6.0", modelDigest: noisy.bench.model.digest, precision: { kind: "typed" } });
+  });
+
+  it("go on after a failure with the engines that were measured", async () => {
+    const at = join(folder, "stopped");
+    const onBuild = (r: { label: string }) => {
+      if (r.label.startsWith("trial")) throw new EngineError("ERR_ENGINE_BUILD", "The build was to fail.");
+    };
+    const options = { guides: false, observe: "none", at } as const;
+    const stopped = await noisy.on({ outputs: 1.6, onBuild }, options);
+    expect(stopped.failure).toMatchObject({ code: "ERR_ENGINE_BUILD" });
+    expect(stopped.result.engines.map((e) => e.role)).toEqual(["reference", "all-half", "recommended"]);
+    expect(stopped.backend.alive).toBe(0);
+    expect(readdirSync(at)).toEqual(["engine.jsonl"]);
+    const { backend, result } = await noisy.on({ outputs: 1.6 }, options);
     // The reference comes again, for its outputs.
     expect(backend.built.map((b) => b.label)).toEqual(["FP32", ...backend.built.slice(1).map((_, i) => `trial ${i + 1}`)]);
-    expect(result.device?.refined).toBeDefined();
-  }, 120_000);
+    expect(result.refined).toBeDefined();
+  });
 });
 
-function fail(): never {
-  throw new EngineError("ERR_ENGINE_BUILD", "The build was to fail.");
-}
+describe("weakly typed engines", () => {
+  it("are built from the FP32 model with constraints by the nodes' names", async () => {
+    const { capabilities } = new EmulatedBackend().environment;
+    const environment = { version: "8.6.1", capabilities: { ...capabilities, typings: ["weak"] as const } };
+    // The emulation takes types from files alone: what was asked for is looked at, not the figures.
+    const { backend, failure } = await noisy.on({ environment }, { guides: false, trials: 0 });
+    expect(failure).toBeUndefined();
+    expect(new Set(backend.built.map((b) => b.path))).toEqual(new Set([noisy.bench.model.path]));
+    const precisions = backend.built.map((b) => b.precision);
+    expect(precisions.map((p) => (p.kind === "weak" ? p.constraints : p.kind))).toEqual(["full", "none", "full", "prefer", "obey"]);
+    const names = new Set(noisy.bench.view.nodes.map((n) => n.name));
+    const pins = precisions.flatMap((p) => (p.kind === "weak" && p.constraints === "obey" ? p.pins : []));
+    expect(pins.length).toBeGreaterThanOrEqual(noisy.pins.length);
+    expect(pins.every((p) => p.precision === "float32" && names.has(p.node))).toBe(true);
+  });
+});
 
-describe("before anything is measured", () => {
-  it("a missing library fails", async () => {
-    const at = join(folder, "missing");
-    const open = async () => {
-      throw new EngineError("ERR_BACKEND_UNAVAILABLE", "There is no libnvinfer.");
+describe("a file of any origin", () => {
+  it("is verified on the engine beside the emulation, and nothing stays on the disk", async () => {
+    const verdict = await verifyStep(noisy.bench, noisy.mixed, 2e-3);
+    const check = async (plant: Planted) => {
+      await using device = await openDevice({ engine: "tensorrt", open: async () => new EmulatedBackend(plant) });
+      return verifyOnEngine(noisy.bench, device, { candidate: noisy.mixed, tolerance: 2e-3, verdict });
     };
-    const run = debugModel(sound, { folder: at, tolerance: 1e-2, device: { engine: "tensorrt", open } });
-    await expect(run).rejects.toMatchObject({ code: "ERR_BACKEND_UNAVAILABLE", exitCode: 4 });
-    expect(existsSync(at)).toBe(false);
+    const before = readdirSync(join(folder, "noisy"));
+    const found = await check({});
+    expect(found.engines.map((e) => [e.title, e.outcome])).toEqual([
+      ["FP32, TF32 off", undefined],
+      ["mixed.onnx", "within"],
+    ]);
+    expect(found.agreement?.verdicts).toMatchObject([{ predicted: "within", measured: "within" }]);
+    expect((await check({ outputs: 5 })).agreement?.verdicts).toMatchObject([{ predicted: "within", measured: "not-within" }]);
+    expect(readdirSync(join(folder, "noisy"))).toEqual(before);
   });
-
-  it("what the library cannot do is refused, and the library closed", async () => {
-    for (const [more, word] of [
-      [{ typing: "weak" }, "weak networks"],
-      [{ observe: "debug" }, "debug tensors"],
-      [{ observe: "unfused" }, "unfused tensors"],
-    ] as const) {
-      const backend = new EmulatedBackend();
-      const device: DeviceOptions = { engine: "tensorrt", open: async () => backend, ...more };
-      const run = debugModel(sound, { folder: join(folder, "refused"), tolerance: 1e-2, device });
-      await expect(run).rejects.toMatchObject({ code: "ERR_OPTION", message: expect.stringContaining(word) });
-      expect(backend.disposed).toBe(true);
-    }
-  });
-});
-
-describe("an engine without FP16 of its own", () => {
-  it("says so, and nothing is concluded from it", async () => {
-    const base = new EmulatedBackend().environment;
-    const { result } = await debugged(sound, {
-      environment: { library: "ONNX Runtime", capabilities: { ...base.capabilities, realHalf: false } },
-    });
-    expect(result.warnings.join()).toMatch(/NOTHING about a GPU/);
-    expect(result.device?.agreement).toBeUndefined();
-    expect(result.device?.trials).toBeUndefined();
-  }, 120_000);
 });

@@ -27,7 +27,7 @@ const [shareOfMemory, assumedMemory] = [1 / 16, 32e9];
  */
 export async function markedStep(s: DeviceSession, prediction: Measurements): Promise<MarkedPair> {
   const word = halfWordOf(s.bench.precision);
-  const title = `all ${word}, ${typingWords[s.typing]}`;
+  const title = `all ${word}, ${typingWords(s.typing, s.environment.backend)}`;
   const how = s.options.observe ?? "outputs";
   const spec = { role: "all-half", title, pins: [] } as const;
   if (how === "none") {

@@ -57,4 +57,6 @@ export const engineTitle = ({ library, version }: { library: string; version: st
 export const notRealHalf = (o: { library: string; version: string; capabilities: DeviceCapabilities }): string =>
   `${engineTitle(o)} computes FP16 operators in FP32: what it measures says NOTHING about a GPU, and the verdict is the emulation's.`;
 
-export const typingWords: Readonly<Record<Typing, string>> = { typed: "strongly typed", weak: "weakly typed" };
+/** How precision is said, in words: only TensorRT has two ways. */
+export const typingWords = (typing: Typing, engine: BackendName): string =>
+  engine !== "tensorrt" ? "typed by the file" : typing === "typed" ? "strongly typed" : "weakly typed";

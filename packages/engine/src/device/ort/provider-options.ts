@@ -75,10 +75,9 @@ function providersOf(backend: OrtBackendName, request: DeviceBuildRequest, own: 
 }
 
 /** What was asked for and has no meaning here: said, not swallowed. */
-function notesOn(backend: OrtBackendName, { options = {}, profiles = [] }: DeviceBuildRequest): EngineMessage[] {
+function notesOn(backend: OrtBackendName, { options = {} }: DeviceBuildRequest): EngineMessage[] {
   if (backend === "ort-tensorrt") return [];
-  const ignored = (["workspaceBytes", "timingCache", "optimizationLevel"] as const).filter((key) => options[key] !== undefined);
-  const names = [...ignored, ...(profiles.length > 0 ? ["profiles"] : [])];
+  const names = (["workspaceBytes", "timingCache", "optimizationLevel"] as const).filter((key) => options[key] !== undefined);
   if (names.length === 0) return [];
   return [{ severity: "info", text: `${backend} has no use for ${names.join(", ")}.`, count: 1, kind: "other" }];
 }

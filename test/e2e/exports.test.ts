@@ -14,7 +14,7 @@ const model = join(folder, "model", "model.onnx");
 const results = join(folder, "results");
 const out = join(folder, "exports");
 const size = { layers: 3, hidden: 64, heads: 4, vocab: 200, maxPosition: 64, head: "qa" } as const;
-const all = "ort,autocast,polygraphy,trtexec-8.6,trtexec-10,netron,model-explorer";
+const all = "ort,autocast,polygraphy,trtexec-8.6,trtexec-10,trtexec-11,netron,model-explorer";
 
 interface Exported {
   format: string;

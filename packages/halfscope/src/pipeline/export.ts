@@ -1,7 +1,7 @@
-import { chmod, mkdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { chmod, mkdir, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { encodeJson, type Progress, type TensorValue, UsageError } from "@halfscope/core";
-import { describeFeeds, OutputEngine, tensorsOf, writeNpy, writeRaw } from "@halfscope/engine";
+import { describeFeeds, OutputEngine, parseProfile, tensorsOf, writeNpy, writeRaw } from "@halfscope/engine";
 import { writeRope } from "@halfscope/onnx";
 import { switchesFromPlan } from "@halfscope/precision";
 import {
@@ -16,14 +16,24 @@ import {
   type PolygraphyIteration,
   polygraphyInputs,
   polygraphyResults,
+  type TrtexecProfile,
   type TrtexecVersion,
 } from "@halfscope/report";
 import { candidateOptions } from "./describe.js";
 import { openResult } from "./export-subject.js";
-import { openResultsFolder } from "./results-folder.js";
+import { openResultsFolder, resultFiles } from "./results-folder.js";
 import { Workbench } from "./workbench.js";
 
-export const exportFormats = ["ort", "autocast", "polygraphy", "trtexec-8.6", "trtexec-10", "netron", "model-explorer"] as const;
+export const exportFormats = [
+  "ort",
+  "autocast",
+  "polygraphy",
+  "trtexec-8.6",
+  "trtexec-10",
+  "trtexec-11",
+  "netron",
+  "model-explorer",
+] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
 export interface ExportOptions {
@@ -50,7 +60,7 @@ export interface Exported {
 }
 
 /** Formats that say nothing without a plan. */
-const needsPlan: ReadonlySet<ExportFormat> = new Set(["ort", "autocast", "trtexec-8.6", "trtexec-10"]);
+const needsPlan: ReadonlySet<ExportFormat> = new Set(["ort", "autocast", "trtexec-8.6", "trtexec-10", "trtexec-11"]);
 
 /** Writes a results folder's plan and measurements in other tools' formats. Nodes are named as in the file. */
 export async function exportPlan(folder: string, o: ExportOptions): Promise<Exported[]> {
@@ -70,7 +80,7 @@ export async function exportPlan(folder: string, o: ExportOptions): Promise<Expo
   try {
     const done: Exported[] = [];
     for (const format of o.formats) {
-      const made = await exportAs(format, subject, bench, o);
+      const made = await exportAs(format, folder, subject, bench, o);
       const files: string[] = [];
       for (const file of made.files) {
         const path = join(out, format, file.path);
@@ -92,14 +102,20 @@ export async function exportPlan(folder: string, o: ExportOptions): Promise<Expo
 
 type OpenBench = () => Promise<{ bench: Workbench; notes: readonly string[] }>;
 
-async function exportAs(format: ExportFormat, subject: ExportSubject, open: OpenBench, o: ExportOptions): Promise<ExportedFormat> {
+async function exportAs(
+  format: ExportFormat,
+  folder: string,
+  subject: ExportSubject,
+  open: OpenBench,
+  o: ExportOptions,
+): Promise<ExportedFormat> {
   if (format === "ort") return exportOrt(subject);
   if (format === "autocast") return exportAutocast(subject);
   if (format === "netron") return exportNetron(subject);
   if (format === "model-explorer") return exportModelExplorer(subject);
   const { bench, notes } = await open();
   const made =
-    format === "polygraphy" ? await exportPolygraphy(subject, bench, o) : trtexecOf(subject, bench, format === "trtexec-10" ? "10" : "8.6");
+    format === "polygraphy" ? await exportPolygraphy(subject, bench, o) : await trtexecOf(subject, bench, folder, trtexecVersions[format]);
   return { ...made, notes: [...notes, ...made.notes] };
 }
 
@@ -126,18 +142,43 @@ async function openBench(subject: ExportSubject, o: ExportOptions): Promise<{ be
   return { bench, notes: same ? [] : ["These are not the inputs that were measured."] };
 }
 
-function trtexecOf(subject: ExportSubject, bench: Workbench, version: TrtexecVersion): ExportedFormat {
+const trtexecVersions = { "trtexec-8.6": "8.6", "trtexec-10": "10", "trtexec-11": "11" } as const satisfies Partial<
+  Record<ExportFormat, TrtexecVersion>
+>;
+
+async function trtexecOf(subject: ExportSubject, bench: Workbench, folder: string, version: TrtexecVersion): Promise<ExportedFormat> {
   const [feed] = bench.feeds;
+  const notes: string[] = [];
+  const mixed = resolve(folder, resultFiles.mixed);
+  if (version === "11" && !(await stat(mixed).catch(() => undefined))?.isFile())
+    notes.push(`${mixed} is not there: write it with \`halfscope apply\`, or name another mixed model to the script.`);
+  // The mixed file of such a model takes FP16 where its restoration, which is fed here, takes FP32.
+  const values = !(version === "11" && bench.halfFace);
+  if (!values) notes.push("The mixed model takes FP16 inputs as its original does: values are left to trtexec.");
   const open = new Map(bench.view.graph.inputs.map((v) => [v.name, v.dims === undefined || v.dims.some((d) => d.size === undefined)]));
   const inputs = [...tensorsOf(feed)].map(([name, value]) => ({
     name,
     dims: value.dims,
-    bytes: writeRaw(value, name, { int64As32: version === "8.6" }),
+    bytes: values ? writeRaw(value, name, { int64As32: version === "8.6" }) : undefined,
     dynamic: open.get(name) ?? true,
   }));
-  const made = exportTrtexec(subject, version, inputs);
+  const said = version === "11" ? { ...subject, modelPath: mixed } : subject;
+  const made = exportTrtexec(said, version, inputs, profilesOf(subject, notes));
   const more = bench.feeds.length - 1;
-  return more === 0 ? made : { ...made, notes: [...made.notes, `Only the first of ${more + 1} samples is written: trtexec runs one.`] };
+  if (more > 0) notes.push(`Only the first of ${more + 1} samples is written: trtexec runs one.`);
+  return { ...made, notes: [...made.notes, ...notes] };
+}
+
+/** Profiles that a real engine was built with, as the result keeps them. */
+function profilesOf({ result }: ExportSubject, notes: string[]): TrtexecProfile[] {
+  const said = result.device?.options.profiles;
+  if (typeof said !== "string" || said === "") return [];
+  try {
+    return said.split("; ").map((text) => parseProfile(text).inputs);
+  } catch (error) {
+    notes.push(`The profiles of the result cannot be read (${(error as Error).message}): the engine serves the sizes of the inputs alone.`);
+    return [];
+  }
 }
 
 /** Inputs, and what reference and candidate of the plan give for them, sample by sample. */

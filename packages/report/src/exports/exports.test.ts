@@ -155,6 +155,42 @@ describe("trtexec", () => {
     expect(flags).toContain("--loadInputs='x:0':inputs/0_x_0.bin,x_0:inputs/1_x_0.bin");
     expect(made.notes.join()).toMatch(/"b,c" is left to trtexec/);
   });
+  const profile = (batch: number, length: number) => ({ x: { min: [1, 1], opt: [1, length], max: [batch, length] } });
+  const fed = [{ name: "x", dims: [1, 128], bytes: new Uint8Array(8), dynamic: true }];
+  const flagsOf = (made: ExportedFormat) => jsonOf(made, "flags.json") as unknown as string[];
+  it("profiles of a real engine are built, and the one that serves the inputs is run", () => {
+    const made = exportTrtexec(subjectOf([node("a")]), "10", fed, [profile(8, 64), profile(4, 128)]);
+    expect(flagsOf(made).filter((f) => /rofile=|hapes=/.test(f))).toEqual([
+      "--profile=0",
+      "--minShapes=x:1x1",
+      "--optShapes=x:1x64",
+      "--maxShapes=x:8x64",
+      "--profile=1",
+      "--minShapes=x:1x1",
+      "--optShapes=x:1x128",
+      "--maxShapes=x:4x128",
+      "--useProfile=1",
+      "--shapes=x:1x128",
+    ]);
+    const old = exportTrtexec(subjectOf([node("a")]), "8.6", fed, [profile(8, 64), profile(4, 128)]);
+    expect(flagsOf(old).filter((f) => f.includes("rofile=") || f.includes("maxShapes"))).toEqual(["--maxShapes=x:4x128"]);
+    expect(old.notes.join()).toMatch(/8\.6 builds one profile: the other 1 of 2/);
+  });
+  it("inputs that no profile serves are not fed", () => {
+    const made = exportTrtexec(subjectOf([node("a")]), "10", fed, [profile(8, 64)]);
+    expect(flagsOf(made).filter((f) => f.startsWith("--loadInputs") || f.startsWith("--shapes"))).toEqual([]);
+    expect(made.files.map((f) => f.path)).toEqual(["trtexec.sh", "flags.json"]);
+    expect(made.notes.join()).toMatch(/No profile serves the inputs/);
+  });
+  it("for TensorRT 11 says nothing of precision: the mixed model does", () => {
+    const made = exportTrtexec(subjectOf([node("a")], "/r/mixed.onnx"), "11", fed, [profile(8, 128)]);
+    expect(flagsOf(made).filter((f) => /fp16|layer(Prec|Out)|precision/i.test(f))).toEqual([]);
+    expect(flagsOf(made)).toContain("--stronglyTyped");
+    expect(flagsOf(made)).toContain("--maxShapes=x:8x128");
+    expect(contentOf(made, "trtexec.sh")).toContain("model=/r/mixed.onnx");
+    expect(made.addressed).toBeUndefined();
+    expect(made.lost).toEqual([]);
+  });
   it("a flag longer than Linux passes is told", () => {
     const many = Array.from({ length: 2000 }, (_, i) => node(`${"n".repeat(100)}${i}`));
     expect(exportTrtexec(subjectOf(many), "10", []).notes.join()).toMatch(/131071/);

@@ -6,4 +6,4 @@ export { type NamedArrays, type PolygraphyIteration, polygraphyInputs, polygraph
 export { type ReproducerAbout, type ReproducerFile, reproduceNotes, reproduceScript } from "./reproducer.js";
 export { pythonPattern, shellQuote } from "./shell.js";
 export type { ExportedFormat, ExportFile, ExportNode, ExportSubject, LostPin } from "./subject.js";
-export { exportTrtexec, type TrtexecInput, type TrtexecVersion } from "./trtexec.js";
+export { exportTrtexec, type TrtexecInput, type TrtexecProfile, type TrtexecVersion } from "./trtexec.js";

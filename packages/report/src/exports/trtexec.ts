@@ -2,56 +2,71 @@ import { wordOf } from "../view.js";
 import { commandLines, scriptHead, shellQuote } from "./shell.js";
 import { addressPins, type ExportedFormat, type ExportFile, type ExportNode, type ExportSubject } from "./subject.js";
 
-export type TrtexecVersion = "8.6" | "10";
+/** 8.6 and 10 take precision as flags; 11 has no such flags and takes it from the file, as 10 does with `--stronglyTyped`. */
+export type TrtexecVersion = "8.6" | "10" | "11";
 
 /** A graph input as the engine takes it. */
 export interface TrtexecInput {
   readonly name: string;
   readonly dims: readonly number[];
-  /** Values in the engine's element type: trtexec checks nothing but their number. */
-  readonly bytes: Uint8Array;
+  /** Values in the engine's element type: trtexec checks nothing but their number. Without them it feeds random ones. */
+  readonly bytes: Uint8Array | undefined;
   /** The model leaves a size open: then the shape must be given; otherwise it must not. */
   readonly dynamic: boolean;
 }
+
+/** Sizes that one context of the engine serves, by input: what `--profile` of `debug --engine` said. */
+export type TrtexecProfile = Readonly<
+  Record<string, { readonly min: readonly number[]; readonly opt: readonly number[]; readonly max: readonly number[] }>
+>;
 
 /** Linux's limit for one word of a command line, its NUL included (MAX_ARG_STRLEN). */
 const longestWord = 131_072;
 
 /**
- * Flags for weakly typed networks: `trtexec.sh`, `flags.json` (a list of words), `inputs/`. Each pinned node gets `--layerPrecisions` and, where all its outputs are floats,
- * `--layerOutputTypes`; one type serves all outputs. TensorRT 11 has none of these flags: it takes the mixed model.
+ * Flags for weakly typed networks (8.6, 10): `trtexec.sh`, `flags.json` (a list of words), `inputs/`. Each pinned node gets `--layerPrecisions` and, where all its outputs are
+ * floats, `--layerOutputTypes`; one type serves all outputs. For 11 the same with no word about precision: `subject.modelPath` is then the mixed model. Open sizes are
+ * served as `profiles` say, or exactly as they are fed where there are none.
  */
-export function exportTrtexec(subject: ExportSubject, version: TrtexecVersion, inputs: readonly TrtexecInput[]): ExportedFormat {
-  const { nodes, lost } = addressPins(subject, whyUnsayable);
-  // Constants are folded into the layers that read them.
-  const layers = nodes.filter((n) => n.opType !== "Constant" && n.opType !== "ConstantOfShape");
-  const typed = layers.filter((n) => n.outputTypes.every((t) => t === "float32"));
-  const list = (of: readonly ExportNode[]) => of.map((n) => `${said(n.name)}:fp32`).join(",");
-  const notes = [
-    "trtexec ignores names that the network does not have, without a word: look for the pinned layers in layers.json, which the script writes.",
-  ];
+export function exportTrtexec(
+  subject: ExportSubject,
+  version: TrtexecVersion,
+  inputs: readonly TrtexecInput[],
+  profiles: readonly TrtexecProfile[] = [],
+): ExportedFormat {
+  const typed = version === "11";
+  const { nodes, lost } = typed ? { nodes: [], lost: [] } : addressPins(subject, whyUnsayable);
+  const notes = typed
+    ? []
+    : [
+        "trtexec ignores names that the network does not have, without a word: look for the pinned layers in layers.json, which the script writes.",
+      ];
+  const open = inputs.filter((i) => i.dynamic);
+  const serving = profiles.length === 0 ? 0 : profiles.findIndex((p) => open.every((i) => serves(p[i.name], i.dims)));
+  if (serving < 0)
+    notes.push("No profile serves the inputs that were measured: trtexec runs the first profile's opt sizes with random values.");
   const files: ExportFile[] = [];
   const loads: string[] = [];
-  const shapes: string[] = [];
+  const sayable: TrtexecInput[] = [];
   inputs.forEach((input, i) => {
     const reason = whyUnsayable(input.name);
     if (reason !== undefined) {
       notes.push(`Input "${input.name}" is left to trtexec's random values and sizes: ${reason}.`);
       return;
     }
+    sayable.push(input);
+    if (input.bytes === undefined || serving < 0) return;
     // Two names can look alike when made safe for a file: the number tells them apart.
     const path = `inputs/${i}_${input.name.replace(/[^A-Za-z0-9._-]/g, "_").slice(0, 100)}.bin`;
     files.push({ path, content: [input.bytes] });
     loads.push(`${said(input.name)}:${path}`);
-    if (input.dynamic) shapes.push(`${said(input.name)}:${input.dims.length === 0 ? "1" : input.dims.join("x")}`);
   });
   const bf16 = wordOf(subject.result) === "BF16";
   const words = [
-    version === "10" && bf16 ? "--bf16" : "--fp16",
+    ...(typed ? ["--stronglyTyped"] : [version === "10" && bf16 ? "--bf16" : "--fp16"]),
     "--noTF32",
-    ...(layers.length === 0 ? [] : ["--precisionConstraints=obey", `--layerPrecisions=${list(layers)}`]),
-    ...(typed.length === 0 ? [] : [`--layerOutputTypes=${list(typed)}`]),
-    ...(shapes.length === 0 ? [] : ["--minShapes", "--optShapes", "--maxShapes", "--shapes"].map((flag) => `${flag}=${shapes.join(",")}`)),
+    ...constraints(nodes),
+    ...shapeWords(version, sayable, profiles, serving, notes),
     ...(loads.length === 0 ? [] : [`--loadInputs=${loads.join(",")}`]),
     "--exportOutput=output.json",
     "--profilingVerbosity=detailed",
@@ -66,26 +81,80 @@ export function exportTrtexec(subject: ExportSubject, version: TrtexecVersion, i
     );
   if (version === "10")
     notes.push("Weak typing is deprecated since TensorRT 10.12: `trtexec --stronglyTyped --onnx=mixed.onnx` needs no flags of these.");
-  const head = scriptHead(
-    [
-      `Builds and runs the model with the trtexec of TensorRT ${version}${version === "10" ? ".x" : ""}, weakly typed, the plan's layers in FP32.`,
-      "trtexec.sh [MODEL]; writes output.json and layers.json beside itself.",
-      "TensorRT 11 has no such flags: give it the mixed model that `halfscope apply` writes.",
-    ],
-    subject.modelPath,
-  );
   const command = commandLines(["exec trtexec", '--onnx="$model"', ...words.map(shellQuote)]);
   return {
     files: [
-      { path: "trtexec.sh", content: `${head}${command}\n`, executable: true },
+      { path: "trtexec.sh", content: `${scriptHead(aboutScript(version), subject.modelPath)}${command}\n`, executable: true },
       { path: "flags.json", content: `${JSON.stringify(words, null, 2)}\n` },
       ...files,
     ],
-    addressed: nodes.length,
+    ...(!typed && { addressed: nodes.length }),
     lost,
     notes,
   };
 }
+
+const aboutScript = (version: TrtexecVersion): string[] =>
+  version === "11"
+    ? [
+        "Builds and runs the mixed model with the trtexec of TensorRT 11, or of 10 strongly typed: every type as the file's Casts state it.",
+        "trtexec.sh [MIXED_MODEL]; writes output.json and layers.json beside itself.",
+      ]
+    : [
+        `Builds and runs the model with the trtexec of TensorRT ${version}${version === "10" ? ".x" : ""}, weakly typed, the plan's layers in FP32.`,
+        "trtexec.sh [MODEL]; writes output.json and layers.json beside itself.",
+        "TensorRT 11 has no such flags: give it the mixed model that `halfscope apply` writes.",
+      ];
+
+function constraints(nodes: readonly ExportNode[]): string[] {
+  // Constants are folded into the layers that read them.
+  const layers = nodes.filter((n) => n.opType !== "Constant" && n.opType !== "ConstantOfShape");
+  const typed = layers.filter((n) => n.outputTypes.every((t) => t === "float32"));
+  const list = (of: readonly ExportNode[]) => of.map((n) => `${said(n.name)}:fp32`).join(",");
+  return [
+    ...(layers.length === 0 ? [] : ["--precisionConstraints=obey", `--layerPrecisions=${list(layers)}`]),
+    ...(typed.length === 0 ? [] : [`--layerOutputTypes=${list(typed)}`]),
+  ];
+}
+
+/** `--minShapes` and its kin; `serving` is the profile that serves the inputs, -1 for none. trtexec refuses them for inputs whose sizes the model fixes. */
+function shapeWords(
+  version: TrtexecVersion,
+  inputs: readonly TrtexecInput[],
+  profiles: readonly TrtexecProfile[],
+  serving: number,
+  notes: string[],
+): string[] {
+  const fed = inputs
+    .filter((i) => i.dynamic)
+    .map((i) => `${said(i.name)}:${sizes(i.dims)}`)
+    .join(",");
+  if (profiles.length === 0) return fed === "" ? [] : ["--minShapes", "--optShapes", "--maxShapes", "--shapes"].map((f) => `${f}=${fed}`);
+  const used = Math.max(0, serving);
+  // trtexec 8.6 builds one profile.
+  const built = version === "8.6" ? profiles.slice(used, used + 1) : profiles;
+  if (built.length < profiles.length)
+    notes.push(`trtexec 8.6 builds one profile: the other ${profiles.length - 1} of ${profiles.length} are left out.`);
+  const several = built.length > 1;
+  const words = built.flatMap((profile, index) => {
+    const entries = Object.entries(profile).filter(([name]) => whyUnsayable(name) === undefined);
+    const list = (which: "min" | "opt" | "max") => entries.map(([name, range]) => `${said(name)}:${sizes(range[which])}`).join(",");
+    if (entries.length === 0) return [];
+    return [
+      ...(several ? [`--profile=${index}`] : []),
+      `--minShapes=${list("min")}`,
+      `--optShapes=${list("opt")}`,
+      `--maxShapes=${list("max")}`,
+    ];
+  });
+  const runs = serving < 0 || fed === "" ? [] : [`--shapes=${fed}`];
+  return [...words, ...(several && serving > 0 ? [`--useProfile=${serving}`] : []), ...runs];
+}
+
+const sizes = (dims: readonly number[]): string => (dims.length === 0 ? "1" : dims.join("x"));
+
+const serves = (range: TrtexecProfile[string] | undefined, dims: readonly number[]): boolean =>
+  range !== undefined && range.min.length === dims.length && dims.every((d, i) => d >= (range.min[i] ?? d) && d <= (range.max[i] ?? d));
 
 /** Names that trtexec's lists cannot carry: it splits at commas before it looks at quotes, and takes one `*` for any text. */
 function whyUnsayable(name: string): string | undefined {

@@ -13,7 +13,7 @@ interface Arguments {
   json: boolean;
 }
 
-const formats = "ort, autocast, polygraphy, trtexec-8.6, trtexec-10, netron, model-explorer";
+const formats = "ort, autocast, polygraphy, trtexec-8.6, trtexec-10, trtexec-11, netron, model-explorer";
 
 export const exportCommand: Command<Arguments> = (context) => ({
   command: "export <folder>",
@@ -38,6 +38,7 @@ export const exportCommand: Command<Arguments> = (context) => ({
       .option("threads", { type: "number", requiresArg: true, describe: "threads inside one operator [cores, at most 8]" })
       .example("$0 export results --to ort,autocast", "node lists for other converters")
       .example("$0 export results --to trtexec-10 -o for-trt", "flags and raw inputs in a script")
+      .example("$0 export results --to trtexec-11", "the mixed model, for TensorRT 11 or 10 strongly typed")
       .example("$0 export results --to netron,model-explorer", "errors to look at on the graph"),
   handler: async (args) => {
     const { exportFormats, exportPlan } = await import("../../pipeline/export.js");

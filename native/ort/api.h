@@ -151,8 +151,6 @@ constexpr int kVariadic = 2;
   SLOT(214, InvokeOp, Status*,                                                                                                            \
        (const KernelContext*, const Op*, const Value* const* inputs, int input_count, Value* const* outputs, int output_count))           \
   SLOT(215, ReleaseOp, void, (Op*))                                                                                                       \
-  SLOT(216, SessionOptionsAppendExecutionProvider, Status*,                                                                               \
-       (SessionOptions*, const char* name, const char* const* keys, const char* const* values, std::size_t count))                        \
   SLOT(266, SetUserLoggingFunction, Status*, (SessionOptions*, LoggingFunction, void* self))                                              \
   SLOT(268, ShapeInferContext_GetInputTypeShape, Status*, (const ShapeInferContext*, std::size_t index, TensorTypeAndShapeInfo** out))    \
   SLOT(269, ShapeInferContext_GetAttribute, Status*, (const ShapeInferContext*, const char* name, const OpAttr** out))                    \

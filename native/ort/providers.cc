@@ -14,6 +14,14 @@ void require(Status* status, const Provider& provider) {
   throw Error(ErrorCode::kBackendUnavailable, provider.name + " execution provider: " + text);
 }
 
+/// Texts of refused options are told apart from texts of refused models by how they start.
+void require_options(Status* status, const Provider& provider) {
+  if (status == nullptr) return;
+  const std::string text = api().GetErrorMessage(status);
+  api().ReleaseStatus(status);
+  throw Error(ErrorCode::kEngineBuild, "options of the " + provider.name + " execution provider: " + text);
+}
+
 /// Options as two lists of texts.
 struct Lists {
   explicit Lists(const Provider& provider) {
@@ -33,17 +41,17 @@ void append_provider(SessionOptions* options, const Provider& provider) {
     CudaProviderOptions* raw = nullptr;
     require(api().CreateCUDAProviderOptions(&raw), provider);
     const std::unique_ptr<CudaProviderOptions, void (*)(CudaProviderOptions*)> owned(raw, api().ReleaseCUDAProviderOptions);
-    check(api().UpdateCUDAProviderOptions(raw, lists.keys.data(), lists.values.data(), lists.keys.size()), ErrorCode::kEngineBuild);
+    require_options(api().UpdateCUDAProviderOptions(raw, lists.keys.data(), lists.values.data(), lists.keys.size()), provider);
     return require(api().SessionOptionsAppendExecutionProvider_CUDA_V2(options, raw), provider);
   }
   if (provider.name == "TensorRT") {
     TensorRtProviderOptions* raw = nullptr;
     require(api().CreateTensorRTProviderOptions(&raw), provider);
     const std::unique_ptr<TensorRtProviderOptions, void (*)(TensorRtProviderOptions*)> owned(raw, api().ReleaseTensorRTProviderOptions);
-    check(api().UpdateTensorRTProviderOptions(raw, lists.keys.data(), lists.values.data(), lists.keys.size()), ErrorCode::kEngineBuild);
+    require_options(api().UpdateTensorRTProviderOptions(raw, lists.keys.data(), lists.values.data(), lists.keys.size()), provider);
     return require(api().SessionOptionsAppendExecutionProvider_TensorRT_V2(options, raw), provider);
   }
-  require(api().SessionOptionsAppendExecutionProvider(options, provider.name.c_str(), lists.keys.data(), lists.values.data(), lists.keys.size()), provider);
+  throw Error(ErrorCode::kBackendUnavailable, "halfscope knows no execution provider " + provider.name);
 }
 
 std::string preload(const std::string& path) {

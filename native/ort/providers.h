@@ -10,7 +10,7 @@ namespace halfscope::ort {
 
 /// An execution provider beside the CPU's, and its options as ONNX Runtime names them.
 struct Provider {
-  std::string name;  ///< "CUDA", "TensorRT", or a name that SessionOptionsAppendExecutionProvider knows
+  std::string name;  ///< "CUDA" or "TensorRT": SessionOptionsAppendExecutionProvider, which takes names, knows neither
   std::vector<std::pair<std::string, std::string>> options;
 };
 

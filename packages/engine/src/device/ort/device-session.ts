@@ -1,4 +1,4 @@
-import { CancelledError, EngineError, type ErrorStats, statsFromBlock, type TensorValue } from "@halfscope/core";
+import { CancelledError, EngineError, type ErrorStats, statsFromBlock, type TensorValue, UsageError } from "@halfscope/core";
 import { fromNative } from "../../addon-errors.js";
 import { loadAddon } from "../../addon-load.js";
 import { type IoInfo, toIo, toTensor } from "../../addon-session.js";
@@ -46,12 +46,15 @@ export class DeviceSession {
     this.outputs = native.outputs().map(toIo);
   }
 
-  /** Throws EngineError ERR_BACKEND_UNAVAILABLE where a provider cannot be loaded, ERR_ENGINE_BUILD with ONNX Runtime's reason. */
+  /** Throws EngineError: ERR_BACKEND_UNAVAILABLE where a provider cannot be loaded, ERR_ENGINE_BUILD with ONNX Runtime's reason; UsageError ERR_OPTION for options that a provider lacks. */
   static async create(options: DeviceSessionOptions): Promise<DeviceSession> {
     const { addon } = loadAddon();
     try {
       return new DeviceSession(await addon.createDeviceSession({ ...options, optimization: optimizationLevels[options.optimization] }));
     } catch (error) {
+      const said = error instanceof Error ? error.message : "";
+      const refused = /^(options of the \S+ execution provider): (?:.*\[ONNXRuntimeError\] : \d+ : \w+ : )?(.*)$/s.exec(said);
+      if (refused !== null) throw new UsageError("ERR_OPTION", `ONNX Runtime refuses ${refused[1]}: ${refused[2]?.trim()}`, { cause: error });
       throw fromNative(error, "Building the session");
     }
   }

@@ -171,7 +171,9 @@ describe("ort-cpu", () => {
 
   test("says which options have no meaning here", async () => {
     const path = file("full.onnx", exampleModel("full"));
-    await using engine = await backend.build(request(path, { options: { workspaceBytes: 1, optimizationLevel: 3 }, profiles: [{ inputs: {} }] }));
+    await using engine = await backend.build(
+      request(path, { options: { workspaceBytes: 1, optimizationLevel: 3 }, profiles: [{ inputs: {} }] }),
+    );
     expect(engine.messages.map((m) => m.text)).toEqual(["ort-cpu has no use for workspaceBytes, optimizationLevel."]);
   });
 

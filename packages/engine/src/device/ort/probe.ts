@@ -41,15 +41,15 @@ export async function probe(backend: DeviceBackend, name: OrtBackendName, title:
 function oneLine(text: string): string {
   const flat = text.replaceAll(/\s+/g, " ").trim();
   const [, library, reason] = /Failed to load library (\S+) with error: (.*)$/.exec(flat) ?? [];
-  return library === undefined || reason === undefined
-    ? flat.replace(/^[^:]+ failed: /, "")
-    : `${basename(library)} does not load: ${reason}`;
+  if (library !== undefined && reason !== undefined) return `${basename(library)} does not load: ${reason}`;
+  return /CU\w+ failure \d+: [^;]+/.exec(flat)?.[0].trim() ?? flat.replace(/^[^:]+ failed: /, "");
 }
 
 function adviceFor(name: OrtBackendName, reason: string): string {
   const missing = /(lib[\w.-]+\.so[\w.]*): cannot open shared object file/.exec(reason)?.[1];
   const stillWorks = "ort-cpu works here.";
-  if (missing === undefined) return stillWorks;
+  if (missing === undefined)
+    return /^CU\w+ failure/.test(reason) ? `It needs an NVIDIA GPU, and a driver for the CUDA of this build; ${stillWorks}` : stillWorks;
   if (/^libnv(infer|onnxparser)/.test(missing))
     return `Install TensorRT with ${missing} and name its folder in HALFSCOPE_TENSORRT_LIBRARY or LD_LIBRARY_PATH; ${stillWorks}`;
   if (/^libcuda\.so/.test(missing)) return `Install the NVIDIA driver, which brings ${missing}; ${stillWorks}`;

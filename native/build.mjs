@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { tensorRtDefinition, tensorRtHeaders } from "./tensorrt-headers.mjs";
 
 export const nativeFolder = dirname(fileURLToPath(import.meta.url));
 const buildFolder = join(nativeFolder, "build");
@@ -41,6 +42,7 @@ function includes() {
 function fingerprint() {
   const hash = createHash("sha256");
   hash.update(`${process.version} ${process.arch} ${includes().join(" ")}\n`);
+  hash.update(`${JSON.stringify(tensorRtHeaders())}\n`);
   for (const path of sources()) {
     if (relative(nativeFolder, path).startsWith("test")) continue;
     hash.update(`${relative(nativeFolder, path)}\n`).update(readFileSync(path));
@@ -68,6 +70,17 @@ function forgetMovedCache(folder) {
   rmSync(join(folder, "CMakeFiles"), { recursive: true, force: true });
 }
 
+/** cmake-js configures a build folder once; headers that came or went since are told to cmake itself. */
+function tellTensorRtHeaders(folder) {
+  const cache = join(folder, "CMakeCache.txt");
+  if (!existsSync(cache)) return;
+  const known = /^HALFSCOPE_TENSORRT_INCLUDES:\w+=(.*)$/m.exec(readFileSync(cache, "utf8"))?.[1] ?? "";
+  if (known === tensorRtDefinition()) return;
+  for (const file of existsSync(join(folder, "Release")) ? readdirSync(join(folder, "Release")) : [])
+    if (file.startsWith("halfscope-tensorrt-")) rmSync(join(folder, "Release", file));
+  execFileSync("cmake", [`-DHALFSCOPE_TENSORRT_INCLUDES=${tensorRtDefinition()}`, folder], { stdio: "pipe" });
+}
+
 /** Runs cmake twice: configure, build. Its output is shown only when it fails. */
 export function cmakeBuild(folder, definitions) {
   forgetMovedCache(folder);
@@ -92,6 +105,7 @@ export function cmakeBuild(folder, definitions) {
 /** The addon through cmake-js, which passes what a Node addon needs; offline, because package.json names the Node-API version. Its output is shown only when it fails. */
 function compileAddon() {
   forgetMovedCache(buildFolder);
+  tellTensorRtHeaders(buildFolder);
   const program = join(dirname(require.resolve("cmake-js/package.json")), "bin", "cmake-js");
   const options = [
     "--directory",
@@ -104,7 +118,9 @@ function compileAddon() {
     String(availableParallelism()),
   ];
   try {
-    execFileSync(process.execPath, [program, "compile", ...options, `--CDHALFSCOPE_NODE_INCLUDES=${includes().join(";")}`], {
+    const definitions = { HALFSCOPE_NODE_INCLUDES: includes().join(";"), HALFSCOPE_TENSORRT_INCLUDES: tensorRtDefinition() };
+    for (const [name, value] of Object.entries(definitions)) options.push(`--CD${name}=${value}`);
+    execFileSync(process.execPath, [program, "compile", ...options], {
       stdio: "pipe",
       encoding: "utf8",
     });

@@ -8,6 +8,7 @@
 #include "addon/metrics_binding.h"
 #include "addon/promise_worker.h"
 #include "addon/session_wrap.h"
+#include "addon/tensorrt_binding.h"
 #include "core/cpu.h"
 #include "ort/library.h"
 #include "ort/providers.h"
@@ -58,6 +59,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("convertToHalf", Napi::Function::New<convert_to_half>(env));
   exports.Set("convertToBfloat16", Napi::Function::New<convert_to_bfloat>(env));
   exports.Set("convertFromHalf", Napi::Function::New<convert_from_half>(env));
+  define_tensorrt(env, exports, data->tensorrt);
   return exports;
 }
 

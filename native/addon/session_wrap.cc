@@ -19,6 +19,7 @@ void AddonData::remember(const std::shared_ptr<ort::Cancellation>& request) {
 }
 
 void AddonData::terminate_all() noexcept {
+  tensorrt.cancel_all();
   for (const auto& weak : requests_) {
     if (const auto request = weak.lock()) request->cancel();
   }

@@ -5,6 +5,7 @@
 #include <list>
 #include <memory>
 
+#include "addon/tensorrt_binding.h"
 #include "ort/cancellation.h"
 #include "ort/session.h"
 
@@ -39,6 +40,7 @@ class AddonData {
  public:
   Napi::FunctionReference session_constructor;
   Napi::FunctionReference device_constructor;
+  TensorRtData tensorrt;
 
   void remember(const std::shared_ptr<ort::OrtSession>& session);
   void remember(const std::shared_ptr<ort::Cancellation>& request);

@@ -55,8 +55,11 @@ export interface DeviceBuildRequest {
   /** ONNX file; external data is read from its folder. */
   path: string;
   precision: EnginePrecision;
-  /** Tensors to give out besides the model's outputs. `how` defaults to "outputs". */
-  observe?: { tensors: readonly string[]; how?: "outputs" | "debug" | "unfused" };
+  /**
+   * Tensors to give out besides the model's outputs. `how` defaults to "outputs". `preferHalf`: in a weakly typed network the layers that make them are asked for
+   * in the half type (unless pinned to FP32), else the builder may leave marked layers in FP32; it takes effect with the constraints "prefer" or "obey".
+   */
+  observe?: { tensors: readonly string[]; how?: "outputs" | "debug" | "unfused"; preferHalf?: boolean };
   /** At least one where an input's sizes are open; backends without profiles ignore them. */
   profiles?: readonly OptimizationProfile[];
   options?: DeviceBuildOptions;

@@ -1,0 +1,160 @@
+#include "tensorrt/module/build.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "tensorrt/module/network.h"
+#include "tensorrt/module/types.h"
+
+namespace halfscope::trt {
+namespace {
+
+using nvinfer1::BuilderFlag;
+using nvinfer1::IBuilderConfig;
+using nvinfer1::OptProfileSelector;
+
+#if HALFSCOPE_TRT_TEN
+class Monitor final : public nvinfer1::IProgressMonitor {
+ public:
+  explicit Monitor(BuildWatch& watch) : watch_(watch) {}
+  void phaseStart(const char* name, const char* parent, std::int32_t steps) noexcept override { watch_.phase(name, parent, steps); }
+  bool stepComplete(const char* name, std::int32_t step) noexcept override { return watch_.step(name, step + 1); }
+  void phaseFinish(const char* name) noexcept override { watch_.end(name); }
+
+ private:
+  BuildWatch& watch_;
+};
+#endif
+
+Buffer copy(const nvinfer1::IHostMemory& memory) {
+  Buffer bytes(memory.size());
+  if (bytes.size() > 0) std::memcpy(bytes.data(), memory.data(), bytes.size());
+  return bytes;
+}
+
+void set_precision(IBuilderConfig& config, const BuildRequest& request) {
+  // On by default, and a reference in TF32 is none.
+  if (request.tf32) config.setFlag(BuilderFlag::kTF32);
+  else config.clearFlag(BuilderFlag::kTF32);
+#if HALFSCOPE_TRT_WEAK
+  if (request.precision == Precision::kWeak) {
+#if HALFSCOPE_TRT_TEN
+    config.setFlag(request.half == 16 ? BuilderFlag::kBF16 : BuilderFlag::kFP16);
+#else
+    config.setFlag(BuilderFlag::kFP16);
+#endif
+    if (request.constraints == Constraints::kPrefer) config.setFlag(BuilderFlag::kPREFER_PRECISION_CONSTRAINTS);
+    if (request.constraints == Constraints::kObey) config.setFlag(BuilderFlag::kOBEY_PRECISION_CONSTRAINTS);
+  }
+#endif
+#if !HALFSCOPE_TRT_TEN
+  if (request.precision == Precision::kTyped) {
+    throw Error(ErrorCode::kEngineBuild, "TensorRT 8 has no strongly typed networks; build weakly typed, with pins per layer.");
+  }
+#endif
+}
+
+void set_strict_nans(IBuilderConfig& config, const Symbols& symbols) {
+#if HALFSCOPE_TRT_STRICT_NANS
+  if (version_number(symbols.reported_version) >= 100600) {
+    config.setFlag(BuilderFlag::kSTRICT_NANS);
+    return;
+  }
+#endif
+  (void)config;
+  throw Error(ErrorCode::kEngineBuild, "TensorRT keeps NaN through folding since 10.6; this is " + symbols.version + ".");
+}
+
+bool set_shape_values(nvinfer1::IOptimizationProfile& profile, [[maybe_unused]] const Symbols& symbols, const char* name, OptProfileSelector which, const Dims& values) {
+#if HALFSCOPE_TRT_WIDE_SHAPES
+  if (version_number(symbols.reported_version) >= 101100) return profile.setShapeValuesV2(name, which, values.data(), static_cast<std::int32_t>(values.size()));
+#endif
+#if HALFSCOPE_TRT_MAJOR < 11
+  std::vector<std::int32_t> narrow;
+  for (const auto value : values) narrow.push_back(static_cast<std::int32_t>(std::clamp<std::int64_t>(value, INT32_MIN, INT32_MAX)));
+  return profile.setShapeValues(name, which, narrow.data(), static_cast<std::int32_t>(narrow.size()));
+#else
+  return false;
+#endif
+}
+
+void add_profiles(ParsedNetwork& parsed, IBuilderConfig& config, const Symbols& symbols, const BuildRequest& request, const Messages& messages) {
+  const auto& network = parsed.network();
+  for (std::size_t p = 0; p < request.profiles.size(); p++) {
+    nvinfer1::IOptimizationProfile* profile = parsed.builder().createOptimizationProfile();
+    if (profile == nullptr) fail(ErrorCode::kEngineBuild, "TensorRT made no optimisation profile", messages);
+    for (const Range& range : request.profiles[p]) {
+      const nvinfer1::ITensor* input = nullptr;
+      for (int i = 0; i < network.getNbInputs(); i++) {
+        if (range.input == network.getInput(i)->getName()) input = network.getInput(i);
+      }
+      const std::string where = "input \"" + range.input + "\" in profile " + std::to_string(p);
+      if (input == nullptr) throw Error(ErrorCode::kEngineBuild, "The network has no " + where + ".");
+      const std::pair<OptProfileSelector, const Dims*> all[] = {
+          {OptProfileSelector::kMIN, &range.min}, {OptProfileSelector::kOPT, &range.opt}, {OptProfileSelector::kMAX, &range.max}};
+      for (const auto& [which, sizes] : all) {
+        const bool set = input->isShapeTensor() ? set_shape_values(*profile, symbols, range.input.c_str(), which, *sizes)
+                                                : profile->setDimensions(range.input.c_str(), which, from_dims(*sizes));
+        if (!set) fail(ErrorCode::kEngineBuild, "TensorRT refuses " + to_text(*sizes) + " for " + where, messages);
+      }
+    }
+    if (config.addOptimizationProfile(profile) < 0) fail(ErrorCode::kEngineBuild, "TensorRT refuses profile " + std::to_string(p), messages);
+  }
+}
+
+}  // namespace
+
+void build_engine(const Symbols& symbols, const BuildRequest& request, BuildWatch& watch, Messages& messages, BuildOutcome& outcome) {
+  const auto start = std::chrono::steady_clock::now();
+  ParsedNetwork parsed(symbols, request, messages);
+  mark(parsed.network(), request, symbols, outcome);
+  set_types(parsed.network(), request, outcome);
+  const std::unique_ptr<IBuilderConfig> config(parsed.builder().createBuilderConfig());
+  if (!config) fail(ErrorCode::kEngineBuild, "TensorRT made no builder configuration", messages);
+  set_precision(*config, request);
+  config->setProfilingVerbosity(nvinfer1::ProfilingVerbosity::kDETAILED);
+  if (request.workspace_bytes > 0) config->setMemoryPoolLimit(nvinfer1::MemoryPoolType::kWORKSPACE, request.workspace_bytes);
+  if (request.optimization_level >= 0) config->setBuilderOptimizationLevel(request.optimization_level);
+  if (request.strict_nans) set_strict_nans(*config, symbols);
+  add_profiles(parsed, *config, symbols, request, messages);
+  std::unique_ptr<nvinfer1::ITimingCache> cache;
+  if (request.use_timing_cache) {
+    cache.reset(config->createTimingCache(request.timing_cache.data(), request.timing_cache.size()));
+    // Of another version or damaged: an empty one does.
+    if (!cache) cache.reset(config->createTimingCache(nullptr, 0));
+    if (cache && !config->setTimingCache(*cache, false)) cache.reset();
+  }
+#if HALFSCOPE_TRT_TEN
+  Monitor monitor(watch);
+  config->setProgressMonitor(&monitor);
+#endif
+  if (watch.cancelled()) throw Error(ErrorCode::kCancelled, "the build was cancelled");
+  const std::unique_ptr<nvinfer1::IHostMemory> plan(parsed.builder().buildSerializedNetwork(parsed.network(), *config));
+  if (watch.cancelled()) throw Error(ErrorCode::kCancelled, "the build was cancelled");
+  if (!plan || plan->size() == 0) fail(ErrorCode::kEngineBuild, "TensorRT could not build the engine", messages);
+  outcome.plan = copy(*plan);
+  if (cache) {
+    const std::unique_ptr<nvinfer1::IHostMemory> bytes(config->getTimingCache() == nullptr ? nullptr : config->getTimingCache()->serialize());
+    if (bytes) outcome.timing_cache = copy(*bytes);
+  }
+  outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+Buffer merge_timing_caches(const Symbols& symbols, const Buffer& one, const Buffer& other, const Messages& messages) {
+  const std::unique_ptr<nvinfer1::IBuilder> builder(static_cast<nvinfer1::IBuilder*>(symbols.create_builder(&logger(), symbols.reported_version)));
+  if (!builder) fail(ErrorCode::kEngineBuild, "TensorRT made no builder", messages);
+  const std::unique_ptr<IBuilderConfig> config(builder->createBuilderConfig());
+  if (!config) fail(ErrorCode::kEngineBuild, "TensorRT made no builder configuration", messages);
+  const auto read = [&](const Buffer& bytes) { return std::unique_ptr<nvinfer1::ITimingCache>(config->createTimingCache(bytes.data(), bytes.size())); };
+  auto first = read(one);
+  const auto second = read(other);
+  if (!first) first = read(Buffer());
+  if (!first) fail(ErrorCode::kEngineBuild, "TensorRT made no timing cache", messages);
+  if (second) first->combine(*second, false);
+  const std::unique_ptr<nvinfer1::IHostMemory> bytes(first->serialize());
+  if (!bytes) fail(ErrorCode::kEngineBuild, "TensorRT cannot write the timing cache", messages);
+  return copy(*bytes);
+}
+
+}  // namespace halfscope::trt

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "tensorrt/face.h"
+#include "tensorrt/module/log.h"
+#include "tensorrt/module/symbols.h"
+
+namespace halfscope::trt {
+
+/// Throws Error: kEngineBuild with the log's last errors, kCancelled, kBackendUnavailable.
+void build_engine(const Symbols& symbols, const BuildRequest& request, BuildWatch& watch, Messages& messages, BuildOutcome& outcome);
+
+/// What both timing caches hold; of one that cannot be read, the other. Throws Error (kEngineBuild).
+Buffer merge_timing_caches(const Symbols& symbols, const Buffer& one, const Buffer& other, const Messages& messages);
+
+}  // namespace halfscope::trt

@@ -1,0 +1,27 @@
+#pragma once
+
+// NVIDIA's headers of one major version, and what differs between versions, in one place.
+
+#include <NvInfer.h>
+#include <NvOnnxParser.h>
+
+#define HALFSCOPE_TRT_MAJOR NV_TENSORRT_MAJOR
+#define HALFSCOPE_TRT_HEADERS (NV_TENSORRT_MAJOR * 10000 + NV_TENSORRT_MINOR * 100 + NV_TENSORRT_PATCH)
+
+// Weak typing (types per layer, builder flags for FP16) was removed in 11.
+#define HALFSCOPE_TRT_WEAK (NV_TENSORRT_MAJOR < 11)
+// Strongly typed networks, progress monitors, debug tensors, bfloat16 and int64 tensors: since 10.
+#define HALFSCOPE_TRT_TEN (NV_TENSORRT_MAJOR >= 10)
+// kSTRICT_NANS: since 10.6.
+#define HALFSCOPE_TRT_STRICT_NANS (HALFSCOPE_TRT_HEADERS >= 100600)
+// Values of shape tensors as 64-bit integers: since 10.11.
+#define HALFSCOPE_TRT_WIDE_SHAPES (HALFSCOPE_TRT_HEADERS >= 101100)
+// Debug tensors where fusion left them: since 10.12.
+#define HALFSCOPE_TRT_UNFUSED (HALFSCOPE_TRT_HEADERS >= 101200)
+
+namespace halfscope::trt {
+
+/// 10.6.0 is 100600; TensorRT 8 and 9 number themselves 8601 for 8.6.1.
+constexpr int version_number(int reported) { return reported < 10000 ? reported / 1000 * 10000 + reported % 1000 / 100 * 100 + reported % 100 : reported; }
+
+}  // namespace halfscope::trt

@@ -183,7 +183,7 @@ export interface BenchDocument {
   /** Why no batch of padded requests was compared; absent where one was. */
   paddingNotTried?: string;
   verdict: BenchVerdict;
-  /** What makes figures worth less than they look. */
+  /** What makes times worth less than they look, and what may not be meant. */
   warnings: readonly string[];
   /** What a reader should know. */
   notes: readonly string[];

@@ -87,7 +87,7 @@ figure{margin:0 0 18px}
 .lead{stroke:var(--line)}.predicted{stroke:var(--two);stroke-width:2;fill:none}
 .trial{stroke:var(--paper);stroke-width:1}.trial-half{fill:var(--soft)}.trial-rule{fill:var(--two)}.trial-searched{fill:var(--one)}.trial-like{fill:var(--good)}.trial-chosen{fill:var(--ink)}.trial.pale{fill-opacity:.35}.trial.broken{fill:var(--alarm)}
 .key{display:flex;flex-wrap:wrap;gap:2px 18px;align-items:center}
-.key-item{white-space:nowrap;display:inline-flex;gap:5px;align-items:center}
+.key-item{white-space:nowrap;display:inline-flex;gap:5px;align-items:center}.key-item.long{white-space:normal;min-width:0;overflow-wrap:anywhere}.key-item svg{flex:none}
 .heat td,.heat th{padding:4px 7px}
 .heat thead th{white-space:normal;min-width:4.5em;text-align:right}.heat thead th:first-child{text-align:left;padding-left:0}
 .heat th[scope=row]{padding-left:0;font-weight:400;white-space:nowrap}

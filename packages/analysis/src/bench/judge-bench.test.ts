@@ -70,10 +70,9 @@ describe("warnings", () => {
     ...o,
   });
   const machine = { platform: "", node: "", processor: "", cores: 4, memoryBytes: 1, load: [0.1, 3] as const };
-  const verdict = judgeBench([], 1);
 
   it("are none on a quiet machine", () => {
-    expect(benchWarnings({ machine, points: [point()], verdict })).toEqual([]);
+    expect(benchWarnings({ machine, points: [point()] })).toEqual([]);
   });
   it.each([
     ["a busy machine", { machine: { ...machine, load: [2.5, 0] as const } }, /busy before the measurement: 2\.5 processes/],
@@ -85,14 +84,13 @@ describe("warnings", () => {
     ["a clock that falls", { points: [point({ drift: 0.3 })] }, /30 % slower than the first/],
     ["a clock that rises", { points: [point({ drift: -0.3 })] }, /30 % faster than the first/],
     ["few requests", { points: [point({ latency: latency({ requests: 12 }) })] }, /p99 of fewer than 100 requests/],
-    ["requests that mix", { verdict: { ...verdict, mixes: true } }, /beside it in the batch/],
   ])("tell of %s", (_, change, words) => {
-    const found = benchWarnings({ machine, points: [point()], verdict, ...change });
+    const found = benchWarnings({ machine, points: [point()], ...change });
     expect(found).toHaveLength(1);
     expect(found[0]).toMatch(words);
   });
   it("say nothing of a load that the measurement made itself, nor of what the system does not tell", () => {
     const { load: _, ...untold } = machine;
-    expect(benchWarnings({ machine: untold, points: [], verdict })).toEqual([]);
+    expect(benchWarnings({ machine: untold, points: [] })).toEqual([]);
   });
 });

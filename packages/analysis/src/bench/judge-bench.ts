@@ -42,14 +42,10 @@ const busyShare = 0.5;
 /** Below, p99 is the largest time but one or so. */
 const fewRequests = 100;
 
-/** What makes the figures worth less than they look, worst first. */
-export function benchWarnings(d: Pick<BenchDocument, "machine" | "points" | "verdict">): string[] {
+/** What makes times worth less than they look. */
+export function benchWarnings(d: Pick<BenchDocument, "machine" | "points">): string[] {
   const warnings: string[] = [];
   const { load, cores } = d.machine;
-  if (d.verdict.mixes)
-    warnings.push(
-      "A request's result changes with the requests beside it in the batch: something in the model works across the batch axis, such as a normalization or a maximum over it.",
-    );
   if (load !== undefined && load[0] > busyShare * cores)
     warnings.push(
       `The machine was busy before the measurement: ${load[0].toFixed(1)} processes ran or waited on ${cores} cores. Times are those of a shared machine.`,

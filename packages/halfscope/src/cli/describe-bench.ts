@@ -29,7 +29,10 @@ function answer({ verdict: v, batching, engines }: BenchDocument): string {
     lines.push(
       `A batched request differs from the same sent singly by ${number(v.batched.maxAbs)} at most (relative L2 ${number(v.batched.relativeL2)}).`,
     );
-  if (v.mixes) lines.push("REQUESTS MIX: a request's result changes with the requests beside it.");
+  if (v.mixes)
+    lines.push(
+      "REQUESTS MIX: a request's result changes with the requests beside it. Something in the model works across the batch axis, such as a normalization.",
+    );
   return lines.map((line) => quote(line, 0)).join("\n");
 }
 

@@ -1,7 +1,7 @@
 import type { Batching, BenchEngine, BenchRole, DeviceEnvironment } from "@halfscope/core";
 import type { DeviceEngine } from "@halfscope/engine";
 import type { Model } from "@halfscope/onnx";
-import { notRealHalf } from "./device/options.js";
+import { engineTitle } from "./device/options.js";
 
 type About = Pick<BenchEngine, "title" | "typing"> & {
   half?: BenchEngine["half"] | undefined;
@@ -32,18 +32,41 @@ export function engineRecord(
   };
 }
 
-/** What a reader of the figures should know, first what changes their meaning. */
+/** What changes the meaning of the figures, before anything about times. */
+export function meaningWarnings(environment: DeviceEnvironment, engines: readonly BenchEngine[], half: boolean): string[] {
+  const warnings: string[] = [];
+  if (!environment.capabilities.realHalf && (half || engines.length > 1))
+    warnings.push(
+      `${engineTitle(environment)} computes FP16 operators in FP32: what it loses and how fast it is say nothing about a GPU. \`halfscope verify\` emulates FP16.`,
+    );
+  for (const { role, placement = [] } of engines) {
+    const nodes = placement.reduce((n, p) => n + p.nodes, 0);
+    const cpu = placement.find((p) => /CPU/i.test(p.provider));
+    if (cpu !== undefined && cpu.nodes > 0 && cpu.nodes < nodes)
+      warnings.push(
+        `${cpu.nodes} of ${nodes} nodes of the ${role} run on the CPU (${operatorsOf(cpu.operators)}): every call copies what they read and give.`,
+      );
+  }
+  return warnings;
+}
+
+const operatorsOf = (operators: Readonly<Record<string, number>>): string =>
+  Object.entries(operators)
+    .toSorted((a, b) => b[1] - a[1])
+    .slice(0, 4)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(", ");
+
+/** What a reader of the figures should know. */
 export function benchNotes(o: {
   /** The model itself computes in FP16 or bfloat16. */
   half: boolean;
   batching: Batching;
-  environment: DeviceEnvironment;
   candidate: boolean;
   notes: readonly string[];
 }): string[] {
-  const { batching, environment } = o;
+  const { batching } = o;
   return [
-    ...(!environment.capabilities.realHalf && (o.candidate || o.half) ? [notRealHalf(environment)] : []),
     ...(o.half ? ["The model is in FP16 or bfloat16 itself: differences are against itself, sent singly, and not against FP32."] : []),
     ...(!o.candidate && !o.half ? ["The model is served as it is, in FP32: what differs from single requests is batching alone."] : []),
     batching.how,

@@ -16,7 +16,7 @@ import { benchCandidate, type WantedCandidate } from "./bench-candidate.js";
 import { benchMachine, currentLoad } from "./bench-machine.js";
 import { allCalls, compareAll, timeAll } from "./bench-measure.js";
 import { benchProfiles } from "./bench-profiles.js";
-import { benchNotes, engineRecord } from "./bench-record.js";
+import { benchNotes, engineRecord, meaningWarnings } from "./bench-record.js";
 import { benchRequests } from "./bench-requests.js";
 import type { DeviceOptions } from "./device/options.js";
 import { openDevice } from "./device/session.js";
@@ -92,6 +92,20 @@ export async function benchStep(path: string, o: BenchOptions): Promise<BenchDoc
   const machine = benchMachine(loadBefore);
   const { environment } = backend;
   const own = { title: half ? "the model as it is" : "the model in FP32", typing: half ? ("typed" as const) : ("full" as const) };
+  const engines = [
+    engineRecord("reference", reference, model, own),
+    ...(built === undefined || candidate === undefined
+      ? []
+      : [
+          engineRecord("candidate", built, await readModel(candidate.path), {
+            title: candidate.title,
+            typing,
+            half: candidate.half,
+            pins: candidate.pins,
+            made: candidate.made,
+          }),
+        ]),
+  ];
   return {
     schema: "halfscope/bench/1",
     halfscope: version,
@@ -115,26 +129,13 @@ export async function benchStep(path: string, o: BenchOptions): Promise<BenchDoc
     batching,
     feeds: sent.described,
     shapes: sent.shapes.map((s) => ({ name: s.name, inputs: requestShapes(s.requests[0]), requests: s.requests.length })),
-    engines: [
-      engineRecord("reference", reference, model, own),
-      ...(built === undefined || candidate === undefined
-        ? []
-        : [
-            engineRecord("candidate", built, await readModel(candidate.path), {
-              title: candidate.title,
-              typing,
-              half: candidate.half,
-              pins: candidate.pins,
-              made: candidate.made,
-            }),
-          ]),
-    ],
+    engines,
     comparisons,
     points,
     ...("reason" in sent.padding && { paddingNotTried: sent.padding.reason }),
     verdict,
-    warnings: [...settled.warnings, ...benchWarnings({ machine, points, verdict })],
-    notes: benchNotes({ half, batching, environment, candidate: candidate !== undefined, notes: [...settled.notes, ...sent.notes] }),
+    warnings: [...meaningWarnings(environment, engines, half), ...settled.warnings, ...benchWarnings({ machine, points })],
+    notes: benchNotes({ half, batching, candidate: candidate !== undefined, notes: [...settled.notes, ...sent.notes] }),
   };
 }
 

@@ -12,7 +12,7 @@ export function benchAnswer(d: BenchDocument): Section {
     id: "verdict",
     title: "Can requests be served in batches?",
     intro: html`Each request is sent alone and in batches, and alone to the FP32 reference on the same engine. A batch passes when every output of each of its requests stays finite and within a relative L2 of ${exactly(v.tolerance)} of the reference.`,
-    body: html`<div class="answer answer-${kind}"><p class="headline">${headline(d)}</p>${v.mixes && html`<p class="note alarm"><strong>Requests mix: a request's result changes with the requests beside it in the batch.</strong></p>`}${details(d).map((p) => html`<p>${p}</p>`)}${d.warnings.map((w) => html`<p class="note">${quoted(w)}</p>`)}</div>`,
+    body: html`<div class="answer answer-${kind}"><p class="headline">${headline(d)}</p>${v.mixes && html`<p class="note alarm"><strong>Requests mix: a request's result changes with the requests beside it in the batch. Something in the model works across the batch axis, such as a normalization or a maximum over it.</strong></p>`}${details(d).map((p) => html`<p>${p}</p>`)}${d.warnings.map((w) => html`<p class="note">${quoted(w)}</p>`)}</div>`,
   };
 }
 

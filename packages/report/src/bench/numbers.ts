@@ -8,8 +8,7 @@ import { mostRows, refusalCell, sameness, shapeWord } from "./words.js";
 /** What batching does to the numbers. */
 export function numbersSection(d: BenchDocument): Section {
   const judged = d.engines.some((e) => e.role === "candidate");
-  const rows = d.comparisons.slice(0, mostRows).map((c) => row(c));
-  const against = judged ? "relative L2 against FP32" : "relative L2 against single";
+  const rows = d.comparisons.slice(0, mostRows).map((c) => row(c, judged));
   const head = [
     text("shape"),
     numeric("batch"),
@@ -17,7 +16,7 @@ export function numbersSection(d: BenchDocument): Section {
     numeric("max difference"),
     numeric("mean difference"),
     numeric("relative L2"),
-    numeric(against, "worst output of the worst request"),
+    ...(judged ? [numeric("relative L2 against FP32", "worst output of the worst request")] : []),
     text("other neighbours", "the same request in the same place of the batch, beside other requests"),
   ];
   return {
@@ -28,11 +27,11 @@ export function numbersSection(d: BenchDocument): Section {
   };
 }
 
-function row(c: BenchComparison): Markup {
+function row(c: BenchComparison, judged: boolean): Markup {
   const head = html`<td>${shapeWord(c.shape)}</td>${numberCell(c.batch)}`;
-  if (c.refusal !== undefined) return html`<tr>${head}${refusalCell(c.refusal, 6)}</tr>`;
+  if (c.refusal !== undefined) return html`<tr>${head}${refusalCell(c.refusal, judged ? 6 : 5)}</tr>`;
   const { single, reference, neighbours } = c;
-  return html`<tr>${head}${sameness(single)}${numberCell(single?.maxAbs)}${numberCell(single?.meanAbs)}${numberCell(single?.relativeL2)}${numberCell(reference?.relativeL2)}${sameness(neighbours)}</tr>`;
+  return html`<tr>${head}${sameness(single)}${numberCell(single?.maxAbs)}${numberCell(single?.meanAbs)}${numberCell(single?.relativeL2)}${judged && numberCell(reference?.relativeL2)}${sameness(neighbours)}</tr>`;
 }
 
 function series(d: BenchDocument, judged: boolean): BatchSeries[] {

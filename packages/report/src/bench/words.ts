@@ -1,4 +1,5 @@
 import type { BenchDifference, BenchDocument, BenchRefusal } from "@halfscope/core";
+import { nameOf } from "../format.js";
 import { html, type Markup } from "../markup.js";
 import { sentence, shortName } from "../names.js";
 
@@ -8,7 +9,7 @@ export const mostRows = 500;
 export const shapeWord = (name: string): string => shortName(name, 60);
 
 /** Of several shapes each is told; one alone needs no name. */
-export const inShape = (d: BenchDocument, name: string): string => (d.shapes.length > 1 ? ` with ${shapeWord(name)}` : "");
+export const inShape = (d: BenchDocument, name: string): Markup | false => d.shapes.length > 1 && html` with ${nameOf(name, 60)}`;
 
 export function sameness(x: BenchDifference | undefined): Markup {
   if (x === undefined) return html`<td>–</td>`;

@@ -161,7 +161,7 @@ const shapeOf = (mark: number): string => shapes[mark % shapes.length]?.digits(1
 const legend = (series: readonly BatchSeries[]): Markup =>
   html`<span class="key">${series.map(
     (s) =>
-      html`<span class="key-item"><svg width="30" height="14" aria-hidden="true"><path class="series tone-${s.tone % 4}${s.dashed && " dashed"}" d="M1,7h28"/><path class="mark tone-${s.tone % 4}" transform="translate(15,7)" d="${shapeOf(s.mark)}"/></svg> ${s.label}</span>`,
+      html`<span class="key-item long"><svg width="30" height="14" aria-hidden="true"><path class="series tone-${s.tone % 4}${s.dashed && " dashed"}" d="M1,7h28"/><path class="mark tone-${s.tone % 4}" transform="translate(15,7)" d="${shapeOf(s.mark)}"/></svg> <span>${s.label}</span></span>`,
   )}</span>`;
 
 /** Ticks at 1, 2 and 5 times powers of ten; at powers alone where these are many. */

@@ -43,7 +43,8 @@ const bertShapes = (sizes) => ["input_ids", "attention_mask", "token_type_ids"].
 const questions = {
   hazards: { program: "hazards", seconds: 240, args: () => ["--jobs", jobs] },
   tensors: { program: "tensors", seconds: 420, args: (m) => [m("bert-large"), ...bertShapes("1x128")] },
-  engines: { program: "engines", seconds: 560, args: (m) => [m("bert-large"), m("bert-large-faulty"), ...bertShapes("1x128")] },
+  large: { program: "engines", seconds: 560, args: (m) => [m("bert-large"), ...bertShapes("1x128")] },
+  faulty: { program: "engines", seconds: 560, args: (m) => [m("bert-large-faulty"), ...bertShapes("1x128")] },
   attention: { program: "engines", seconds: 300, args: (m) => [m("bert-6x512"), ...bertShapes("8x384"), "--typings", "typed", "--rules"] },
   small: {
     program: "engines",
@@ -145,8 +146,8 @@ for (const engine of o.engine)
       return path(model);
     };
     const words = args(pathOf, trained, { program: engine === "tensorrt" ? o.program : undefined, tiny: o.tiny });
-    for (const model of wanted) if (left() > 5 && !stopped) await make(model);
-    if (stopped || left() < 5) {
+    for (const model of wanted) if (left() > 1 && !stopped) await make(model);
+    if (stopped || left() < 1) {
       said(name, engine, "left out: the time is up", 0);
       failures++;
       continue;

@@ -40,8 +40,8 @@ const runs = /(\.(js|cjs|mjs|json|node)|^LICENSE.*)$/i;
 const skipped = /(^|\/)(node_modules|tests?|docs|examples?|benchmark|umd)\/|\.min\.js$/;
 /** Only its shared library is used: the addon loads it by itself. */
 const ortPackage = "onnxruntime-node";
-/** Modules beside the programs. */
-const notPrograms = new Set(["agreement"]);
+/** Beside the programs: a module, and what writes a page of the repository. */
+const notPrograms = new Set(["agreement", "tables"]);
 /** Headers for compiling the addon. */
 const buildOnly = new Set(["node-addon-api"]);
 

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type BackendName, type BenchDocument, backendNames, encodeJson, exitCodes } from "@halfscope/core";
+import { type BackendName, type BenchDocument, encodeJson, exitCodes } from "@halfscope/core";
 import { benchInputs, benchTimes, positiveNumber, wantedCandidate, wantedSizes, wholeList } from "../bench-options.js";
 import type { Command } from "../command.js";
 import { type EngineArguments, engineFrom, engineOptions } from "../device-options.js";
@@ -47,12 +47,9 @@ export const benchCommand: Command<Arguments> = (context) => ({
         ),
       ),
     )
-      .option("engine", {
-        choices: backendNames,
-        default: "ort-cpu" as const,
-        group: "Real engine:",
-        describe: "what serves: TensorRT, or ONNX Runtime with CUDA, TensorRT or the CPU",
-      })
+      // The option is every command's; here it has a default.
+      .default("engine", "ort-cpu" as const)
+      .describe("engine", "what serves: TensorRT, or ONNX Runtime with CUDA, TensorRT or the CPU")
       .option("typing", {
         choices: ["typed", "weak"] as const,
         group: "Real engine:",
@@ -89,12 +86,13 @@ export const benchCommand: Command<Arguments> = (context) => ({
     const engine = await engineFrom(args);
     const { benchStep } = await import("../../pipeline/bench.js");
     const { benchFiles } = await import("../../pipeline/bench-files.js");
-    const { openResultsFolder, writeTextFile } = await import("../../pipeline/results-folder.js");
+    const { openResultsFolder, resultFiles, writeTextFile } = await import("../../pipeline/results-folder.js");
     const { describeBench } = await import("../describe-bench.js");
     if (args.out !== undefined) await openResultsFolder(args.out);
     const document = await benchStep(args.model, {
       ...engine,
       engine: args.engine,
+      build: { ...(args.out !== undefined && { timingCache: join(args.out, resultFiles.timingCache) }), ...engine?.build },
       typing: args.typing,
       ...options,
       ...{ tolerance, contexts, batchAxis: args["batch-axis"], feeds: args.feed },

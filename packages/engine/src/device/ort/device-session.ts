@@ -54,7 +54,8 @@ export class DeviceSession {
     } catch (error) {
       const said = error instanceof Error ? error.message : "";
       const refused = /^(options of the \S+ execution provider): (?:.*\[ONNXRuntimeError\] : \d+ : \w+ : )?(.*)$/s.exec(said);
-      if (refused !== null) throw new UsageError("ERR_OPTION", `ONNX Runtime refuses ${refused[1]}: ${refused[2]?.trim()}`, { cause: error });
+      if (refused !== null)
+        throw new UsageError("ERR_OPTION", `ONNX Runtime refuses ${refused[1]}: ${refused[2]?.trim()}`, { cause: error });
       throw fromNative(error, "Building the session");
     }
   }

@@ -1,3 +1,4 @@
+import { isMainThread } from "node:worker_threads";
 import { type DeviceCapabilities, type DeviceEnvironment, EngineError } from "@halfscope/core";
 import { fromNative } from "../../addon-errors.js";
 import { loadAddon, type NativeLibrary } from "../../addon-load.js";
@@ -5,7 +6,7 @@ import type { DeviceBackend } from "../backend.js";
 import { OrtBackend } from "./ort-backend.js";
 import { preloadLibraries } from "./preload.js";
 import { gpuBuildHint, probe } from "./probe.js";
-import { type OrtBackendName, typings } from "./provider-options.js";
+import { type OrtBackendName, tf32Variable, typings } from "./provider-options.js";
 
 const titles: Readonly<Record<OrtBackendName, string>> = {
   "ort-cpu": "ONNX Runtime, CPU provider",
@@ -41,9 +42,8 @@ export async function openOrt(name: OrtBackendName): Promise<DeviceBackend> {
   if (name === "ort-cpu") return new OrtBackend(name, environment);
   requireProvider(name, library);
   const gpu = findGpu(titles[name]);
+  if (name === "ort-tensorrt") turnTf32Off(titles[name]);
   const failures = [...preloadLibraries("cuda"), ...(name === "ort-tensorrt" ? preloadLibraries("tensorrt") : [])];
-  // TensorRT's provider has no option for TF32; CUDA's libraries read this when they start.
-  if (name === "ort-tensorrt") process.env.NVIDIA_TF32_OVERRIDE ??= "0";
   const backend = new OrtBackend(name, { ...environment, ...gpu });
   await probe(backend, name, titles[name], failures);
   return backend;
@@ -59,6 +59,17 @@ function requireProvider(name: "ort-cuda" | "ort-tensorrt", library: NativeLibra
       context: { providers: library.providers },
     },
   );
+}
+
+/** Before any of CUDA's libraries is loaded. The environment of a worker thread is a copy that libraries never see, so there the process must have been started with it. */
+function turnTf32Off(title: string): void {
+  const set = process.env[tf32Variable];
+  if (set === "0") return;
+  if (set === undefined && isMainThread) process.env[tf32Variable] = "0";
+  else
+    throw new EngineError("ERR_BACKEND_UNAVAILABLE", `${title}: TF32 cannot be turned off, and a reference in TF32 is none.`, {
+      hint: `Start the process with ${tf32Variable}=0; it is ${set ?? "not set, and only the main thread could set it"}.`,
+    });
 }
 
 function findGpu(title: string): Partial<DeviceEnvironment> {

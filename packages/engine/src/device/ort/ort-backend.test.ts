@@ -10,6 +10,7 @@ import type { DeviceBackend, DeviceBuildRequest } from "../backend.js";
 import { describeBackend } from "../testing/describe-backend.js";
 import { exampleFeed, exampleModel, numbersOf } from "../testing/example-models.js";
 import { openOrt } from "./open-ort.js";
+import { OrtBackend } from "./ort-backend.js";
 import { absentEntry } from "./placement.js";
 import { optimizationKey } from "./provider-options.js";
 import { buildServingGraph } from "./serving-graph.js";
@@ -201,6 +202,17 @@ describe("ort-cpu", () => {
     const outputs = await engine.run({ tensors: new Map([["x", int64s([3, -4])]]) });
     expect([...new BigInt64Array(outputs.get("y")?.data.slice().buffer ?? new ArrayBuffer(0))]).toEqual([-3n, 4n]);
     await expect(engine.run({ tensors: new Map([["x", floats(Float32Array.of(1))]]) })).rejects.toMatchObject({ code: "ERR_FEED" });
+  });
+
+  test("holds profiles against the model before a TensorRT engine is built through ONNX Runtime", async () => {
+    const path = file("full.onnx", exampleModel("full"));
+    const tensorRt = new OrtBackend("ort-tensorrt", backend.environment);
+    await expect(tensorRt.build(request(path))).rejects.toMatchObject({ code: "ERR_PROFILE", message: expect.stringContaining('"x"') });
+    const profiles = [{ inputs: { x: { min: [1, 15], opt: [1, 16], max: [4, 16] } } }];
+    await expect(tensorRt.build(request(path, { profiles }))).rejects.toMatchObject({
+      code: "ERR_PROFILE",
+      message: expect.stringContaining("15"),
+    });
   });
 
   test.skipIf(process.env.HALFSCOPE_ORT_LIBRARY !== undefined || existsSync("/proc/driver/nvidia"))(

@@ -1,11 +1,13 @@
 import { performance } from "node:perf_hooks";
 import { bytesPerElement, CancelledError, type DeviceEnvironment, type ErrorStats, type Progress, UsageError } from "@halfscope/core";
-import { readModel } from "@halfscope/onnx";
-import type { Feed } from "../../feeds/feed.js";
-import type { ComparedTensors, DeviceBackend, DeviceBuildRequest, DeviceEngine } from "../backend.js";
+import { type Model, readModel, viewGraph } from "@halfscope/onnx";
+import { type Feed, feedSignature } from "../../feeds/feed.js";
+import type { ComparedTensors, DeviceBackend, DeviceBuildRequest, DeviceEngine, OptimizationProfile } from "../backend.js";
+import { checkProfiles, profileInputs } from "../profiles.js";
+import { shapeTensorsOf } from "../shape-tensors.js";
 import { CompareGroups } from "./compare-groups.js";
 import { DeviceSession } from "./device-session.js";
-import { OrtEngine } from "./ort-engine.js";
+import { OrtEngine, type Served } from "./ort-engine.js";
 import { outputBytes } from "./output-bytes.js";
 import { ProfileFile } from "./profile-file.js";
 import { type OrtBackendName, sessionSetup } from "./provider-options.js";
@@ -13,6 +15,18 @@ import { buildServingGraph } from "./serving-graph.js";
 
 /** Host memory that the outputs of one group may take, in each of two engines: sizes are estimates where shapes are only known at run time. */
 const groupBytes = 512 * 2 ** 20;
+
+/** Held against the model, where the provider builds engines for profiles. Throws UsageError ERR_PROFILE: what is open and not covered, and what contradicts the model. */
+function servedBy(
+  name: OrtBackendName,
+  model: Model,
+  profiles: readonly OptimizationProfile[],
+): { served: Served | undefined; warnings: string[] } {
+  if (name !== "ort-tensorrt") return { served: undefined, warnings: [] };
+  const view = viewGraph(model.graph);
+  const inputs = profileInputs(feedSignature(view), shapeTensorsOf(view));
+  return { warnings: checkProfiles(profiles, inputs), served: { profiles, inputs } };
+}
 
 /** ONNX Runtime with one of its execution providers. */
 export class OrtBackend implements DeviceBackend {
@@ -31,6 +45,7 @@ export class OrtBackend implements DeviceBackend {
     const step = o.progress?.step(`Building ${request.label}`);
     const start = performance.now();
     const model = await readModel(request.path);
+    const { served, warnings } = servedBy(this.name, model, request.profiles ?? []);
     const graph = buildServingGraph(model, request.observe?.tensors ?? []);
     if (o.signal?.aborted) throw new CancelledError();
     const profile = new ProfileFile();
@@ -42,7 +57,8 @@ export class OrtBackend implements DeviceBackend {
         session,
         buildSeconds: (performance.now() - start) / 1000,
         notObserved: graph.notObserved,
-        notes,
+        notes: [...notes, ...warnings.map((text) => ({ severity: "warning" as const, text, count: 1, kind: "other" as const }))],
+        served,
         nodes: model.graph.nodes.map(({ index, name, opType }) => ({ index, name, opType })),
         profile,
       });

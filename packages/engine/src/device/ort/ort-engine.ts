@@ -2,11 +2,19 @@ import { EngineError, type EngineLayer, type EngineMessage, type TensorValue, Us
 import type { Node } from "@halfscope/onnx";
 import type { IoInfo } from "../../addon-session.js";
 import type { Feed } from "../../feeds/feed.js";
-import type { DeviceEngine, RequestTimes, TimeOptions } from "../backend.js";
+import type { DeviceEngine, OptimizationProfile, RequestTimes, TimeOptions } from "../backend.js";
+import type { ProfileInput } from "../profiles.js";
+import { selectProfile } from "../select-profile.js";
 import { type DeviceSession, disposed } from "./device-session.js";
 import { messagesOf } from "./log-messages.js";
 import { type Placement, placementOf } from "./placement.js";
 import type { ProfileFile } from "./profile-file.js";
+
+/** Sizes that an engine was built for. */
+export interface Served {
+  profiles: readonly OptimizationProfile[];
+  inputs: readonly ProfileInput[];
+}
 
 export interface OrtEngineParts {
   label: string;
@@ -18,6 +26,8 @@ export interface OrtEngineParts {
   /** Nodes of the file's main graph. */
   nodes: readonly Pick<Node, "index" | "name" | "opType">[];
   profile: ProfileFile;
+  /** Undefined where every size is served. */
+  served: Served | undefined;
 }
 
 /** A session of ONNX Runtime. */
@@ -26,6 +36,7 @@ export class OrtEngine implements DeviceEngine {
   readonly #parts: OrtEngineParts;
   #placement: Placement | undefined;
   #placing: Promise<void> | undefined;
+  #lastMessages: readonly EngineMessage[] | undefined;
   #underWay = new Set<Promise<unknown>>();
   #disposing: Promise<void> | undefined;
 
@@ -50,7 +61,7 @@ export class OrtEngine implements DeviceEngine {
   }
   /** Grows: providers speak while they run too. */
   get messages(): readonly EngineMessage[] {
-    return [...this.#parts.notes, ...(this.#disposing === undefined ? messagesOf(this.#parts.session.log()) : [])];
+    return this.#lastMessages ?? [...this.#parts.notes, ...messagesOf(this.#parts.session.log())];
   }
   /** Undefined until the first request has been run: ONNX Runtime tells of what ran, not of what would. */
   get placement(): Placement | undefined {
@@ -101,6 +112,9 @@ export class OrtEngine implements DeviceEngine {
   /** Does work with the session while it lives; the first time, learns what ran where. */
   async serve<T>(feed: Pick<Feed, "tensors">, signal: AbortSignal | undefined, work: (session: DeviceSession) => Promise<T>): Promise<T> {
     if (this.#disposing !== undefined) throw disposed();
+    // The provider would build another engine for sizes outside of its profiles, in the middle of a request.
+    const { served } = this.#parts;
+    if (served !== undefined) selectProfile(served.profiles, served.inputs, feed);
     const serving = (async () => {
       await this.#place(feed, signal);
       return work(this.#parts.session);
@@ -114,6 +128,7 @@ export class OrtEngine implements DeviceEngine {
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposing ??= (async () => {
       await Promise.all(this.#underWay);
+      this.#lastMessages = this.messages;
       await this.#parts.session.dispose();
       this.#parts.profile.remove();
     })();

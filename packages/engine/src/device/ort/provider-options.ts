@@ -17,6 +17,9 @@ export interface SessionSetup {
 /** Key among the provider options that names ONNX Runtime's graph optimisations: disabled, basic, extended, all (the default). */
 export const optimizationKey = "session.graph_optimization_level";
 
+/** CUDA's libraries read it when they start; ONNX Runtime's TensorRT provider has no option of its own. */
+export const tf32Variable = "NVIDIA_TF32_OVERRIDE";
+
 /** ONNX Runtime runs the types that a file states; nothing else. */
 export const typings: readonly Typing[] = ["typed"];
 
@@ -38,6 +41,11 @@ export function sessionSetup(backend: OrtBackendName, request: DeviceBuildReques
     throw new UsageError("ERR_OPTION", `${label}: ONNX Runtime observes tensors as outputs only; found "${observe.how}".`);
   if (options.strictNans)
     throw new UsageError("ERR_OPTION", `${label}: ONNX Runtime has no option that keeps NaN through every fold; strictNans is TensorRT's.`);
+  if (backend === "ort-tensorrt" && options.tf32)
+    throw new UsageError(
+      "ERR_OPTION",
+      `${label}: ONNX Runtime's TensorRT provider has no option for TF32, which is off for the whole process.`,
+    );
   const entries = Object.entries(options.providerOptions ?? {});
   const { [optimizationKey]: level = "all", ...config } = Object.fromEntries(entries.filter(([key]) => key.includes(".")));
   if (!Object.hasOwn(optimizationLevels, level))
@@ -74,10 +82,15 @@ function providersOf(backend: OrtBackendName, request: DeviceBuildRequest, own: 
   return backend === "ort-cuda" ? [cuda] : [{ name: "TensorRT", options: { ...tensorRtOptions(request), ...pick(isTensorRt) } }, cuda];
 }
 
-/** What was asked for and has no meaning here: said, not swallowed. */
+/** What was asked for and has no meaning here, and what decides about TF32: said, not swallowed. */
 function notesOn(backend: OrtBackendName, { options = {} }: DeviceBuildRequest): EngineMessage[] {
-  if (backend === "ort-tensorrt") return [];
+  const notes = backend === "ort-cpu" ? [] : [tf32Note(backend, options.tf32 ?? false)];
   const names = (["workspaceBytes", "timingCache", "optimizationLevel"] as const).filter((key) => options[key] !== undefined);
-  if (names.length === 0) return [];
-  return [{ severity: "info", text: `${backend} has no use for ${names.join(", ")}.`, count: 1, kind: "other" }];
+  if (backend !== "ort-tensorrt" && names.length > 0) notes.push(`${backend} has no use for ${names.join(", ")}.`);
+  return notes.map((text) => ({ severity: "info", text, count: 1, kind: "other" }));
 }
+
+const tf32Note = (backend: OrtBackendName, on: boolean): string =>
+  backend === "ort-cuda"
+    ? `TF32 is ${on ? "on" : "off"} (use_tf32=${on ? 1 : 0}).`
+    : `TF32 is off for the whole process (${tf32Variable}=${process.env[tf32Variable]}).`;

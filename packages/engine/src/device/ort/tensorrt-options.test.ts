@@ -41,7 +41,13 @@ describe("options of execution providers", () => {
       trt_cuda_graph_enable: "1",
     });
     expect(providers[1]?.options).toEqual({ use_tf32: "0", device_id: "0" });
-    expect(notes).toEqual([]);
+    expect(notes).toMatchObject([{ severity: "info", text: expect.stringMatching(/^TF32 is off/) }]);
+  });
+
+  test("state TF32, and refuse it where it cannot be chosen", () => {
+    expect(sessionSetup("ort-cuda", request).notes).toMatchObject([{ text: "TF32 is off (use_tf32=0)." }]);
+    expect(sessionSetup("ort-cuda", { ...request, options: { tf32: true } }).notes).toMatchObject([{ text: "TF32 is on (use_tf32=1)." }]);
+    expect(() => sessionSetup("ort-tensorrt", { ...request, options: { tf32: true } })).toThrow(/TF32/);
   });
 
   test("refuse TensorRT's options on CUDA, and names that the provider has no form for", () => {

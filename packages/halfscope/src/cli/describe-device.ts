@@ -4,6 +4,7 @@ import { clip, given, number, percent, safe, wrap } from "./text.js";
 
 const width = 120;
 const shownPins = 10;
+const shownReasons = 3;
 
 /** What a real engine showed, for people. */
 export function describeDevice(device: DeviceResult, tolerance: number): string {
@@ -33,14 +34,7 @@ export function describeDevice(device: DeviceResult, tolerance: number): string 
     ...describePins(device),
     ...describeTrials(device, tolerance),
   );
-  const missing = device.notObserved ?? [];
-  if (missing.length > 0)
-    lines.push(
-      wrap(
-        `${missing.length} tensors were not observed, for instance "${clip(safe(missing[0]?.tensor ?? ""))}": ${safe(missing[0]?.reason ?? "")}.`,
-        width,
-      ),
-    );
+  lines.push(...describeMissing(device));
   return lines.join("\n");
 }
 
@@ -70,6 +64,19 @@ function describeAgreement(a: Agreement | undefined): string[] {
         .concat("."),
     );
   return lines.map((l) => wrap(l, width));
+}
+
+/** Tensors that the CPU compared and the engine does not show, by the reason. */
+function describeMissing({ notObserved = [] }: DeviceResult): string[] {
+  const byReason = new Map<string, string[]>();
+  for (const { tensor, reason } of notObserved) byReason.set(reason, [...(byReason.get(reason) ?? []), tensor]);
+  const most = [...byReason].sort((a, b) => b[1].length - a[1].length).slice(0, shownReasons);
+  return most.map(([reason, [first = "", ...others]]) =>
+    wrap(
+      `Not observed: "${clip(safe(first))}"${others.length > 0 ? ` and ${others.length} more` : ""}, because ${safe(reason).replace(/\.$/, "")}.`,
+      width,
+    ),
+  );
 }
 
 /** What looking at tensors changed. */

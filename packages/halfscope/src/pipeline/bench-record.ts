@@ -40,9 +40,11 @@ export function meaningWarnings(environment: DeviceEnvironment, engines: readonl
       `${engineTitle(environment)} computes FP16 operators in FP32: what it loses and how fast it is say nothing about a GPU. \`halfscope verify\` emulates FP16.`,
     );
   for (const { role, placement = [] } of engines) {
-    const nodes = placement.reduce((n, p) => n + p.nodes, 0);
-    const cpu = placement.find((p) => /CPU/i.test(p.provider));
-    if (cpu !== undefined && cpu.nodes > 0 && cpu.nodes < nodes)
+    // What was folded, and copies, are listed beside the providers.
+    const providers = placement.filter((p) => p.provider.endsWith("ExecutionProvider"));
+    const nodes = providers.reduce((n, p) => n + p.nodes, 0);
+    const cpu = providers.find((p) => p.provider === "CPUExecutionProvider");
+    if (cpu !== undefined && cpu.nodes > 0 && providers.length > 1)
       warnings.push(
         `${cpu.nodes} of ${nodes} nodes of the ${role} run on the CPU (${operatorsOf(cpu.operators)}): every call copies what they read and give.`,
       );

@@ -9,9 +9,9 @@
  * is a table: question, how it ended, seconds, file.
  */
 import { spawn } from "node:child_process";
-import { createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
@@ -160,7 +160,7 @@ for (const engine of o.engine)
       ...(engine === "tensorrt" ? ["--timing-cache", join(models, "timing.cache")] : []),
     ];
     const started = Date.now();
-    const code = await run(`${name}-${engine}`, [`hardware/${program}.js`, ...words, ...common, ...more], seconds);
+    const code = await run(`${name}-${engine}`, [`hardware/${program}.js`, ...words, ...common, ...more], seconds, library);
     if (code !== 0) failures++;
     said(
       name,
@@ -176,11 +176,25 @@ function said(name, engine, how, seconds, file) {
   process.stdout.write(`${`${name} (${engine})`.padEnd(26)} ${how.padEnd(30)} ${seconds.toFixed(0).padStart(5)} s  ${file ?? ""}\n`);
 }
 
+/**
+ * Folders where an engine's library finds its own parts (TensorRT opens its builder's resources by name), before those that are set. The loader reads them when a
+ * process starts, so only a parent can set them.
+ */
+function searched(library) {
+  if (library === undefined) return {};
+  const folder = statSync(library).isDirectory() ? resolve(library) : dirname(resolve(library));
+  return { LD_LIBRARY_PATH: [folder, process.env.LD_LIBRARY_PATH].filter(Boolean).join(":") };
+}
+
 /** Runs a program of scripts/dist; what it says goes to a log. @returns the exit code, or "limit". */
-function run(label, [program, ...args], seconds) {
+function run(label, [program, ...args], seconds, library) {
   const log = createWriteStream(join(out, "logs", `${label.replaceAll(" ", "-")}.log`));
   return new Promise((done) => {
-    const child = spawn(process.execPath, [join(programs, program), ...args], { stdio: ["ignore", "pipe", "pipe"], detached: true });
+    const child = spawn(process.execPath, [join(programs, program), ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+      env: { ...process.env, ...searched(library) },
+    });
     running = child;
     let late = false;
     const timer = setTimeout(

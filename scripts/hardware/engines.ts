@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { OutputJudge, paddingMasks } from "@halfscope/analysis";
 import { type EngineLayer, isTensorValue, type TensorValue, type Typing, UsageError } from "@halfscope/core";
-import type { DeviceBackend, DeviceEngine } from "@halfscope/engine";
+import { type DeviceBackend, type DeviceEngine, halfTimeShare } from "@halfscope/engine";
 import { switchesFromPlan } from "@halfscope/precision";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
@@ -13,6 +13,7 @@ import { type Latency, timeInTurn } from "./measuring/latency.js";
 import { openEngine } from "./measuring/open-engine.js";
 import { commonOptions, endWell, shapeOf, withWorkFolder } from "./measuring/options.js";
 import { type Outcome, refusal, warningsIn } from "./measuring/outcome.js";
+import { countProofs, type PinCounts } from "./measuring/proofs.js";
 import { type ReportHead, reportHead, short, writeReport } from "./measuring/report-file.js";
 import { type Setting, settingsOf } from "./measuring/settings.js";
 import { buildOptions, likeOf, Studied } from "./measuring/studied.js";
@@ -33,6 +34,8 @@ export interface EngineEntry {
   latency?: Latency;
   /** Engine layers, how many of them are a fused attention, and the share of the profiled time in FP16. */
   layers?: { count: number; fusedAttention: number; halfTimeShare?: number };
+  /** Pins by whether they are in the engine, where it tells of its layers. */
+  proofs?: PinCounts;
   warnings?: ReturnType<typeof warningsIn>;
   refused?: Outcome;
 }
@@ -93,10 +96,9 @@ function feedsOf(path: string): readonly string[] {
 
 const layerSummary = (layers: readonly EngineLayer[] | undefined): Pick<EngineEntry, "layers"> => {
   if (layers === undefined) return {};
-  const total = layers.reduce((s, l) => s + (l.milliseconds ?? 0), 0);
-  const half = layers.filter((l) => l.computes === "float16").reduce((s, l) => s + (l.milliseconds ?? 0), 0);
+  const share = halfTimeShare(layers);
   const fused = layers.filter((l) => /mha|fused.?attention/i.test(`${l.kind} ${l.tactic ?? ""} ${l.name}`)).length;
-  return { layers: { count: layers.length, fusedAttention: fused, ...(total > 0 && { halfTimeShare: short(half / total) }) } };
+  return { layers: { count: layers.length, fusedAttention: fused, ...(share !== undefined && { halfTimeShare: short(share) }) } };
 };
 
 /** Engines that live until all are timed in turn. */
@@ -185,10 +187,11 @@ async function measureModel(
     const predicted = await evaluate(switchesFromPlan(studied.plan(pins), roundings));
     about.predictedError = short(predicted.error);
     try {
+      const file = typing === "typed" ? await studied.halfFile(join(folder, studied.name), `engine-${i}`, pins) : path;
       const engine = alive.keep(
         await backend.build({
           label: `${studied.name}, ${title}, ${typing}`,
-          path: typing === "typed" ? await studied.halfFile(join(folder, studied.name), `engine-${i}`, pins) : path,
+          path: file,
           precision:
             typing === "typed"
               ? { kind: "typed" }
@@ -197,11 +200,13 @@ async function measureModel(
           options,
         }),
       );
+      const layers = await engine.layers(studied.feed, 10);
       const measured = await judge.judge(await outputsOf(engine, studied, outputs));
       Object.assign(about, {
         ...{ buildSeconds: short(engine.buildSeconds), measuredError: short(measured.error), maxAbs: short(measured.maxAbs) },
         ...(engine.planBytes !== undefined && { planBytes: engine.planBytes }),
-        ...layerSummary(await engine.layers(studied.feed, 10)),
+        ...layerSummary(layers),
+        ...(layers !== undefined && pins.length > 0 && { proofs: await countProofs(layers, file, studied, pins, typing) }),
         warnings: warningsIn(engine.messages),
       });
       timed.set(String(entry.engines.length - 1), engine);

@@ -3,8 +3,8 @@
 //   node scripts/dist/hardware/hazards.js -o reports/hardware/hazards-tensorrt.json [--engine ort-cuda] [--only mask] [--jobs 4]
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { ErrorStats } from "@halfscope/core";
-import type { DeviceBackend, DeviceBuildRequest, DeviceEngine } from "@halfscope/engine";
+import type { EngineLayer, ErrorStats } from "@halfscope/core";
+import type { DeviceBackend, DeviceBuildRequest, DeviceEngine, EnginePrecision } from "@halfscope/engine";
 import { switchesFromPlan } from "@halfscope/precision";
 import { compareStep } from "halfscope";
 import yargs from "yargs";
@@ -22,6 +22,10 @@ export interface HazardEngine extends Outcome {
   constants: "finite" | "overflow" | "own";
   typing: "typed" | "weak";
   marked: boolean;
+  /** FP16 is asked for in each layer: else a weakly typed engine may be left in FP32. */
+  asked?: boolean;
+  /** Engine layers by what they compute in, where the engine tells. */
+  computes?: Readonly<Record<string, number>>;
   warnings?: ReturnType<typeof warningsIn>;
 }
 
@@ -71,12 +75,13 @@ async function predict(studied: Studied): Promise<Pick<HazardEntry, "hazards" | 
 }
 
 /** The engines that a case is built as, in order; `label` names the file that a typed one needs. */
-function variantsOf(c: HazardCase, typings: readonly string[]): Omit<HazardEngine, keyof Outcome | "warnings">[] {
+function variantsOf(c: HazardCase, typings: readonly string[]): Omit<HazardEngine, keyof Outcome | "warnings" | "computes">[] {
   const both = [false, true];
   return [
     ...both.map((marked) => ({ typing: "typed" as const, constants: "finite" as const, marked })),
     ...(c.constantsMatter ? [{ typing: "typed" as const, constants: "overflow" as const, marked: false }] : []),
-    ...both.map((marked) => ({ typing: "weak" as const, constants: "own" as const, marked })),
+    { typing: "weak" as const, constants: "own" as const, marked: false },
+    ...both.map((marked) => ({ typing: "weak" as const, constants: "own" as const, marked, asked: true })),
   ].filter((v) => typings.includes(v.typing));
 }
 
@@ -91,18 +96,18 @@ async function runCase(backend: DeviceBackend, c: HazardCase, folder: string): P
   const common = { profiles: studied.profiles(), options: buildOptions(argv) };
   await using reference = await backend.build({ ...common, label: `${c.id}, FP32`, path, precision: { kind: "full" } });
   for (const variant of variantsOf(c, backend.environment.capabilities.typings)) {
-    const { typing, constants, marked } = variant;
+    const { typing, constants, marked, asked = false } = variant;
     try {
       const request: DeviceBuildRequest = {
         ...common,
-        label: `${c.id}, ${typing}${marked ? ", marked" : ""}`,
+        label: `${c.id}, ${typing}${asked ? ", asked" : ""}${marked ? ", marked" : ""}`,
         path: constants === "own" ? path : await studied.halfFile(join(folder, c.id), `half-${constants}`, [], constants),
-        precision: typing === "typed" ? { kind: "typed" } : { kind: "weak", half: "float16", pins: [], constraints: "none" },
-        ...(marked && { observe: { tensors: tensors.filter((t) => !outputs.includes(t)) } }),
+        precision: typing === "typed" ? { kind: "typed" } : weakPrecision(studied, asked),
+        ...(marked && { observe: { tensors: tensors.filter((t) => !outputs.includes(t)), preferHalf: asked } }),
       };
       await using engine = await backend.build(request);
       const stats = await compareOutputs(backend, reference, engine, studied, outputs);
-      entry.engines.push({ ...variant, ...outcomeOf(stats), warnings: warningsIn(engine.messages) });
+      entry.engines.push({ ...variant, ...outcomeOf(stats), ...computesIn(await engine.layers()), warnings: warningsIn(engine.messages) });
     } catch (error) {
       entry.engines.push({ ...variant, ...refusal(error) });
     }
@@ -110,9 +115,21 @@ async function runCase(backend: DeviceBackend, c: HazardCase, folder: string): P
   const said = (o: Outcome | undefined) =>
     o === undefined ? "-" : `${o.outcome}${o.error === undefined ? "" : ` ${o.error.toPrecision(2)}`}`;
   console.error(
-    `${c.id}: predicted ${said(entry.predicted)}; ${entry.engines.map((e) => `${e.typing}${e.constants === "overflow" ? " plain" : ""}${e.marked ? " marked" : ""} ${said(e)}`).join("; ")}`,
+    `${c.id}: predicted ${said(entry.predicted)}; ${entry.engines.map((e) => `${e.typing}${e.constants === "overflow" ? " plain" : ""}${e.asked ? " asked" : ""}${e.marked ? " marked" : ""} ${said(e)}`).join("; ")}`,
   );
   return entry;
+}
+
+const weakPrecision = (studied: Studied, asked: boolean): EnginePrecision => ({
+  ...{ kind: "weak", half: "float16" },
+  ...(asked ? { pins: studied.weakPins(), constraints: "prefer" } : { pins: [], constraints: "none" }),
+});
+
+function computesIn(layers: readonly EngineLayer[] | undefined): Pick<HazardEngine, "computes"> {
+  if (layers === undefined) return {};
+  const counts: Record<string, number> = {};
+  for (const { computes } of layers) counts[computes] = (counts[computes] ?? 0) + 1;
+  return { computes: counts };
 }
 
 async function compareOutputs(

@@ -68,6 +68,11 @@ const argv = await commonOptions(yargs(hideBin(process.argv)))
       describe: "files as --feed of halfscope takes them [made up from the graph]",
     },
     typings: { type: "string", default: "typed,weak", describe: "typed, weak or both" },
+    "prefer-half": {
+      type: "boolean",
+      default: false,
+      describe: "weak: ask for FP16 in each marked layer, where TensorRT leaves a marked network in FP32 otherwise",
+    },
     "predict-only": { type: "boolean", default: false, describe: "write the predictions to OUT.json, without an engine" },
     predicted: { type: "string", describe: "predictions that were made before [made now]" },
   })
@@ -119,12 +124,13 @@ async function runTyping(
 ): Promise<TensorsRun> {
   const outputs = await studied.floatOutputs();
   const tensors = await studied.floatTensors();
+  const preferHalf = argv["prefer-half"];
   const observe = { tensors: tensors.filter((t) => !outputs.includes(t)) };
   const common = { profiles: studied.profiles(), options: buildOptions(argv) };
   const half: Pick<DeviceBuildRequest, "path" | "precision"> =
     typing === "typed"
       ? { path: await studied.halfFile(folder, "all-half", []), precision: { kind: "typed" } }
-      : { path: studied.path, precision: { kind: "weak", half: "float16", pins: [], constraints: "none" } };
+      : { path: studied.path, precision: { kind: "weak", half: "float16", pins: [], constraints: preferHalf ? "prefer" : "none" } };
   const label = (what: string) => `${studied.name}, ${what}`;
   await using reference = await backend.build({
     ...common,
@@ -133,7 +139,12 @@ async function runTyping(
     precision: { kind: "full" },
     observe,
   });
-  await using marked = await backend.build({ ...common, ...half, label: label(`FP16, ${typing}, marked`), observe });
+  await using marked = await backend.build({
+    ...common,
+    ...half,
+    label: label(`FP16, ${typing}, marked`),
+    observe: { ...observe, preferHalf },
+  });
   const seen = commonTensors(reference, marked, tensors);
   const first = await backend.compare(reference, marked, studied.feed, seen);
   const again = await backend.compare(reference, marked, studied.feed, seen);

@@ -18,7 +18,10 @@ export const commonOptions = (yargs: Argv): Argv<CommonOptions> =>
     .options({
       engine: { choices: backendNames, default: "tensorrt" as const, describe: "what runs the engines; ort-cpu only rehearses" },
       out: { alias: "o", type: "string", demandOption: true, describe: "JSON file to write, under reports/hardware" },
-      library: { type: "string", describe: "folder of TensorRT's libraries, or ONNX Runtime's library file [as halfscope finds them]" },
+      library: {
+        type: "string",
+        describe: "folder of TensorRT's libraries (in LD_LIBRARY_PATH too), or ONNX Runtime's library file [as halfscope finds them]",
+      },
       work: { type: "string", describe: "folder for models that are made [a temporary one]" },
       "timing-cache": { type: "string", describe: "file of TensorRT's measured kernel times, read and written" },
     })

@@ -11,7 +11,7 @@ import {
   type Progress,
 } from "@halfscope/core";
 import { type DeviceBuildOptions, type Feed, inferTypes, type LayerPin, type OptimizationProfile, shapesOfFeed } from "@halfscope/engine";
-import { readModel, viewGraph } from "@halfscope/onnx";
+import { type Node, readModel, viewGraph } from "@halfscope/onnx";
 import { allHalf, withPins } from "@halfscope/precision";
 import { applyPlan, Workbench } from "halfscope";
 
@@ -94,22 +94,24 @@ export class Studied implements Disposable {
     return made.path;
   }
 
-  /** The same for a weakly typed network: every node of a pinned layer that has a name. */
-  weakPins(pins: readonly string[]): LayerPin[] {
-    const pinned = new Set(pins);
+  /** The same for a weakly typed network. Without `pins`, every node is asked for in FP16. */
+  weakPins(pins?: readonly string[]): LayerPin[] {
+    const pinned = pins && new Set(pins);
+    const precision = pins === undefined ? "float16" : "float32";
     return this.bench.layers
-      .filter((l) => pinned.has(l.id))
+      .filter((l) => pinned === undefined || pinned.has(l.id))
       .flatMap((l) => l.nodes)
-      .flatMap((i) => {
-        const name = this.bench.view.nodes[i]?.name ?? "";
-        return name === "" ? [] : [{ node: name, precision: "float32" as const }];
-      });
+      .flatMap((i) => nodeNameOf(this.bench.view.nodes[i]).map((node) => ({ node, precision }) as const));
   }
 
   [Symbol.dispose](): void {
     this.bench[Symbol.dispose]();
   }
 }
+
+/** What TensorRT's parser calls a node: its name, or one made of its first output. */
+export const nodeNameOf = (node: Node | undefined): string[] =>
+  node === undefined ? [] : [node.name === "" ? `node_of_${node.outputs[0] ?? ""}` : node.name];
 
 export const buildOptions = (o: { "timing-cache"?: string | undefined }): DeviceBuildOptions => ({
   ...(o["timing-cache"] !== undefined && { timingCache: o["timing-cache"] }),

@@ -52,16 +52,40 @@ export const outputsTable = ({ tensors }: Reports): string =>
 
 const errorOf = (e: EngineEntry): string => (e.refused === undefined ? number(e.measuredError) : `refused: ${e.refused.reason ?? ""}`);
 
+/** Of the pinned layers that compute: in FP32, and those that are not. */
+function provedOf({ proofs }: EngineEntry): string {
+  if (proofs === undefined) return "-";
+  const others = [
+    [proofs.moved, "moved"],
+    [proofs.ignored, "ignored"],
+    [proofs["not-found"], "not found"],
+  ].flatMap(([n, word]) => (n === 0 ? [] : [`${n} ${word}`]));
+  return [String(proofs["took-effect"]), ...others].join(", ");
+}
+
 const modelTable = (engine: string, m: ModelEntry): string =>
   [
     `**${m.model}** on ${engine}, inputs ${m.inputs.map((i) => `${i.name} ${i.dims.join("x")}`).join(", ")}; tolerance of the recommended pins ${number(m.tolerance)}`,
     "",
     table(
-      ["engine", "typing", "pinned layers", "error", "predicted", "p50", "p99", "build", "time in FP16", "fused attentions"],
+      [
+        "engine",
+        "typing",
+        "pinned layers",
+        "proved in the engine",
+        "error",
+        "predicted",
+        "p50",
+        "p99",
+        "build",
+        "time in FP16",
+        "fused attentions",
+      ],
       m.engines.map((e) => [
         e.title,
         e.typing,
         e.typing === "full" ? "all" : String(e.pins),
+        provedOf(e),
         e.typing === "full" ? "-" : errorOf(e),
         number(e.predictedError),
         milliseconds(e.latency?.p50),

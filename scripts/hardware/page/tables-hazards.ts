@@ -10,12 +10,18 @@ function said(o: Outcome | undefined): string {
   return o.outcome === "fine" || o.outcome === "wrong" ? `${o.outcome} ${number(o.error)}` : o.outcome;
 }
 
+/** A weakly typed engine without a layer in FP16 says nothing about FP16. */
+const inFull = ({ computes }: HazardEngine): string =>
+  computes !== undefined && (computes.float16 ?? 0) + (computes.mixed ?? 0) + (computes.unknown ?? 0) === 0 ? " (in FP32)" : "";
+
 /** Unmarked, and marked where that is another outcome. */
-function ofEngine(engines: readonly HazardEngine[], typing: "typed" | "weak", constants: HazardEngine["constants"]): string {
-  const of = (marked: boolean) => engines.find((e) => e.typing === typing && e.constants === constants && e.marked === marked);
+function ofEngine(engines: readonly HazardEngine[], typing: "typed" | "weak", constants: HazardEngine["constants"], asked = false): string {
+  const of = (marked: boolean) =>
+    engines.find((e) => e.typing === typing && e.constants === constants && e.marked === marked && (e.asked ?? false) === asked);
+  const text = (e: HazardEngine) => `${said(e)}${inFull(e)}`;
   const [bare, marked] = [of(false), of(true)];
-  if (bare === undefined || marked === undefined || bare.outcome === marked.outcome) return said(bare ?? marked);
-  return `${said(bare)}; marked: ${said(marked)}`;
+  if (bare === undefined) return marked === undefined ? "-" : `marked: ${text(marked)}`;
+  return marked === undefined || bare.outcome === marked.outcome ? text(bare) : `${text(bare)}; marked: ${text(marked)}`;
 }
 
 /** Kinds of warnings of the engines that nobody marked, without those that say nothing about precision. */
@@ -42,7 +48,7 @@ export const hazardsTable = ({ hazards }: Reports): string =>
         "predicted",
         "typed",
         "typed, plain cast",
-        ...(weak ? ["weak"] : []),
+        ...(weak ? ["weak", "weak, FP16 asked for"] : []),
         "predicted = typed",
         "warned",
       ];
@@ -52,7 +58,7 @@ export const hazardsTable = ({ hazards }: Reports): string =>
         c.failed === undefined ? said(c.predicted) : `not run: ${c.failed}`,
         ofEngine(c.engines, "typed", "finite"),
         ofEngine(c.engines, "typed", "overflow"),
-        ...(weak ? [ofEngine(c.engines, "weak", "own")] : []),
+        ...(weak ? [ofEngine(c.engines, "weak", "own"), ofEngine(c.engines, "weak", "own", true)] : []),
         agrees(c),
         warned(c),
       ]);

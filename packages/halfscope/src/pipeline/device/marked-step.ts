@@ -1,6 +1,6 @@
 import { type DeviceTensor, type EngineRecord, type ErrorStats, type Measurements, meanAbs, relativeL2 } from "@halfscope/core";
-import { type DeviceBuildRequest, type DeviceEngine, groupTensors } from "@halfscope/engine";
-import { halfWordOf, layerPins } from "./device-files.js";
+import { type DeviceEngine, type EnginePrecision, groupTensors } from "@halfscope/engine";
+import { halfWordOf } from "./device-files.js";
 import { compareOutputs, feedFor, mergeSamples, type Outputs } from "./device-values.js";
 import type { KeptEngine, KeptTensors } from "./engine-journal.js";
 import { tensorsToMark } from "./markable.js";
@@ -98,9 +98,16 @@ async function compareGroup(s: DeviceSession, group: Group, found: KeptTensors):
   const how = observe === "none" ? "outputs" : observe;
   const marks = { observe: { tensors: group.tensors, how } };
   await using reference = await s.engine({ label: `FP32${group.label}`, path: group.full, precision: { kind: "full" }, ...marks });
-  const precision = await allHalfPrecision(s, group.tensors);
+  // Weakly typed, a builder may leave a marked network in FP32: each layer that gives a marked tensor is asked for FP16.
+  const weak = { kind: "weak", half: bench.precision, pins: [], constraints: "prefer" } as const;
+  const precision: EnginePrecision = s.typing === "typed" ? { kind: "typed" } : weak;
   const word = halfWordOf(bench.precision);
-  await using candidate = await s.engine({ label: `all ${word}${group.label}`, path: group.half, precision, ...marks });
+  await using candidate = await s.engine({
+    label: `all ${word}${group.label}`,
+    path: group.half,
+    precision,
+    observe: { ...marks.observe, preferHalf: true },
+  });
   const samples: ReadonlyMap<string, ErrorStats>[] = [];
   const step = bench.progress.step(`Comparing ${group.tensors.length} tensors on the engine`, group.tensors.length * bench.feeds.length);
   for (const [i, feed] of bench.feeds.entries()) {
@@ -140,17 +147,6 @@ const keptOf = (engine: DeviceEngine, marked: number): Omit<KeptEngine, "typing"
   messages: engine.messages,
   ...(engine.placement && { placement: engine.placement }),
 });
-
-/** Weakly typed, a builder may leave a marked network in FP32: each layer that gives a marked tensor is asked for FP16 by name. */
-async function allHalfPrecision(s: DeviceSession, tensors: readonly string[]): Promise<DeviceBuildRequest["precision"]> {
-  if (s.typing === "typed") return { kind: "typed" };
-  const { view, layerOf } = await s.bench.subject();
-  const layers = tensors.flatMap((t) => {
-    const node = view.producer.get(t);
-    return node === undefined ? [] : (layerOf.get(node.index) ?? []);
-  });
-  return { kind: "weak", half: s.bench.precision, pins: await layerPins(s.bench, layers, "float16"), constraints: "prefer" };
-}
 
 /** Of several groups, what marking changed most counts. */
 async function addMarking(

@@ -1,0 +1,191 @@
+#!/usr/bin/env node
+/**
+ * Real output for the commands of docs/tensorrt.md. A page says where: under a command (lines that start with "    $ ", continued behind a backslash) stands
+ *
+ *     <!-- output: NAME -->
+ *     ```text
+ *     ...
+ *     ```
+ *     <!-- /output -->
+ *
+ * What is between is never written by hand. `--capture` runs the commands, in the order of the page, and keeps what they said under reports/hardware/docs, one file per
+ * name; without it, the page is filled from those files. A name without a file, or whose command has changed since, says "not captured yet".
+ *
+ *     node scripts/hardware/fill-docs.mjs --list
+ *     node scripts/hardware/fill-docs.mjs --capture --in WORK [--on gpu|cpu|image] [--only NAME,NAME] [--again]
+ *     node scripts/hardware/fill-docs.mjs
+ *     node scripts/hardware/fill-docs.mjs --check          exit code 1 where the page differs from the files
+ *
+ * WORK is the folder that the commands run in; what they need is made by the commands of the page themselves, but for ocr/model.onnx. A placeholder says which machine it
+ * wants (`on=cpu`: one without a GPU; `on=image`: a GPU, and ocr/model.onnx in WORK; a GPU otherwise), how many lines are shown (`lines=40`), the longest time (`seconds=300`,
+ * 560 by default). Run it again after a limit: what is there already is not run again without `--again`.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const missing = "not captured yet";
+const longest = 200_000;
+
+const { values: o } = parseArgs({
+  options: {
+    page: { type: "string", default: join(root, "docs", "tensorrt.md") },
+    from: { type: "string", default: join(root, "reports", "hardware", "docs") },
+    in: { type: "string" },
+    on: { type: "string", default: "gpu" },
+    only: { type: "string" },
+    capture: { type: "boolean", default: false },
+    again: { type: "boolean", default: false },
+    check: { type: "boolean", default: false },
+    list: { type: "boolean", default: false },
+  },
+});
+
+/** Throws where a placeholder has no command, no end, or the name of another one. */
+function placeholdersOf(page) {
+  const lines = page.split("\n");
+  const found = [];
+  lines.forEach((line, at) => {
+    const [, name, rest = ""] = /^<!-- output: ([a-z0-9-]+)((?: [a-z]+=\w+)*) -->$/.exec(line) ?? [];
+    if (name === undefined) {
+      if (/<!--\s*output/.test(line)) throw new Error(`line ${at + 1}: a placeholder that cannot be read: ${line}`);
+      return;
+    }
+    const end = lines.indexOf("<!-- /output -->", at);
+    const next = lines.findIndex((l, i) => i > at && l.startsWith("<!-- output:"));
+    if (end < 0 || (next >= 0 && next < end)) throw new Error(`the placeholder ${name} has no end`);
+    if (found.some((p) => p.name === name)) throw new Error(`two placeholders are called ${name}`);
+    const command = commandAbove(lines, at);
+    if (command === undefined) throw new Error(`the placeholder ${name} has no command above it`);
+    found.push({
+      name,
+      from: at,
+      to: end,
+      command,
+      ...Object.fromEntries(
+        rest
+          .trim()
+          .split(" ")
+          .filter(Boolean)
+          .map((w) => w.split("=")),
+      ),
+    });
+  });
+  return found;
+}
+
+/** The block of "    $ " and its continuations right above line `at`, as one text. */
+function commandAbove(lines, at) {
+  let last = at - 1;
+  while (last >= 0 && lines[last].trim() === "") last--;
+  let first = last;
+  while (first >= 0 && lines[first].startsWith("    ") && !lines[first].startsWith("    $ ")) first--;
+  if (first < 0 || !lines[first].startsWith("    $ ")) return undefined;
+  return lines
+    .slice(first, last + 1)
+    .map((l, i) => (i === 0 ? l.slice(6) : l.trim()))
+    .join("\n");
+}
+
+const pathOf = (name) => join(o.from, `${name}.json`);
+
+/** What a name's command said, if it was this command. */
+function captureOf({ name, command }) {
+  if (!existsSync(pathOf(name))) return undefined;
+  const kept = JSON.parse(readFileSync(pathOf(name), "utf8"));
+  const sound = kept.schema === "halfscope/captured-output/1" && typeof kept.output === "string" && Number.isInteger(kept.exitCode);
+  return sound && kept.command === command ? kept : undefined;
+}
+
+function blockOf(placeholder) {
+  const kept = captureOf(placeholder);
+  const most = Number(placeholder.lines ?? 60);
+  let text = missing;
+  if (kept !== undefined) {
+    const all = kept.output.trimEnd().split("\n");
+    const shown = all.length > most + 2 ? [...all.slice(0, most), `... (${all.length - most} lines more)`] : all;
+    text = [...shown, ...(kept.exitCode === 0 ? [] : [`(exit code ${kept.exitCode})`])].join("\n");
+  }
+  const ticks = Math.max(2, ...(text.match(/`+/g) ?? []).map((t) => t.length));
+  const fence = "`".repeat(ticks + 1);
+  return [`${fence}text`, ...text.split("\n"), fence];
+}
+
+function filled(page) {
+  const lines = page.split("\n");
+  for (const p of placeholdersOf(page).reverse()) lines.splice(p.from + 1, p.to - p.from - 1, ...blockOf(p));
+  return lines.join("\n");
+}
+
+/** Without colours, without lines that a progress bar overwrote, and without the folder's path. */
+const plain = (text, folder) =>
+  text
+    .replace(/\u001b\[[0-9;?]*[A-Za-z]/g, "")
+    .split("\n")
+    .map((line) => line.split("\r").at(-1).replaceAll(`${folder}/`, "").replaceAll(folder, ".").trimEnd())
+    .join("\n");
+
+function capture(placeholder, work) {
+  const { name, command } = placeholder;
+  const start = Date.now();
+  const shell = `halfscope() { node ${JSON.stringify(join(root, "packages/halfscope/bin/halfscope.js"))} "$@"; }\n${command}`;
+  const ended = spawnSync("bash", ["-c", shell], {
+    cwd: work,
+    encoding: "utf8",
+    maxBuffer: 2 ** 28,
+    timeout: 1000 * Number(placeholder.seconds ?? 560),
+    env: { ...process.env, FORCE_COLOR: "0", COLUMNS: "120" },
+  });
+  const seconds = (Date.now() - start) / 1000;
+  if (ended.status === null) return `${name}: stopped after ${seconds.toFixed(0)} s (${ended.signal ?? ended.error?.message})`;
+  // Answers are on standard output; where there is none, what went wrong is on the other.
+  const said = ended.stdout.trim() === "" ? ended.stderr : ended.stdout;
+  const kept = {
+    schema: "halfscope/captured-output/1",
+    command,
+    exitCode: ended.status,
+    seconds: Number(seconds.toFixed(1)),
+    output: plain(said, work).slice(0, longest),
+  };
+  mkdirSync(o.from, { recursive: true });
+  writeFileSync(`${pathOf(name)}.new`, `${JSON.stringify(kept, null, 1)}\n`);
+  renameSync(`${pathOf(name)}.new`, pathOf(name));
+  return `${name}: exit code ${ended.status}, ${seconds.toFixed(0)} s`;
+}
+
+const page = readFileSync(o.page, "utf8");
+const placeholders = placeholdersOf(page);
+
+if (o.list) {
+  for (const p of placeholders)
+    console.log(
+      `${p.name}\t${p.on ?? "gpu"}\t${captureOf(p) ? "captured" : missing}\t${p.command.replaceAll("\\\n", "").replaceAll("\n", "; ")}`,
+    );
+} else if (o.capture) {
+  if (o.in === undefined) throw new Error("--capture needs --in FOLDER, where the commands run");
+  const work = resolve(o.in);
+  mkdirSync(work, { recursive: true });
+  // Commands of the page name programs as they lie in a checkout.
+  if (!existsSync(join(work, "scripts"))) symlinkSync(join(root, "scripts"), join(work, "scripts"));
+  const only = o.only?.split(",");
+  const unknown = only?.find((n) => !placeholders.some((p) => p.name === n));
+  if (unknown !== undefined) throw new Error(`the page has no placeholder ${unknown}`);
+  for (const p of placeholders) {
+    if (only ? !only.includes(p.name) : (p.on ?? "gpu") !== o.on) continue;
+    console.error(captureOf(p) !== undefined && !o.again ? `${p.name}: kept` : capture(p, work));
+  }
+} else {
+  const now = filled(page);
+  if (o.check) {
+    if (now !== page) {
+      console.error(`${o.page} differs from what was captured; run: node scripts/hardware/fill-docs.mjs`);
+      process.exitCode = 1;
+    }
+  } else if (now !== page) {
+    writeFileSync(`${o.page}.new`, now);
+    renameSync(`${o.page}.new`, o.page);
+  }
+}

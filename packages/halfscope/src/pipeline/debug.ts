@@ -8,7 +8,7 @@ import { type Compared, compareStep, withCompared } from "./compare-step.js";
 import { newResult } from "./describe.js";
 import { deviceStep } from "./device/device-step.js";
 import type { DeviceOptions } from "./device/options.js";
-import { openDevice } from "./device/session.js";
+import { openDevice, profilesFor } from "./device/session.js";
 import { defaultFixTolerance, findFixes, tryFixes } from "./fix.js";
 import { likeStep } from "./like-step.js";
 import { type RecommendStepOptions, recommendStep } from "./recommend-step.js";
@@ -72,8 +72,9 @@ export async function debugModel(path: string, o: DebugOptions): Promise<ResultD
   };
   using bench = await timed("open", () => Workbench.open(path, o));
   await timed("prepare", () => bench.subject());
-  // What names no layer should say so before a sweep of minutes.
+  // What names no layer, or serves no sample, should say so before a sweep of minutes.
   if (o.pinsLike !== undefined) await likeStep(bench, o.pinsLike);
+  if (device !== undefined) profilesFor(bench, device);
   let result: ResultDocument = { ...newResult(bench, o.tolerance), timings };
   const keep = async (more: Partial<ResultDocument>) => {
     result = { ...result, ...more };

@@ -44,13 +44,14 @@ export const verifyCommand: Command<Arguments> = (context) => ({
     const { verifyStep } = await import("../../pipeline/verify.js");
     const { describeVerdict } = await import("../describe-recommendation.js");
     const { likeOf } = await import("../../pipeline/device/options.js");
-    const { openDevice } = await import("../../pipeline/device/session.js");
+    const { openDevice, profilesFor } = await import("../../pipeline/device/session.js");
     const { verifyOnEngine } = await import("../../pipeline/device/verify-on-engine.js");
     const { describeDevice } = await import("../describe-device.js");
     // A library that is missing should show before anything is measured.
     await using opened = engine && (await openDevice(engine));
     const like = engine && { like: args.like ?? likeOf(engine.engine) };
     using bench = await Workbench.open(args.model, { ...workbenchOptions(args, context), ...like, ...(await judgeFrom(args)) });
+    if (opened !== undefined) profilesFor(bench, opened);
     const verdict = await verifyStep(bench, args.candidate, tolerance, { tensors: args.tensors });
     const device = opened && (await verifyOnEngine(bench, opened, { candidate: args.candidate, tolerance, verdict }));
     context.answer(

@@ -1,11 +1,13 @@
 /** The main job with and without a real engine. */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EngineError } from "@halfscope/core";
+import { parseProfile } from "@halfscope/engine";
 import { beforeAll, describe, expect, it } from "vitest";
 import { makeBert } from "../../../../../scripts/make-bert/make-bert.js";
 import { EmulatedBackend } from "../../../../../test/support/emulated-backend.js";
 import { temporaryFolder } from "../../../../../test/support/model-file.js";
+import { node, tinyModel } from "../../../../../test/support/tiny-model.js";
 import { debugModel } from "../debug.js";
 import { loadResult } from "../results-folder.js";
 import type { DeviceOptions } from "./options.js";
@@ -61,6 +63,29 @@ describe("before anything is measured", () => {
     const run = debugModel(model, { ...common, folder: at, device: { engine: "tensorrt", open } });
     await expect(run).rejects.toMatchObject({ code: "ERR_BACKEND_UNAVAILABLE", exitCode: 4 });
     expect(existsSync(at)).toBe(false);
+  });
+
+  it("profiles that do not hold, or do not serve the samples, are refused", async () => {
+    const dynamic = join(folder, "dynamic.onnx");
+    writeFileSync(
+      dynamic,
+      tinyModel({
+        inputs: [{ name: "x", dims: ["batch", 4] }],
+        outputs: [{ name: "y", dims: ["batch", 4] }],
+        nodes: [node("Relu", ["x"], ["y"])],
+      }),
+    );
+    for (const [text, word] of [
+      ["x=4x4:2x4:8x4", "min <= opt <= max"],
+      ["z=1x4", '"z"'],
+      ["x=2x4:2x4:8x4", "does not serve this request"],
+    ] as const) {
+      const backend = new EmulatedBackend();
+      const device: DeviceOptions = { engine: "tensorrt", open: async () => backend, profiles: [parseProfile(text)] };
+      const run = debugModel(dynamic, { ...common, folder: join(folder, "profiles"), dims: { batch: 1 }, device });
+      await expect(run).rejects.toMatchObject({ code: "ERR_PROFILE", message: expect.stringContaining(word) });
+      expect([backend.built, backend.disposed]).toEqual([[], true]);
+    }
   });
 
   it("what the library cannot do is refused, and the library closed", async () => {

@@ -13,6 +13,8 @@ import {
   openBackend,
   profileInputs,
   profileText,
+  type SettledProfiles,
+  selectProfile,
   settleProfiles,
   shapeTensorsOf,
 } from "@halfscope/engine";
@@ -42,6 +44,18 @@ export async function openDevice(o: DeviceOptions): Promise<OpenedDevice> {
     await backend[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/**
+ * The profiles that a model's engines are built with, complete and serving every sample; asked for before anything is measured too, so that a slip does not show after minutes.
+ * Throws ERR_PROFILE.
+ */
+export function profilesFor({ view, feeds }: Workbench, { backend, options }: OpenedDevice): SettledProfiles {
+  if (!backend.environment.capabilities.profiles) return { profiles: [], notes: [], warnings: [] };
+  const inputs = profileInputs(feedSignature(view), shapeTensorsOf(view));
+  const settled = settleProfiles(options.profiles ?? [], inputs, feeds);
+  for (const feed of feeds) selectProfile(settled.profiles, inputs, feed);
+  return settled;
 }
 
 /** Outputs of the reference engine on each sample, and what judges others by them. */
@@ -81,11 +95,7 @@ export class DeviceSession implements AsyncDisposable {
     device: OpenedDevice,
     o: { folder: string; tolerance: number; fresh?: boolean | undefined; journal?: boolean },
   ): Promise<DeviceSession> {
-    const { backend, options } = device;
-    const inputs = profileInputs(feedSignature(bench.view), shapeTensorsOf(bench.view));
-    const settled = backend.environment.capabilities.profiles
-      ? settleProfiles(options.profiles ?? [], inputs, bench.feeds)
-      : { profiles: [], notes: [], warnings: [] };
+    const settled = profilesFor(bench, device);
     const scratch = join(o.folder, ".engine");
     // Of a run that was killed.
     await rm(scratch, { recursive: true, force: true });
@@ -93,7 +103,7 @@ export class DeviceSession implements AsyncDisposable {
     const build: DeviceBuildOptions = {
       timingCache: join(o.folder, resultFiles.timingCache),
       threads: bench.threads,
-      ...options.build,
+      ...device.options.build,
       tf32: false,
     };
     const { types } = await bench.subject();

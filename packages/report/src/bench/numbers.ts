@@ -23,8 +23,17 @@ export function numbersSection(d: BenchDocument): Section {
     id: "numbers",
     title: "Do batched requests give the same results?",
     intro: html`Larger batches may run other kernels, which sum in another order: differences in the last digits. With the same kernels a request must not notice its neighbours at all; where it does, something in the model works across the batch.`,
-    body: html`${differenceChart(series(d, judged), d.verdict.tolerance)}${table(head, rows)}${notCompared(d)}`,
+    body: html`${differenceChart(series(d, judged), d.verdict.tolerance)}${table(head, rows)}${atOnce(d)}${notCompared(d)}`,
   };
+}
+
+function atOnce({ comparisons, options }: BenchDocument): Markup | false {
+  const all = comparisons.flatMap((c) => c.atOnce ?? []);
+  const same = all.every((x) => x.bitIdentical);
+  const words = same
+    ? "they give the bits of those sent one after the other"
+    : html`<strong class="alarm">they differ from those sent one after the other</strong>`;
+  return all.length > 0 && html`<p>Single requests sent ${Math.max(...options.contexts)} at once: ${words}.</p>`;
 }
 
 function row(c: BenchComparison, judged: boolean): Markup {

@@ -44,6 +44,9 @@ export function latencyFrontChart(all: readonly FrontPoint[], tolerance: number,
     .map((p): [number, number] => [x(p.milliseconds), y(p.error ?? 0)]);
   const path = corners.length < 2 ? "" : (line().curve(curveStepAfter).digits(1)(corners) ?? "");
   const taken: Box[] = points.map((p) => ({ x: x(p.milliseconds) - 7, y: height(p) - 7, width: 14, height: 14 }));
+  const limitWords = `tolerance ${number(tolerance)}`;
+  if (tolerance > 0)
+    taken.push({ x: frame.width - frame.right - 7 * limitWords.length, y: y(tolerance) - 18, width: 7 * limitWords.length, height: 18 });
   // The words that matter most choose their places first.
   const labels = points.toSorted((a, b) => rank[b.role] - rank[a.role]).map((p) => label(p, x(p.milliseconds), height(p), taken));
   const marks = points.toSorted((a, b) => rank[a.role] - rank[b.role]).map((p) => mark(p, x(p.milliseconds), height(p)));
@@ -53,7 +56,7 @@ export function latencyFrontChart(all: readonly FrontPoint[], tolerance: number,
   });
   const limit =
     tolerance > 0 &&
-    html`<line class="limit" x1="${frame.left}" x2="${frame.width - frame.right}" y1="${at(y(tolerance))}" y2="${at(y(tolerance))}"/><text class="tick strong halo" x="${frame.width - frame.right}" y="${at(y(tolerance) - 5)}" text-anchor="end">tolerance ${number(tolerance)}</text>`;
+    html`<line class="limit" x1="${frame.left}" x2="${frame.width - frame.right}" y1="${at(y(tolerance))}" y2="${at(y(tolerance))}"/><text class="tick strong halo" x="${frame.width - frame.right}" y="${at(y(tolerance) - 5)}" text-anchor="end">${limitWords}</text>`;
   const lanes = html`${broken && html`<text class="tick alarm" x="${frame.left - 6}" y="${frame.top - 10}" dy="0.32em" text-anchor="end">not finite</text>`}${exact && html`<text class="tick" x="${frame.left - 6}" y="${bottom - 8}" dy="0.32em" text-anchor="end">exact</text>`}`;
   const content = html`${errorAxis(y, frame, "relative L2 error of the worst final output against the FP32 engine")}${ticks}<text class="axis-title" x="${frame.width - frame.right}" y="${frame.height - 6}" text-anchor="end">median latency of a request →</text>${lanes}${limit}<path class="front" d="${path}"/>${labels}${marks}`;
   const present = new Set(points.map((p) => p.role));

@@ -27,7 +27,10 @@ export const deviceLine = (d: DeviceView, word: "FP16" | "BF16"): { text: string
   // Short: the section behind it says the rest.
   const alarms = a.alarms.length < 2 ? a.alarms : [a.alarms[0] ?? "", `${plural(a.alarms.length - 1, "more warning")} below.`];
   return {
-    text: [`${placeOf(d)}: ${a.headline}`, ...a.detail.slice(0, 1), ...alarms].join(" "),
+    // Figures of an engine whose FP16 is none would only mislead there.
+    text: [`${placeOf(d)}: ${a.headline}`, ...(d.device.environment.capabilities.realHalf ? a.detail.slice(0, 1) : []), ...alarms].join(
+      " ",
+    ),
     loud: (a.kind === "no" && d.recommended !== undefined) || a.alarms.length > 0,
   };
 };

@@ -20,7 +20,7 @@ export function deviceMarkdown(v: View, { code, escapeMarkdown }: MarkdownWriter
   const rows = d.device.engines.slice(0, 3 * shown).map((e) => {
     const outcome = e.role === "reference" ? undefined : outcomeOf(e, d.tolerance);
     const error = e.role === "reference" ? "reference" : outcome === "not-finite" ? "**not finite**" : number(e.error);
-    return `| ${escapeMarkdown(e.title)} | ${escapeMarkdown(roleWords(e.role, v.word))} | ${escapeMarkdown(typingWords(e.typing))} | ${e.pins.length} | ${e.marked} | ${seconds(e.buildSeconds)} | ${milliseconds(e.latency?.p50)} | ${milliseconds(e.latency?.p95)} | ${error} | ${outcome === undefined ? "" : escapeMarkdown(outcomeWords(outcome))} | ${percent(e.halfTimeShare)} |`;
+    return `| ${escapeMarkdown(e.title)} | ${escapeMarkdown(roleWords(e.role, v.word))} | ${escapeMarkdown(typingWords(e.typing, d.device.environment.backend))} | ${e.pins.length} | ${e.marked} | ${seconds(e.buildSeconds)} | ${milliseconds(e.latency?.p50)} | ${milliseconds(e.latency?.p95)} | ${error} | ${outcome === undefined ? "" : escapeMarkdown(outcomeWords(outcome))} | ${percent(e.halfTimeShare)} |`;
   });
   const pins = d.ignored
     .slice(0, shown)

@@ -1,4 +1,4 @@
-import type { EngineLayer, EngineMessage, EngineRecord, EngineRole, MessageKind, PinProof } from "@halfscope/core";
+import type { BackendName, EngineLayer, EngineMessage, EngineRecord, EngineRole, MessageKind, PinProof } from "@halfscope/core";
 import { number, plural } from "../format.js";
 import { shortName } from "../names.js";
 import type { EngineOutcome } from "./device-view.js";
@@ -19,8 +19,9 @@ export const roleWords = (role: EngineRole, word: "FP16" | "BF16"): string =>
     role,
   );
 
-export const typingWords = (typing: EngineRecord["typing"]): string =>
-  wordOfKey({ typed: "strongly typed", weak: "weakly typed", full: "FP32" }, typing);
+/** TensorRT has a name for networks whose types are the file's; other libraries know no others. */
+export const typingWords = (typing: EngineRecord["typing"], backend: BackendName): string =>
+  wordOfKey({ typed: backend === "tensorrt" ? "strongly typed" : "typed by the file", weak: "weakly typed", full: "FP32" }, typing);
 
 export const outcomeWords = (outcome: EngineOutcome): string =>
   wordOfKey({ within: "within", "not-within": "not within", "not-finite": "not finite" }, outcome);

@@ -57,6 +57,7 @@ export function exampleBench({ rename = (n) => n, kind = "candidate", shapes: co
         batch,
         single: difference(batched, 8),
         reference: difference(reference, 8),
+        ...(batch === 1 && { atOnce: difference(0, 8) }),
         ...(batch > 1 && { neighbours: difference(kind === "mixes" ? 0.01 : 0, batch / 2) }),
         ...(batch > 1 && {
           padded: {

@@ -47,7 +47,7 @@ function row(v: View, d: DeviceView, e: EngineRecord): Markup {
   const role = roleWords(e.role, v.word);
   const share = numberCell(e.halfTimeShare, e.halfTimeShare === undefined ? undefined : percent(e.halfTimeShare));
   const cost = html`${countCell(e.pins.length)}${countCell(e.marked)}${numberCell(e.buildSeconds, seconds(e.buildSeconds))}${numberCell(e.planBytes, e.planBytes === undefined ? undefined : bytes(e.planBytes))}`;
-  return html`<tr><td><bdi>${sentence(e.title)}</bdi><br><span class="small">${role === e.title ? "" : `${role}, `}${typingWords(e.typing)}</span></td>${numberCell(e.role === "reference" ? undefined : e.error)}${verdict}${timeCell(e.latency?.p50)}${timeCell(e.latency?.p95)}${share}${cost}</tr>`;
+  return html`<tr><td><bdi>${sentence(e.title)}</bdi><br><span class="small">${role === e.title ? "" : `${role}, `}${typingWords(e.typing, d.device.environment.backend)}</span></td>${numberCell(e.role === "reference" ? undefined : e.error)}${verdict}${timeCell(e.latency?.p50)}${timeCell(e.latency?.p95)}${share}${cost}</tr>`;
 }
 
 const timeCell = (t: number | undefined): Markup => numberCell(t, t === undefined ? undefined : milliseconds(t));

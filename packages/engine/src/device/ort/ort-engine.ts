@@ -137,11 +137,16 @@ export class OrtEngine implements DeviceEngine {
 
   /** The first request runs once more, with the profile on, and alone: a profile costs time, and later requests are to cost none. */
   async #place(feed: Pick<Feed, "tensors">, signal: AbortSignal | undefined): Promise<void> {
+    // A request that fails or is stopped takes no other with it: the next one tries with its own sample.
+    while (this.#placing !== undefined) await this.#placing.catch(() => undefined);
     if (this.#placement !== undefined) return;
-    this.#placing ??= this.#profiledRun(feed, signal).finally(() => {
-      this.#placing = undefined; // after a failure, the next request tries again
-    });
-    await this.#placing;
+    const placing = this.#profiledRun(feed, signal);
+    this.#placing = placing;
+    try {
+      await placing;
+    } finally {
+      this.#placing = undefined;
+    }
   }
 
   async #profiledRun(feed: Pick<Feed, "tensors">, signal: AbortSignal | undefined): Promise<void> {

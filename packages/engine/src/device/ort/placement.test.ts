@@ -36,6 +36,13 @@ describe("placementOf", () => {
     ]);
   });
 
+  test("calls what the TensorRT provider made of a graph an engine, whatever the graph's name", () => {
+    const name = "TensorrtExecutionProvider_TRTKernel_graph_main_graph_8373_0";
+    expect(placementOf(JSON.stringify([kernel(name, "TRTKernel_graph_main_graph_8373_0", "TensorrtExecutionProvider")]), [])).toEqual([
+      { provider: "TensorrtExecutionProvider", nodes: 1, operators: { "TensorRT engine": 1 } },
+    ]);
+  });
+
   test("takes nothing from events of another form", () => {
     const odd = [
       null,

@@ -11,7 +11,7 @@ export const absentEntry = "folded or fused";
 
 /**
  * Nodes by what ran them, from ONNX Runtime's profile of a run: an array of events, of which those of kernels have args.op_name and args.provider. A node that ran
- * several times, in a loop, counts once. `nodes` are those of the file's main graph; nodes that fusion made count under the provider that ran them, with the
+ * several times, in a loop, counts once. What the TensorRT provider fused into an engine of its own is one node, "TensorRT engine". `nodes` are those of the file's main graph; nodes that fusion made count under the provider that ran them, with the
  * operator's name that fusion gave. Throws EngineError ERR_ENGINE_RUN where the text is no profile.
  */
 export function placementOf(profile: string, nodes: readonly Pick<Node, "index" | "name" | "opType">[]): Placement {
@@ -24,7 +24,10 @@ export function placementOf(profile: string, nodes: readonly Pick<Node, "index" 
   for (const { key, name, operator, provider } of kernelsOf(profile)) {
     if (ran.has(key)) continue;
     ran.add(key).add(name);
-    count(/^Memcpy(To|From)Host$/.test(operator) ? copiesEntry : provider, operator);
+    count(
+      /^Memcpy(To|From)Host$/.test(operator) ? copiesEntry : provider,
+      operator.startsWith("TRTKernel_graph_") ? "TensorRT engine" : operator,
+    );
   }
   for (const node of nodes) if (!ran.has(nameInProfile(node))) count(absentEntry, node.opType);
   return [...entries].map(([provider, operators]) => ({

@@ -134,6 +134,17 @@ export function describeBackend(name: BackendName, open: () => Promise<DeviceBac
       });
     }, 300_000);
 
+    test("lets no request suffer from another that comes first and fails", async () => {
+      await using engine = await backend.build(request());
+      const stop = new AbortController();
+      const results = [engine.run({ tensors: new Map() }), engine.run(exampleFeed(2), { signal: stop.signal }), engine.run(exampleFeed(3))];
+      stop.abort();
+      const [bad, stopped, good] = await Promise.allSettled(results);
+      expect(bad).toMatchObject({ status: "rejected", reason: { code: "ERR_FEED" } });
+      if (stopped?.status === "rejected") expect(stopped.reason).toMatchObject({ code: "ERR_CANCELLED" });
+      expect(good?.status === "fulfilled" && good.value.get("y")?.dims).toEqual([3, 16]);
+    }, 300_000);
+
     test("stops when it is told to, and serves again afterwards", async () => {
       const path = file("slow.onnx", slowModel());
       await using engine = await backend.build(request({ path, profiles: [] }));

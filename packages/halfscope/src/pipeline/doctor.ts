@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { HalfscopeError } from "@halfscope/core";
-import { addonInfo } from "@halfscope/engine";
+import { addonInfo, examineTensorRt, type TensorRtExamination, tensorRtRemedy } from "@halfscope/engine";
 
 export interface Finding {
   name: string;
@@ -39,7 +39,7 @@ export async function examineMachine(): Promise<Finding[]> {
       needed: false,
       found: cuda ? file : `not installed (${file} is absent)`,
       ...(!cuda && {
-        remedy: "Nothing needs it yet: this version measures on the CPU. HALFSCOPE_ORT_LIBRARY names another build of ONNX Runtime.",
+        remedy: "Only `--engine ort-cuda` needs it: HALFSCOPE_ORT_LIBRARY names a build of ONNX Runtime that has it.",
       }),
     });
   } catch (error) {
@@ -52,20 +52,45 @@ export async function examineMachine(): Promise<Finding[]> {
       remedy: known?.hint ?? "Run `npm run demo` or `npm test` once: they build it.",
     });
   }
-  const gpu = existsSync("/dev/nvidiactl");
-  findings.push({
-    name: "NVIDIA driver",
-    ok: gpu,
-    needed: false,
-    found: gpu ? "present" : "no /dev/nvidiactl",
-    ...(!gpu && { remedy: "Not needed: FP16 is emulated on the CPU." }),
-  });
-  findings.push({
-    name: "TensorRT",
-    ok: false,
-    needed: false,
-    found: "not supported by this version of halfscope",
-    remedy: "mixed.onnx states every type by Casts, as strongly typed networks need; building it with TensorRT is up to you.",
-  });
+  findings.push(...tensorRtFindings());
   return findings;
+}
+
+/** Only `--engine tensorrt` needs these; everything else works without. */
+function tensorRtFindings(): Finding[] {
+  let examined: TensorRtExamination;
+  try {
+    examined = examineTensorRt();
+  } catch {
+    return []; // no addon: said above
+  }
+  const { modules, library, device } = examined;
+  const finding = (name: string, ok: boolean, found: string, part: Parameters<typeof tensorRtRemedy>[0]): Finding => ({
+    name,
+    ok,
+    needed: false,
+    found,
+    ...(!ok && { remedy: tensorRtRemedy(part) }),
+  });
+  const built = modules.modules.map((m) => `${m.major} (headers ${m.headers})`).join(", ");
+  const failures = modules.failures.length === 0 ? "" : `; ${modules.failures.join("; ")}`;
+  return [
+    typeof device === "string"
+      ? finding("NVIDIA GPU", false, device, "device")
+      : finding(
+          "NVIDIA GPU",
+          true,
+          `${device.name}, compute capability ${device.computeCapability}, ${(device.memoryBytes / 2 ** 30).toFixed(0)} GiB; driver ${device.driver || "of unknown version"}, CUDA ${device.cuda}`,
+          "device",
+        ),
+    finding(
+      "TensorRT modules",
+      modules.modules.length > 0,
+      built === "" ? `this build of halfscope has none${failures}` : `for ${built}${failures}`,
+      "module",
+    ),
+    typeof library === "string"
+      ? finding("TensorRT", false, library, modules.modules.length === 0 ? "module" : "library")
+      : finding("TensorRT", true, `${library.version} at ${library.path}`, "library"),
+  ];
 }

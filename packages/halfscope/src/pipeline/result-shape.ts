@@ -23,6 +23,18 @@ const optional: Readonly<Record<string, Shape>> = {
   overrides: { modelDigest: "text", pins: "list" },
   verdict,
   verdictAllHalf: verdict,
+  device: { environment: { library: "text", version: "text", capabilities: "object" }, options: "object", engines: "list" },
+};
+
+/** Of `device`, where it is there: lists of things that hold these. */
+const deviceLists: Readonly<Record<string, { readonly [field: string]: Shape }>> = {
+  engines: { role: "text", title: "text", typing: "text", pins: "texts", marked: "number", buildSeconds: "number", messages: "list" },
+  tensors: { tensor: "text", layer: "text", measured: { count: "number", sumAbs: "number", maxAbs: "number" } },
+  notObserved: { tensor: "text", reason: "text" },
+  marking: { output: "text", difference: "object", markedError: "number", unmarkedError: "number" },
+  hazards: { code: "text", severity: "text", layer: "text", tensor: "text", evidence: "text", fix: "text" },
+  trials: { pins: "texts", error: "number", why: "text" },
+  front: { role: "text", pins: "texts", error: "number", milliseconds: "number" },
 };
 
 /** The first part of a result document that is not what it must be, in words; undefined when all are. Files come from anywhere. */
@@ -37,10 +49,24 @@ export function findDamage(document: object): string | undefined {
       .map(([name, shape]) => (parts[name] === undefined ? undefined : mismatch(parts[name], shape, name)))
       .find((m) => m !== undefined);
   if (found !== undefined) return found;
+  const device = parts.device === undefined ? undefined : deviceDamage(parts.device as Record<string, unknown>);
+  if (device !== undefined) return device;
   if (!Array.isArray(feeds) || !feeds.every((f) => Array.isArray(f) && f.every(isObject))) return "feeds is no list of lists";
   return (layers as Record<string, unknown>[]).every((l) => ["id", "kind", "title", "blockPath"].every((k) => typeof l[k] === "string"))
     ? undefined
     : "a layer lacks its id, kind, title or blockPath";
+}
+
+function deviceDamage(device: Record<string, unknown>): string | undefined {
+  for (const [name, shape] of Object.entries(deviceLists)) {
+    const list = device[name];
+    if (list === undefined) continue;
+    const found =
+      mismatch(list, "list", `device.${name}`) ??
+      (list as unknown[]).map((v, i) => mismatch(v, shape, `device.${name}[${i}]`)).find((m) => m !== undefined);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 const isObject = (v: unknown): v is Record<string, unknown> => typeof v === "object" && v !== null && !Array.isArray(v);

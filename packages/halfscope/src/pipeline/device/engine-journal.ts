@@ -95,6 +95,9 @@ function parsed(line: string): { key: string; value: unknown } | undefined {
 
 const isObject = (v: unknown): v is Record<string, unknown> => typeof v === "object" && v !== null && !Array.isArray(v);
 const isTexts = (v: unknown): v is string[] => Array.isArray(v) && v.every((x) => typeof x === "string");
+/** Objects of which these fields are texts. */
+const isListOf = (v: unknown, texts: readonly string[]): boolean =>
+  Array.isArray(v) && v.every((x) => isObject(x) && texts.every((t) => typeof x[t] === "string"));
 const isNumberOrNone = (v: unknown): boolean => v === undefined || typeof v === "number";
 const isStats = (v: unknown): v is ErrorStats =>
   isObject(v) && typeof v.count === "number" && typeof v.sumAbs === "number" && Array.isArray(v.exponents);
@@ -105,10 +108,11 @@ const isEngine = (v: unknown): v is KeptEngine =>
   typeof v.marked === "number" &&
   typeof v.buildSeconds === "number" &&
   isTexts(v.pins) &&
-  Array.isArray(v.messages) &&
-  v.messages.every(isObject) &&
+  isListOf(v.messages, ["text", "kind"]) &&
   isNumberOrNone(v.error) &&
-  (v.latency === undefined || isObject(v.latency)) &&
+  (v.latency === undefined || (isObject(v.latency) && Object.values(v.latency).every(isNumberOrNone))) &&
+  (v.layers === undefined || isListOf(v.layers, ["name", "kind"])) &&
+  (v.proofs === undefined || isListOf(v.proofs, ["layer", "outcome", "evidence"])) &&
   (v.outputs === undefined || (isObject(v.outputs) && Object.values(v.outputs).every(isStats)));
 
 const isTensors = (v: unknown): v is KeptTensors =>
@@ -118,8 +122,7 @@ const isTensors = (v: unknown): v is KeptTensors =>
   v.engines.every((e) => isObject(e) && isEngine(e.reference) && isEngine(e.candidate)) &&
   Array.isArray(v.tensors) &&
   v.tensors.every((t) => Array.isArray(t) && typeof t[0] === "string" && isStats(t[1])) &&
-  Array.isArray(v.notObserved) &&
-  v.notObserved.every((n) => isObject(n) && typeof n.tensor === "string" && typeof n.reason === "string") &&
+  isListOf(v.notObserved, ["tensor", "reason"]) &&
   Array.isArray(v.marking) &&
   v.marking.every((m) => isObject(m) && typeof m.output === "string" && isStats(m.difference));
 

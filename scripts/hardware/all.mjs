@@ -5,8 +5,8 @@
  *
  *     node scripts/hardware/all.mjs -o reports/hardware --models MODELS --tensorrt TENSORRT/lib [--ort libonnxruntime.so] [--limit 580] [--do hazards,tensors]
  *
- * In MODELS lie bert-large, bert-large-faulty and small BERTs (made when they are absent) and folders of trained models, each with model.onnx. What is on stdout
- * is a table: question, how it ended, seconds, file.
+ * In MODELS lie bert-large, bert-large-faulty and small BERTs (made when they are absent) and folders of trained models, each with model.onnx; in MODELS/pins what
+ * `engines --pins-only` wrote before. `--tag 8.6` names the files of another version of a library. What is on stdout is a table: question, how it ended, seconds, file.
  */
 import { spawn } from "node:child_process";
 import { createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
@@ -78,6 +78,7 @@ const { values: o } = parseArgs({
     tensorrt: { type: "string" },
     ort: { type: "string" },
     program: { type: "string" },
+    tag: { type: "string" },
     do: { type: "string" },
     limit: { type: "string", default: "580" },
     work: { type: "string" },
@@ -153,14 +154,17 @@ for (const engine of o.engine)
       continue;
     }
     const library = engine === "tensorrt" ? o.tensorrt : o.ort;
-    const file = join(out, `${name}-${engine}.json`);
-    const common = ["--engine", engine, "-o", file, ...(library === undefined ? [] : ["--library", library])];
+    const label = [name, engine, ...(o.tag === undefined ? [] : [o.tag])].join("-");
+    const file = join(out, `${label}.json`);
+    const pins = join(models, "pins");
+    const overrides = program === "engines" && existsSync(pins) ? ["--overrides", pins] : [];
+    const common = [...overrides, "--engine", engine, "-o", file, ...(library === undefined ? [] : ["--library", library])];
     const more = [
       ...(o.work === undefined ? [] : ["--work", o.work]),
-      ...(engine === "tensorrt" ? ["--timing-cache", join(models, "timing.cache")] : []),
+      ...(engine === "tensorrt" ? ["--timing-cache", join(models, `timing${o.tag === undefined ? "" : `-${o.tag}`}.cache`)] : []),
     ];
     const started = Date.now();
-    const code = await run(`${name}-${engine}`, [`hardware/${program}.js`, ...words, ...common, ...more], seconds, library);
+    const code = await run(label, [`hardware/${program}.js`, ...words, ...common, ...more], seconds, library);
     if (code !== 0) failures++;
     said(
       name,

@@ -1,12 +1,14 @@
 // What engines of a model cost and give: FP32, all FP16 (typed and weak), the recommended pins, and what guides to FP16 advise. For each the error of the final
 // outputs, predicted and measured, the latency and the time of the build; and whether the predicted verdict is the measured one. Run it on a machine with a GPU:
-//   node scripts/dist/hardware/engines.js MODEL.onnx [MORE.onnx ...] -o reports/hardware/engines.json [--shape input_ids=1x128 ...] [--overrides NAME=FILE ...]
+//   node scripts/dist/hardware/engines.js MODEL.onnx [MORE.onnx ...] -o reports/hardware/engines.json [--shape input_ids=1x128 ...] [--overrides PINS]
+// Pins may be found before, on any machine: --pins-only writes PINS/NAME.json for each model.
 import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { OutputJudge, paddingMasks } from "@halfscope/analysis";
-import { type EngineLayer, isTensorValue, type TensorValue, type Typing, UsageError } from "@halfscope/core";
+import { type EngineLayer, isTensorValue, type TensorValue, type Typing } from "@halfscope/core";
 import { type DeviceBackend, type DeviceEngine, halfTimeShare } from "@halfscope/engine";
-import { switchesFromPlan } from "@halfscope/precision";
+import { formatOverrides, overridesFromPlan, switchesFromPlan } from "@halfscope/precision";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { type Latency, timeInTurn } from "./measuring/latency.js";
@@ -15,7 +17,7 @@ import { commonOptions, endWell, shapeOf, withWorkFolder } from "./measuring/opt
 import { type Outcome, refusal, warningsIn } from "./measuring/outcome.js";
 import { countProofs, type PinCounts } from "./measuring/proofs.js";
 import { type ReportHead, reportHead, short, writeReport } from "./measuring/report-file.js";
-import { type Setting, settingsOf } from "./measuring/settings.js";
+import { findPins, type Setting, settingsOf } from "./measuring/settings.js";
 import { buildOptions, likeOf, Studied } from "./measuring/studied.js";
 import { type VerdictPair, verdictPairs } from "./measuring/verdicts.js";
 
@@ -68,10 +70,9 @@ const argv = await commonOptions(yargs(hideBin(process.argv)))
     },
     overrides: {
       type: "string",
-      array: true,
-      default: [] as string[],
-      describe: "NAME=FILE: recommended pins of a model [overrides.json beside it, else a sweep]",
+      describe: "folder with NAME.json: recommended pins of models [overrides.json beside the model, else a sweep]",
     },
+    "pins-only": { type: "boolean", default: false, describe: "write recommended pins into the folder that -o names, without an engine" },
     tolerance: { type: "number", default: 0.01, describe: "relative L2 that recommended pins must meet" },
     typings: { type: "string", default: "typed,weak", describe: "typed, weak or both" },
     rules: { type: "boolean", default: false, describe: "each rule of the guides by itself, too" },
@@ -83,9 +84,8 @@ const argv = await commonOptions(yargs(hideBin(process.argv)))
 const shapes = Object.fromEntries(argv.shape.map(shapeOf));
 
 function overridesOf(name: string, path: string): string | undefined {
-  const named = argv.overrides.map((o) => o.split("=")).find(([n]) => n === name)?.[1];
-  const beside = join(dirname(path), "overrides.json");
-  return named ?? (existsSync(beside) ? beside : undefined);
+  const files = [...(argv.overrides === undefined ? [] : [join(argv.overrides, `${name}.json`)]), join(dirname(path), "overrides.json")];
+  return files.find(existsSync);
 }
 
 /** Real data beside a model of the collection, as its tests have it. */
@@ -128,12 +128,10 @@ async function measureModel(
   const feeds = feedsOf(path);
   using studied = await Studied.open(path, { like, shapes, feeds, samples: 2 });
   const { bench } = studied;
-  const typings = argv.typings.split(",").filter((t): t is Typing => backend.environment.capabilities.typings.includes(t as Typing));
-  if (typings.length === 0)
-    throw new UsageError(
-      "ERR_OPTION",
-      `--typings ${argv.typings}: this engine has ${backend.environment.capabilities.typings.join(", ")}.`,
-    );
+  const known = backend.environment.capabilities.typings;
+  const wanted = known.filter((t) => argv.typings.split(",").includes(t));
+  // TensorRT 8.6 has weak typing only, 11 strong typing only: what there is answers the question too.
+  const typings = wanted.length > 0 ? wanted : known;
   const { settings, recommended } = await settingsOf(studied, {
     typings,
     overrides: overridesOf(studied.name, path),
@@ -232,8 +230,23 @@ const rounded = (p: VerdictPair): VerdictPair => ({
   ...(p.tolerance !== undefined && { tolerance: short(p.tolerance) }),
 });
 
+/** Recommended pins as overrides files, for a machine whose time is dear. */
+async function writePins(path: string): Promise<void> {
+  using studied = await Studied.open(path, { like: likeOf(argv.engine), shapes, feeds: feedsOf(path), samples: 2 });
+  const pins = await findPins(studied, argv.tolerance);
+  const file = join(argv.out, `${studied.name}.json`);
+  const note = `for ${argv.engine}, tolerance ${argv.tolerance}`;
+  await mkdir(argv.out, { recursive: true });
+  await writeFile(file, formatOverrides(overridesFromPlan(studied.plan(pins), { note })));
+  console.error(`${file}: ${pins.length} pins`);
+}
+
 await endWell(() =>
   withWorkFolder(argv.work, async (folder) => {
+    if (argv["pins-only"]) {
+      for (const path of argv._.map(String)) await writePins(path);
+      return;
+    }
     await using backend = await openEngine(argv);
     const report: EnginesReport = { ...reportHead("engines", backend.environment), models: [], verdicts: [], failed: [] };
     const save = () => writeReport(argv.out, report);

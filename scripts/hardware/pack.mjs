@@ -25,7 +25,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, normalize, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
@@ -91,6 +91,7 @@ function parse() {
 }
 
 function pack({ out, with: extras, headers, node, level }) {
+  const added = extras.map(readExtra);
   const stage = mkdtempSync(join(tmpdir(), "halfscope-pack-"));
   const top = join(stage, "halfscope");
   try {
@@ -100,7 +101,7 @@ function pack({ out, with: extras, headers, node, level }) {
     addNative(top);
     addScripts(top);
     if (headers.length > 0) compileProgram(headers, join(top, "bin", "request-overhead"));
-    for (const extra of extras) addExtra(extra, top);
+    for (const extra of added) addExtra(extra, top);
     writeFileSync(join(top, "package.json"), `${JSON.stringify({ name: "halfscope-packed", private: true, type: "module" })}\n`);
     writeFileSync(join(top, "run.sh"), launcher);
     chmodSync(join(top, "run.sh"), 0o755);
@@ -241,12 +242,17 @@ function compileProgram(headers, out) {
 }
 
 /** `PATH=SOURCE`: a file or folder as PATH inside of the archive. */
-function addExtra(text, top) {
+function readExtra(text) {
   const [path = "", source = ""] = text.split(/=(.*)/s);
-  const to = resolve(top, path);
-  if (path === "" || source === "" || !to.startsWith(`${top}/`))
+  const inside = normalize(path);
+  if (path === "" || source === "" || inside === "." || isAbsolute(inside) || inside.split("/")[0] === "..")
     throw new UserError(`--with expects PATH=SOURCE, PATH inside of the archive; found "${text}".`);
   if (!existsSync(source)) throw new UserError(`--with ${text}: there is no ${source}.`);
+  return { inside, source };
+}
+
+function addExtra({ inside, source }, top) {
+  const to = join(top, inside);
   mkdirSync(dirname(to), { recursive: true });
   cpSync(source, to, { recursive: true, dereference: true });
 }

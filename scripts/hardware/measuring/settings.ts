@@ -59,7 +59,7 @@ async function pinsOfFile({ bench }: Studied, path: string): Promise<string[]> {
 }
 
 /** As `halfscope debug --adaptive` finds them. */
-async function findPins({ bench }: Studied, tolerance: number): Promise<string[]> {
+export async function findPins({ bench }: Studied, tolerance: number): Promise<string[]> {
   const compared = await compareStep(bench);
   const sensitivity = await sweepStep(bench, compared.basePins, { adaptive: true, tolerance });
   const { overrides } = await recommendStep(bench, sensitivity, compared.basePins, tolerance);

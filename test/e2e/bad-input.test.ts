@@ -176,6 +176,11 @@ describe("overrides", () => {
 });
 
 describe("results folders", () => {
+  const anEngine = { role: "trial", title: "t", typing: "typed", pins: [], marked: 0, buildSeconds: 1, messages: [] };
+  const withDevice = (text: string, engine: object) => {
+    const device = { environment: { library: "l", version: "1", backend: "ort-cpu", capabilities: {} }, options: {}, engines: [engine] };
+    return text.replace("{", `{"device":${JSON.stringify(device)},`);
+  };
   const damaged = (name: string, change: (text: string) => string) => {
     const at = unused();
     mkdirSync(at);
@@ -190,6 +195,16 @@ describe("results folders", () => {
     ["of another schema", (text: string) => text.replace("halfscope/result/1", "halfscope/result/7"), /halfscope\/result\/7/],
     ["something else", () => "[]", /schema/],
     ["without what it must have", () => '{"schema":"halfscope/result/1","layers":[]}', /\w/],
+    [
+      "with a real engine that has no messages",
+      (text: string) => withDevice(text, { ...anEngine, messages: undefined }),
+      /device\.engines\[0\]\.messages/,
+    ],
+    [
+      "with a real engine whose pins are no names",
+      (text: string) => withDevice(text, { ...anEngine, pins: [7] }),
+      /device\.engines\[0\]\.pins/,
+    ],
   ])("result.json %s", async (_, change, words) => {
     const at = damaged("result.json", change);
     for (const command of ["report", "recommend"]) await expectFailure([command, at], { code: 2, error: "ERR_RESULT" }, words);

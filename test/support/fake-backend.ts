@@ -9,7 +9,7 @@ import {
   selectProfile,
   type TimeOptions,
 } from "@halfscope/engine";
-import { plainStats } from "../../packages/engine/src/testing/plain-stats.js";
+import { statsOf } from "./stats.js";
 
 /** Outputs of one call. */
 export type FakeModel = (feed: ReadonlyMap<string, FeedValue>, request: DeviceBuildRequest) => ReadonlyMap<string, TensorValue>;
@@ -96,8 +96,22 @@ export function fakeBackend(o: FakeBackendOptions): DeviceBackend & { log: FakeL
   };
 }
 
-/** What `compareTensors` of the addon gives, without it. */
+/** The parts of what `compareTensors` of the addon gives that differences are made of, without the addon. */
 export async function plainCompare(reference: TensorValue, candidate: TensorValue): Promise<ErrorStats> {
-  return plainStats(floatsOf(reference), floatsOf(candidate));
+  const [r, c] = [floatsOf(reference), floatsOf(candidate)];
+  const s = statsOf({ count: r.length, maxIndex: -1, sumSquaredReference: 0 });
+  r.forEach((expected, i) => {
+    const found = c[i] ?? Number.NaN;
+    const error = expected === found ? 0 : Math.abs(expected - found);
+    if (!Number.isFinite(error)) {
+      s.nonFiniteMismatch++;
+      return;
+    }
+    if (error > s.maxAbs || s.maxIndex < 0) [s.maxAbs, s.maxIndex] = [error, i];
+    s.sumAbs += error;
+    s.sumSquaredError += error * error;
+    if (Number.isFinite(expected)) s.sumSquaredReference += expected * expected;
+  });
+  return s;
 }
 const floatsOf = ({ data }: TensorValue): Float32Array => new Float32Array(data.slice().buffer);

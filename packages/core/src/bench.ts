@@ -83,6 +83,8 @@ export interface BenchComparison {
   single?: BenchDifference;
   /** Batched against the FP32 reference, each request sent to it singly. */
   reference?: BenchDifference;
+  /** Of batch 1, where several contexts are asked for: the single requests sent at once, against alone. Engines whose requests take turns pass by themselves. */
+  atOnce?: BenchDifference;
   /** The same requests in the same places of the batch beside other ones: any difference says that the model or engine mixes requests. */
   neighbours?: BenchDifference;
   /** Requests of different lengths in one batch, padded to the longest. */

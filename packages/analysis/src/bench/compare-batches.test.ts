@@ -204,6 +204,35 @@ describe("batches against single requests", () => {
     expect(two?.single).toBeUndefined();
   });
 
+  it("and single ones that are sent at once are seen to disturb each other", async () => {
+    // An engine that keeps its input in one place, as one that is not safe in several threads does.
+    let kept: Request | undefined;
+    const backend = fakeBackend({ inputs, outputs: [], model: model() });
+    const built = await backend.build({ label: "r", path: "", precision: { kind: "full" } });
+    const unsafe: typeof built = {
+      ...built,
+      [Symbol.asyncDispose]: built[Symbol.asyncDispose],
+      run: async (feed, o) => {
+        kept = feed.tensors;
+        await Promise.resolve();
+        return built.run({ tensors: new Map(kept) }, o);
+      },
+    };
+    const of = async (engine: typeof built) => {
+      const served = serve(engine, ["y"]);
+      const options = { ...{ reference: served, candidate: served, shape: "s", requests: requests(4), batches: [1] }, atOnce: 3 };
+      let ran = 0;
+      const comparisons = await compareBatches({
+        ...{ ...options, axes: new Map([["x", 0]]), outputs: ["y"], padding: { reason: "" }, compare: plainCompare },
+        ran: () => ran++,
+      });
+      expect(ran).toBe(comparisonCalls({ ...options, padding: { reason: "" }, alone: true }));
+      return comparisons[0];
+    };
+    expect(await of(unsafe)).toMatchObject({ single: { bitIdentical: true }, atOnce: { bitIdentical: false, requests: 4 } });
+    expect(await of(built)).toMatchObject({ atOnce: { bitIdentical: true, requests: 4 } });
+  });
+
   it("do not start when a signal has stopped them", async () => {
     const backend = fakeBackend({ inputs, outputs: [], model: model() });
     const engine = serve(await backend.build({ label: "r", path: "", precision: { kind: "full" } }), ["y"]);

@@ -22,15 +22,18 @@ export interface ComparisonOptions {
   outputs: readonly string[];
   padding: PaddingAxes | { reason: string };
   compare: CompareTensors;
+  /** Single requests that are sent at once, to see that they do not disturb each other. Defaults to 1: none are. */
+  atOnce?: number | undefined;
   signal?: AbortSignal | undefined;
   /** Called behind each call of an engine. */
   ran?: (() => void) | undefined;
 }
 
 /** Calls of engines that `compareBatches` makes at most: for progress. */
-export function comparisonCalls(o: Pick<ComparisonOptions, "requests" | "batches" | "padding"> & { alone: boolean }): number {
+export function comparisonCalls(o: Pick<ComparisonOptions, "requests" | "batches" | "padding" | "atOnce"> & { alone: boolean }): number {
   const n = o.requests.length;
-  const perBatch = (b: number) => (b === 1 ? n : Math.ceil(n / b) + 1 + ("reason" in o.padding ? 0 : 2 * b + 1));
+  const perBatch = (b: number) =>
+    b === 1 ? n * ((o.atOnce ?? 1) > 1 ? 2 : 1) : Math.ceil(n / b) + 1 + ("reason" in o.padding ? 0 : 2 * b + 1);
   return n * (o.alone ? 1 : 2) + o.batches.reduce((sum, b) => sum + perBatch(b), 0);
 }
 
@@ -83,7 +86,26 @@ class ShapeComparison {
   private async repeated(): Promise<Partial<BenchComparison>> {
     const again = await this.all(this.o.candidate, this.o.requests);
     const single = await this.difference(again.map((found, i) => this.pair(i, this.singles, found)));
-    return { single, reference: await this.difference(this.singles.map((found, i) => this.pair(i, this.references, found))) };
+    const reference = await this.difference(this.singles.map((found, i) => this.pair(i, this.references, found)));
+    const { atOnce = 1 } = this.o;
+    if (atOnce < 2) return { single, reference };
+    const together = await this.together(atOnce);
+    return { single, reference, atOnce: await this.difference(together.map((found, i) => this.pair(i, this.singles, found))) };
+  }
+
+  /** Single requests, so many at once. */
+  private async together(count: number): Promise<Outputs[]> {
+    const { candidate, requests } = this.o;
+    const outputs: Outputs[] = [];
+    for (let from = 0; from < requests.length; from += count) {
+      const calls = requests.slice(from, from + count).map((r) => this.call(candidate, r));
+      // None is left behind when one fails.
+      const ended = await Promise.allSettled(calls);
+      for (const e of ended)
+        if (e.status === "rejected") throw e.reason;
+        else outputs.push(e.value);
+    }
+    return outputs;
   }
 
   private async batched(batch: number): Promise<Partial<BenchComparison>> {

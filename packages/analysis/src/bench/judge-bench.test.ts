@@ -72,7 +72,7 @@ describe("warnings", () => {
   const machine = { platform: "", node: "", processor: "", cores: 4, memoryBytes: 1, load: [0.1, 3] as const };
 
   it("are none on a quiet machine", () => {
-    expect(benchWarnings({ machine, points: [point()] })).toEqual([]);
+    expect(benchWarnings({ machine, points: [point()], comparisons: [] })).toEqual([]);
   });
   it.each([
     ["a busy machine", { machine: { ...machine, load: [2.5, 0] as const } }, /busy before the measurement: 2\.5 processes/],
@@ -83,14 +83,19 @@ describe("warnings", () => {
     ],
     ["a clock that falls", { points: [point({ drift: 0.3 })] }, /30 % slower than the first/],
     ["a clock that rises", { points: [point({ drift: -0.3 })] }, /30 % faster than the first/],
+    [
+      "requests that disturb each other",
+      { comparisons: [at(1, { single: difference(0), atOnce: difference(1e-3) })] },
+      /served at once.*0\.00100/,
+    ],
     ["few requests", { points: [point({ latency: latency({ requests: 12 }) })] }, /p99 of fewer than 100 requests/],
   ])("tell of %s", (_, change, words) => {
-    const found = benchWarnings({ machine, points: [point()], ...change });
+    const found = benchWarnings({ machine, points: [point()], comparisons: [], ...change });
     expect(found).toHaveLength(1);
     expect(found[0]).toMatch(words);
   });
   it("say nothing of a load that the measurement made itself, nor of what the system does not tell", () => {
     const { load: _, ...untold } = machine;
-    expect(benchWarnings({ machine: untold, points: [] })).toEqual([]);
+    expect(benchWarnings({ machine: untold, points: [], comparisons: [] })).toEqual([]);
   });
 });

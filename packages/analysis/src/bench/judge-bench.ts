@@ -42,10 +42,15 @@ const busyShare = 0.5;
 /** Below, p99 is the largest time but one or so. */
 const fewRequests = 100;
 
-/** What makes times worth less than they look. */
-export function benchWarnings(d: Pick<BenchDocument, "machine" | "points">): string[] {
+/** What makes the figures worth less than they look. */
+export function benchWarnings(d: Pick<BenchDocument, "machine" | "points" | "comparisons">): string[] {
   const warnings: string[] = [];
   const { load, cores } = d.machine;
+  const disturbed = d.comparisons.filter((c) => c.atOnce?.bitIdentical === false && c.single?.bitIdentical === true);
+  if (disturbed.length > 0)
+    warnings.push(
+      `Requests served at once change each other's results, though the engine repeats single ones: relative L2 ${Math.max(...disturbed.map((c) => c.atOnce?.relativeL2 ?? 0)).toPrecision(3)} at most. The library or one of its kernels is not safe in several threads.`,
+    );
   if (load !== undefined && load[0] > busyShare * cores)
     warnings.push(
       `The machine was busy before the measurement: ${load[0].toFixed(1)} processes ran or waited on ${cores} cores. Times are those of a shared machine.`,

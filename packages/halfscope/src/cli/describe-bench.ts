@@ -64,6 +64,7 @@ function accuracy(d: BenchDocument): string {
   ]);
   const notes = [
     "batch 1 is the same single request twice; other neighbours: the same request in the same place beside other requests",
+    ...sentAtOnce(d),
     ...refusals(d.comparisons),
     ...notCompared(d.comparisons),
   ];
@@ -91,6 +92,15 @@ const bits = (x: BenchDifference | undefined): string =>
           : "differs";
 const worstOf = (x: BenchDifference | undefined): string => (x === undefined ? "-" : number(x.relativeL2));
 const word = (r: BenchRefusal): string => (r.kind === "refused" ? "not served" : "FAILED");
+
+function sentAtOnce({ comparisons, options }: BenchDocument): string[] {
+  const all = comparisons.flatMap((c) => c.atOnce ?? []);
+  if (all.length === 0) return [];
+  const same = all.every((x) => x.bitIdentical);
+  return [
+    `single requests sent ${Math.max(...options.contexts)} at once: ${same ? "the bits of those sent one after the other" : "NOT the bits of those sent one after the other"}`,
+  ];
+}
 
 /** Each reason once, with where it holds. */
 function refusals(all: readonly { shape: string; batch: number; refusal?: BenchRefusal; paddedRefusal?: BenchRefusal }[]): string[] {

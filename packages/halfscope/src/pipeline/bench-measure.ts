@@ -35,12 +35,14 @@ function notFormed({ kind, how }: Batching, batch: number): BenchRefusal | undef
 }
 
 /** What batching does to the numbers, shape by shape. */
-export async function compareAll(o: BenchWork & { outputs: readonly string[]; compare: CompareTensors }): Promise<BenchComparison[]> {
+export async function compareAll(
+  o: BenchWork & { outputs: readonly string[]; atOnce: number; compare: CompareTensors },
+): Promise<BenchComparison[]> {
   const { pair, sent, batching, batches, outputs, compare, signal } = o;
   const formed = batches.filter((b) => notFormed(batching, b) === undefined);
   const alone = pair.reference === pair.candidate;
   const calls = sent.shapes.reduce(
-    (n, { requests }) => n + comparisonCalls({ requests, batches: formed, padding: sent.padding, alone }),
+    (n, { requests }) => n + comparisonCalls({ requests, batches: formed, padding: sent.padding, atOnce: o.atOnce, alone }),
     0,
   );
   const step = o.progress.step("Comparing batches with single requests", calls);
@@ -52,6 +54,7 @@ export async function compareAll(o: BenchWork & { outputs: readonly string[]; co
       ...{ shape, requests, batches: formed, outputs, compare, signal },
       axes: batchAxes(batching),
       padding: sent.padding,
+      atOnce: o.atOnce,
       ran: () => step.update(++done),
     });
     for (const batch of batches) {

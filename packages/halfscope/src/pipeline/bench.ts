@@ -80,7 +80,7 @@ export async function benchStep(path: string, o: BenchOptions): Promise<BenchDoc
   const referenceServed = serve(reference, outputs);
   const pair = { reference: referenceServed, candidate: built === undefined ? referenceServed : serve(built, outputs) };
   const work = { pair, sent, batching, batches, progress, signal };
-  const comparisons = await compareAll({ ...work, outputs, compare: o.compare ?? compareTensors });
+  const comparisons = await compareAll({ ...work, outputs, atOnce: Math.max(...o.contexts), compare: o.compare ?? compareTensors });
   const points = await timeAll({
     ...work,
     comparisons,
@@ -134,7 +134,7 @@ export async function benchStep(path: string, o: BenchOptions): Promise<BenchDoc
     points,
     ...("reason" in sent.padding && { paddingNotTried: sent.padding.reason }),
     verdict,
-    warnings: [...meaningWarnings(environment, engines, half), ...settled.warnings, ...benchWarnings({ machine, points })],
+    warnings: [...meaningWarnings(environment, engines, half), ...settled.warnings, ...benchWarnings({ machine, points, comparisons })],
     notes: benchNotes({ half, batching, candidate: candidate !== undefined, notes: [...settled.notes, ...sent.notes] }),
   };
 }

@@ -5,7 +5,7 @@ import { loadAddon } from "../../addon-load.js";
 /** What CUDA's provider asks for by name, in versions of its own choice. */
 const cudaLibraries = /^lib(cudart|nvrtc|nvJitLink|cublas|cublasLt|cufft|curand|cudnn\w*)\.so\.\d+$/;
 /** Builder resources hold kernels for one GPU each; the builder asks for them by name too. */
-const tensorRtLibraries = /^libnv(infer|infer_plugin|onnxparser|infer_builder_resource\w*)\.so\.\d+(\.\d+)*$/;
+const tensorRtLibraries = /^libnv(infer|infer_plugin|onnxparser|infer_builder_resource(?!_win)\w*)\.so\.\d+(\.\d+)*$/;
 
 const done = new Map<string, readonly string[]>();
 

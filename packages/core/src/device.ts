@@ -186,7 +186,10 @@ export interface MarkingChange {
   unmarkedError: number;
 }
 
-/** The part of `result.json` that a real engine fills. */
+/**
+ * The part of `result.json` that a real engine fills. Latencies, build times and errors are measurements: a second run that does not go on from the first one's journal
+ * differs in them, and kernels that a builder chooses by timing may differ too.
+ */
 export interface DeviceResult {
   environment: DeviceEnvironment;
   /** What was asked for: typing, profiles, workspace ... as text for people and machines. */

@@ -99,7 +99,7 @@ export interface DeviceEngine extends AsyncDisposable {
   readonly messages: readonly EngineMessage[];
   /** Tensors that were to be observed and are not. */
   readonly notObserved: readonly { tensor: string; reason: string }[];
-  /** Nodes by what runs them; undefined where everything runs on one device. */
+  /** Nodes by what runs them; undefined where everything runs on one device, and before the first request where only a run can tell. */
   readonly placement: readonly { provider: string; nodes: number; operators: Readonly<Record<string, number>> }[] | undefined;
   /** One request. Throws ERR_PROFILE where no profile serves the feed's shapes. */
   run(feed: Pick<Feed, "tensors">, o?: { fetch?: readonly string[]; signal?: AbortSignal | undefined }): Promise<Map<string, TensorValue>>;

@@ -1,6 +1,7 @@
 // Whether a hazard fails on the real engine as halfscope says: decomposed and opset-17 normalizations, mask constants, tiny epsilons, long sums and more, each as a
 // small model whose inputs show it. For each: what halfscope predicts, and what the engine does strongly and weakly typed, with its tensors marked and not.
 //   node scripts/dist/hardware/hazards.js -o reports/hardware/hazards-tensorrt.json [--engine ort-cuda] [--only mask] [--jobs 4]
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { EngineLayer, ErrorStats } from "@halfscope/core";
@@ -54,6 +55,7 @@ const argv = await commonOptions(yargs(hideBin(process.argv)))
   .options({
     only: { type: "string", default: "", describe: "part of an id or a group" },
     jobs: { type: "number", default: 1, describe: "processes that build at once" },
+    resume: { type: "boolean", default: false, describe: "go on behind the cases that OUT.json has" },
     share: { type: "string", default: "1/1", describe: "which part of the cases, for --jobs" },
   })
   .parse();
@@ -147,16 +149,21 @@ async function runHere(): Promise<void> {
   await withWorkFolder(argv.work, async (folder) => {
     await using backend = await openEngine(argv);
     const report: HazardsReport = { ...reportHead("hazards", backend.environment), like, cases: [] };
+    const before = argv.resume && existsSync(argv.out) ? ((await readReport(argv.out)) as HazardsReport).cases : [];
+    report.cases.push(...before);
     const mine = shareOf(argv.share);
-    for (const c of chosen.filter((_, i) => isMine(mine, i))) {
-      report.cases.push(
-        await runCase(backend, c, folder).catch((error: unknown) => {
-          const failed = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-          console.error(`${c.id}: ${failed}`);
-          process.exitCode = 4;
-          return { id: c.id, group: c.group, title: c.title, hazards: [], engines: [], failed };
-        }),
-      );
+    for (const c of chosen.filter((c, i) => isMine(mine, i) && !before.some((e) => e.id === c.id))) {
+      const about = { id: c.id, group: c.group, title: c.title, hazards: [], engines: [] };
+      // Should a library end this process, the case that it ended on is known, and left out by the next one.
+      report.cases.push({ ...about, failed: "the engine's library ended the process" });
+      await writeReport(argv.out, report);
+      const entry = await runCase(backend, c, folder).catch((error: unknown) => {
+        const failed = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+        console.error(`${c.id}: ${failed}`);
+        process.exitCode = 4;
+        return { ...about, failed };
+      });
+      report.cases.splice(-1, 1, entry);
       await writeReport(argv.out, report);
     }
   });

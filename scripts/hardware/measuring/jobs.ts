@@ -1,5 +1,5 @@
 /** Shares of work for several processes of one program, each with a report of its own. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 
 export interface Share {
   index: number;
@@ -14,20 +14,41 @@ export function shareOf(text: string): Share {
 
 export const isMine = ({ index, of }: Share, at: number): boolean => at % of === index - 1;
 
-/** Runs this program `jobs` times with `--share i/jobs` and the arguments that `argsOf` gives; resolves to the exit codes. */
+/** A process that a library ends again and again is given up. */
+const mostRestarts = 20;
+
+/**
+ * Runs this program `jobs` times with `--share i/jobs` and the arguments that `argsOf` gives; resolves to the exit codes. A process that a signal ended, as a crash
+ * inside of a library does, is started again with `--resume`; one that this process was told to stop is not.
+ */
 export function runShares(jobs: number, argsOf: (index: number) => readonly string[]): Promise<number[]> {
-  const one = (index: number) =>
-    new Promise<number>((resolve) => {
-      const child = spawn(process.execPath, [process.argv[1] ?? "", ...argsOf(index), "--share", `${index}/${jobs}`], {
-        stdio: ["ignore", "inherit", "inherit"],
-      });
-      const stop = () => child.kill("SIGTERM");
-      process.once("SIGTERM", stop);
-      child.on("error", () => resolve(127));
+  let stopped = false;
+  const running = new Set<ChildProcess>();
+  const stop = () => {
+    stopped = true;
+    for (const child of running) child.kill("SIGTERM");
+  };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, stop);
+  const once = (args: readonly string[]) =>
+    new Promise<{ code: number; crashed: boolean }>((resolve) => {
+      const child = spawn(process.execPath, [process.argv[1] ?? "", ...args], { stdio: ["ignore", "inherit", "inherit"] });
+      running.add(child);
+      child.on("error", () => resolve({ code: 127, crashed: false }));
       child.on("close", (code, signal) => {
-        process.removeListener("SIGTERM", stop);
-        resolve(code ?? (signal === null ? 1 : 128));
+        running.delete(child);
+        resolve({ code: code ?? 128, crashed: signal !== null || (code ?? 0) > 128 });
       });
     });
-  return Promise.all(Array.from({ length: jobs }, (_, i) => one(i + 1)));
+  const share = async (index: number): Promise<number> => {
+    const args = [...argsOf(index), "--share", `${index}/${jobs}`];
+    let ended = await once(args);
+    let worst = ended.code;
+    for (let i = 0; ended.crashed && !stopped && i < mostRestarts; i++) {
+      console.error(`The process of share ${index} was ended; it goes on with the next case.`);
+      ended = await once([...args, "--resume"]);
+      worst = Math.max(worst, ended.code);
+    }
+    return worst;
+  };
+  return Promise.all(Array.from({ length: jobs }, (_, i) => share(i + 1)));
 }

@@ -137,6 +137,7 @@ describe("a model that takes one request at a time", () => {
     expect(d.comparisons.map((c) => c.refusal?.kind)).toEqual([undefined, "failed"]);
     expect(d.comparisons[1]?.refusal?.reason).toMatch(/Reshape|reshape/);
     expect(d.points.map((p) => p.latency === undefined)).toEqual([false, true]);
+    expect(d.notes.join(" ")).toMatch(/--batch-axis/);
   });
 });
 

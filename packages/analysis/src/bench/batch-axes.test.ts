@@ -16,6 +16,12 @@ describe("the batch is recognised", () => {
     ["by the open first size that inputs share", [input("ids", ["batch", "seq"]), input("mask", ["batch", "seq"])], { ids: 0, mask: 0 }],
     ["without a name", [input("x", [undefined, 3, 224, 224])], { x: 0 }],
     ["at another place of other inputs", [input("x", ["N", 512]), input("state", [2, "N", 128])], { x: 0, state: 1 }],
+    [
+      "in recurrent states, which hold it behind their layers",
+      [input("x", [undefined, undefined]), input("state", [2, undefined, 128])],
+      { x: 0, state: 1 },
+    ],
+    ["but not in what only looks like one", [input("x", ["b", 4]), input("table", [2, undefined, 128])], { x: 0 }],
     ["by its name where two sizes are shared", [input("boxes", ["boxes", 4]), input("a", ["boxes"]), input("x", ["batch", 3])], { x: 0 }],
     ["beside inputs that all requests share", [input("x", ["b", 8]), input("scale", []), input("table", [10, 4])], { x: 0 }],
   ])("%s", (_, inputs, axes) => {

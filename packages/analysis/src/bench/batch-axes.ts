@@ -38,13 +38,25 @@ export function findBatch(signature: readonly FeedInput[], given: readonly strin
     const axis = symbol === undefined ? -1 : axisOf(input, symbol);
     if (axis >= 0) axes.set(input.name, axis);
     else if (nameless.includes(input)) axes.set(input.name, 0);
+    else if (isState(input)) axes.set(input.name, 1);
   }
+  const states = signature.filter((i) => isState(i) && axes.get(i.name) === 1 && (symbol === undefined || axisOf(i, symbol) < 0));
   const how =
     symbol === undefined
       ? "The first axis is open and has no name; it is taken for the batch."
       : `The open axis "${symbol}" is the batch.${nameless.length > 0 ? ` The nameless first axis of ${names(nameless)} is taken for it too.` : ""}`;
-  return dynamic(signature, axes, how, symbol);
+  const also = states.length > 0 ? ` Of the recurrent state ${names(states)} it is the second axis.` : "";
+  return dynamic(signature, axes, how + also, symbol);
 }
+
+/** [layers, batch, hidden], the batch without a name. */
+const isState = ({ name, dims }: FeedInput): boolean =>
+  dims?.length === 3 &&
+  dims[0]?.size !== undefined &&
+  dims[1]?.size === undefined &&
+  dims[1]?.symbol === undefined &&
+  dims[2]?.size !== undefined &&
+  /(?:^|[^a-z])(?:state|hidden|cell|cache|memory|[hc](?:\d|x|n)?)(?:$|[^a-z])/i.test(name);
 
 const axisOf = (input: FeedInput, symbol: string): number =>
   input.dims?.findIndex((d) => d.size === undefined && d.symbol === symbol) ?? -1;

@@ -25,7 +25,7 @@ function answer({ verdict: v, batching, engines }: BenchDocument): string {
     );
   if (batching.kind !== "dynamic") lines.push("The model takes one request at a time: there are no batches to compare.");
   else if (v.batched?.bitIdentical) lines.push("Every batched request gives the bits of the same request sent singly.");
-  else if (v.batched !== undefined)
+  else if (v.batched !== undefined && engines.length > 1)
     lines.push(
       `A batched request differs from the same sent singly by ${number(v.batched.maxAbs)} at most (relative L2 ${number(v.batched.relativeL2)}).`,
     );
@@ -156,11 +156,11 @@ function padding({ comparisons, paddingNotTried }: BenchDocument): string {
 
 function times(d: BenchDocument): string {
   const both = d.engines.length > 1;
-  const several = d.options.contexts.length > 1;
+  const contexts = d.options.contexts.length > 1;
   const row = (p: BenchPoint) => [
     p.shape,
     p.batch,
-    ...(several ? [p.contexts] : []),
+    ...(contexts ? [p.contexts] : []),
     ...(both ? [p.role] : []),
     ...(p.refusal !== undefined || p.latency === undefined
       ? [p.refusal === undefined ? "-" : word(p.refusal), "", "", "", "", ""]
@@ -176,7 +176,7 @@ function times(d: BenchDocument): string {
   const head = [
     "shape",
     "batch",
-    ...(several ? ["contexts"] : []),
+    ...(contexts ? ["contexts"] : []),
     ...(both ? ["engine"] : []),
     "p50 ms",
     "p95 ms",
@@ -186,9 +186,9 @@ function times(d: BenchDocument): string {
     "drift",
   ];
   const first = head.indexOf("p50 ms");
-  const numeric = [1, ...(several ? [2] : []), ...head.slice(first).map((_, i) => first + i)];
+  const numeric = [1, ...(contexts ? [2] : []), ...head.slice(first).map((_, i) => first + i)];
   const { rounds, requests, warmup, maxSeconds } = d.options;
-  const note = `A call holds a whole batch; requests/s counts single ones. ${rounds} rounds over all points in turn, ${warmup} calls of warm-up before each and left out, up to ${requests} timed calls or ${maxSeconds} s of each point. Variation: standard deviation over mean. Drift: median of the last round against the first's.`;
+  const note = `A call holds a whole batch; requests/s counts single ones. ${several(rounds, "round")} over all points in turn, ${several(warmup, "call")} of warm-up before each and left out, up to ${requests} timed calls or ${maxSeconds} s of each point. Variation: standard deviation over mean. Drift: median of the last round against the first's.`;
   return `Times of a call: inputs in, engine run, outputs out\n\n${table(head, d.points.map(row), { numeric })}\n\n${quote(note, 2)}`;
 }
 

@@ -1,4 +1,4 @@
-import type { Batching, BenchEngine, BenchRole, DeviceEnvironment } from "@halfscope/core";
+import type { Batching, BenchComparison, BenchEngine, BenchRole, DeviceEnvironment } from "@halfscope/core";
 import type { DeviceEngine } from "@halfscope/engine";
 import type { Model } from "@halfscope/onnx";
 import { engineTitle } from "./device/options.js";
@@ -65,13 +65,20 @@ export function benchNotes(o: {
   half: boolean;
   batching: Batching;
   candidate: boolean;
+  comparisons: readonly BenchComparison[];
   notes: readonly string[];
 }): string[] {
   const { batching } = o;
+  const failed = o.comparisons.some((c) => c.batch > 1 && c.refusal?.kind === "failed");
   return [
     ...(o.half ? ["The model is in FP16 or bfloat16 itself: differences are against itself, sent singly, and not against FP32."] : []),
     ...(!o.candidate && !o.half ? ["The model is served as it is, in FP32: what differs from single requests is batching alone."] : []),
     batching.how,
+    ...(failed
+      ? [
+          "Batches failed that were stacked so. Either the model repeats the size of one request inside, which only another export mends, or an input holds the batch at another axis: name them all with --batch-axis, for instance --batch-axis input:0 state:1.",
+        ]
+      : []),
     ...(batching.advice === undefined ? [] : [batching.advice]),
     ...o.notes,
   ];

@@ -135,7 +135,7 @@ export async function benchStep(path: string, o: BenchOptions): Promise<BenchDoc
     ...("reason" in sent.padding && { paddingNotTried: sent.padding.reason }),
     verdict,
     warnings: [...meaningWarnings(environment, engines, half), ...settled.warnings, ...benchWarnings({ machine, points, comparisons })],
-    notes: benchNotes({ half, batching, candidate: candidate !== undefined, notes: [...settled.notes, ...sent.notes] }),
+    notes: benchNotes({ half, batching, comparisons, candidate: candidate !== undefined, notes: [...settled.notes, ...sent.notes] }),
   };
 }
 

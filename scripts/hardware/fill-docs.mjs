@@ -19,10 +19,16 @@
  * WORK is the folder that the commands run in; what they need is made by the commands of the page themselves, but for ocr/model.onnx. A placeholder says which machine it
  * wants (`on=cpu`: one without a GPU; `on=image`: a GPU, and ocr/model.onnx in WORK; a GPU otherwise), how many lines are shown (`lines=40`), the longest time (`seconds=300`,
  * 560 by default). Run it again after a limit: what is there already is not run again without `--again`.
+ *
+ * On a machine without Node, pack this file, load-plan.mjs and the page too, and copy reports/hardware/docs back:
+ *
+ *     node scripts/hardware/pack.mjs -o halfscope.tar.zst --with docs/tensorrt.md=docs/tensorrt.md \
+ *       --with scripts/hardware/fill-docs.mjs=scripts/hardware/fill-docs.mjs --with scripts/hardware/load-plan.mjs=scripts/hardware/load-plan.mjs
+ *     halfscope/run.sh fill-docs --capture --in work --from captured
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
@@ -120,18 +126,36 @@ function filled(page) {
   return lines.join("\n");
 }
 
-/** Without colours, without lines that a progress bar overwrote, and without the folder's path. */
-const plain = (text, folder) =>
-  text
+/** Folders of the machine that captures, and what stands for them: where somebody keeps things is nobody's business. */
+const folders = (work) =>
+  [
+    [work, "."],
+    [root.replace(/\/$/, ""), "halfscope"],
+    [process.env.HALFSCOPE_TENSORRT_LIBRARY, "$HALFSCOPE_TENSORRT_LIBRARY"],
+    [process.env.HALFSCOPE_ORT_LIBRARY && dirname(process.env.HALFSCOPE_ORT_LIBRARY), "$(dirname $HALFSCOPE_ORT_LIBRARY)"],
+    [process.env.HOME, "~"],
+  ]
+    .filter(([path]) => path !== undefined && path.length > 1)
+    .sort((a, b) => b[0].length - a[0].length);
+
+/** Without colours, without lines that a progress bar overwrote, and without the machine's folders. */
+function plain(text, work) {
+  const shown = folders(work).reduce(
+    (all, [path, name]) => (name === "." ? all.replaceAll(`${path}/`, "").replaceAll(path, name) : all.replaceAll(path, name)),
+    text,
+  );
+  return shown
     .replace(/\u001b\[[0-9;?]*[A-Za-z]/g, "")
     .split("\n")
-    .map((line) => line.split("\r").at(-1).replaceAll(`${folder}/`, "").replaceAll(folder, ".").trimEnd())
+    .map((line) => line.split("\r").at(-1).trimEnd())
     .join("\n");
+}
 
 function capture(placeholder, work) {
   const { name, command } = placeholder;
   const start = Date.now();
-  const shell = `halfscope() { node ${JSON.stringify(join(root, "packages/halfscope/bin/halfscope.js"))} "$@"; }\n${command}`;
+  const node = JSON.stringify(process.execPath);
+  const shell = `node() { ${node} "$@"; }\nhalfscope() { node ${JSON.stringify(join(root, "packages/halfscope/bin/halfscope.js"))} "$@"; }\n${command}`;
   const ended = spawnSync("bash", ["-c", shell], {
     cwd: work,
     encoding: "utf8",

@@ -30,7 +30,10 @@ export const proofWords = (outcome: PinProof["outcome"]): string =>
   wordOfKey({ "took-effect": "took effect", moved: "moved by fusion", ignored: "ignored", "not-found": "not found" }, outcome);
 
 export const computeWords = (computes: EngineLayer["computes"]): string =>
-  wordOfKey({ float32: "FP32", float16: "FP16", bfloat16: "BF16", mixed: "mixed", integer: "integers", unknown: "not known" }, computes);
+  wordOfKey(
+    { float32: "FP32", float16: "FP16", bfloat16: "BF16", mixed: "mixed types", integer: "integers", unknown: "not known" },
+    computes,
+  );
 
 const kinds: Readonly<Record<MessageKind, string>> = {
   "layer-norm-overflow": "normalization in FP16 may overflow",

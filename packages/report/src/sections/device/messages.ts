@@ -56,7 +56,7 @@ function gather(engines: readonly EngineRecord[]): Said[] {
 
 function names(list: readonly Said[]): Markup {
   const all = [...new Set(list.flatMap((s) => s.message.names ?? []))];
-  return html`${all.slice(0, mostShown).map((n, i) => html`${i > 0 && ", "}${nameOf(n, 56)}`)}${all.length > mostShown && ` and ${count(all.length - mostShown)} more`}`;
+  return html`<span>${all.slice(0, mostShown).map((n, i) => html`${i > 0 && ", "}${nameOf(n, 56)}`)}</span>${all.length > mostShown && ` and ${count(all.length - mostShown)} more`}`;
 }
 
 function row(v: View, s: Said): Markup {

@@ -48,7 +48,7 @@ function trials(v: View, d: DeviceView): Markup | false {
     const outcome = outcomeOf(t, d.tolerance);
     const chosen = d.recommended !== undefined && samePins(t.pins, d.recommended.pins);
     const better = d.refined !== undefined && samePins(t.pins, d.refined.pins);
-    const names = t.pins.slice(0, 2).map((p, k) => html`${k > 0 && ", "}${nameOf(p, 48)}`);
+    const names = html`<span>${t.pins.slice(0, 2).map((p, k) => html`${k > 0 && ", "}${nameOf(p, 48)}`)}</span>`;
     return html`<tr><td class="n">${i + 1}</td><td class="prose">${t.pins.length === 0 ? `every layer in ${v.word}` : names}${t.pins.length > 2 && ` and ${t.pins.length - 2} more`}${chosen && html` <span class="tag">recommended</span>`}${better && html` <span class="tag">found on the engine</span>`}</td>${countCell(t.pins.length)}${numberCell(t.error)}<td>${outcome === undefined ? "" : outcomeWords(outcome)}</td>${numberCell(t.milliseconds, t.milliseconds === undefined ? undefined : milliseconds(t.milliseconds))}<td class="prose">${quoted(t.why)}</td></tr>`;
   });
   return html`<h3>Sets of pins tried on the engine</h3>${table(head, rows)}`;

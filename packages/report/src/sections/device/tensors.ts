@@ -151,7 +151,7 @@ function unobserved(list: readonly { tensor: string; reason: string }[]): Markup
     .slice(0, 50)
     .map(
       ([reason, tensors]) =>
-        html`<tr><td class="prose">${quoted(reason)}</td>${numberCell(tensors.length, count(tensors.length))}<td class="prose">${tensors.slice(0, 4).map((t, i) => html`${i > 0 && ", "}${nameOf(t, 56)}`)}${tensors.length > 4 && ` and ${count(tensors.length - 4)} more`}</td></tr>`,
+        html`<tr><td class="prose">${quoted(reason)}</td>${numberCell(tensors.length, count(tensors.length))}<td class="prose"><span>${tensors.slice(0, 4).map((t, i) => html`${i > 0 && ", "}${nameOf(t, 56)}`)}</span>${tensors.length > 4 && ` and ${count(tensors.length - 4)} more`}</td></tr>`,
     );
   return table([text("reason"), numeric("tensors"), text("for instance")], rows);
 }

@@ -61,7 +61,8 @@ function checkPackage(name) {
   const used = new Set();
 
   for (const file of sourcesUnder(`${folder}/src`)) {
-    const isTest = /\.test\.ts$/.test(file);
+    // What only tests import lies in folders called testing.
+    const isTest = /\.test\.ts$|\/testing\//.test(file);
     for (const { specifier, line } of importsOf(file)) {
       if (specifier.startsWith(".")) {
         checkRelative(file, line, specifier, isTest ? [folder, "test", "scripts"] : [folder]);

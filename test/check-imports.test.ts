@@ -69,6 +69,7 @@ describe("check-imports", () => {
 
   test("lets only tests of a package use the helpers in test and scripts", () => {
     write("packages/core/src/a.test.ts", 'import { test } from "vitest";\nimport "../../../test/shared-models.js";\n');
+    write("packages/core/src/testing/b.ts", 'import { test } from "vitest";\n');
     expect(check().findings).toEqual([]);
     write("packages/core/src/a.ts", 'import "../../../test/shared-models.js";\n');
     expect(check().findings[0]).toBe(

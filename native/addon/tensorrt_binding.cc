@@ -310,13 +310,13 @@ Napi::Value load(const Napi::CallbackInfo& info) {
   const auto plan = info[0].As<Napi::Uint8Array>();
   return PromiseWorker<SharedEngine>::start(
       info.Env(),
-      [bytes = plan.Data(), size = plan.ByteLength()] {
+      [bytes = plan.Data(), size = plan.ByteLength(), unfused = info[1].As<Napi::Boolean>().Value()] {
         cuda::open();
         cuda::use_device();
         trt::Failure failure;
         auto engine = library().load(bytes, size, failure);
         if (!engine) trt::raise(failure);
-        return std::make_shared<trt::RunningEngine>(std::move(engine));
+        return std::make_shared<trt::RunningEngine>(std::move(engine), unfused);
       },
       [](Napi::Env env, SharedEngine engine) -> Napi::Value {
         return data_of(env).engine_constructor.New({Napi::External<SharedEngine>::New(env, &engine)});

@@ -31,7 +31,7 @@ class TensorRtData {
 /// tensorrtDescribe(request): Promise<{inputs, outputs, layers, messages}>
 /// tensorrtBuild(request, task): Promise<{plan, timingCache, outputs, observed, notObserved, pinsNotFound, messages, seconds}>
 /// tensorrtMergeCaches(one: Uint8Array, other: Uint8Array): Promise<Uint8Array>
-/// tensorrtLoad(plan: Uint8Array): Promise<NativeTensorRtEngine>
+/// tensorrtLoad(plan: Uint8Array, unfused: boolean): Promise<NativeTensorRtEngine>
 /// tensorrtCompare(reference, profile, feed, candidate, profile, feed, names, task): Promise<{names, stats, notCompared, seconds}>
 void define_tensorrt(Napi::Env env, Napi::Object exports, TensorRtData& data);
 

@@ -188,6 +188,8 @@ class Engine {
   virtual ~Engine() = default;
   virtual const std::vector<IoTensor>& io() const noexcept = 0;
   virtual int profiles() const noexcept = 0;
+  /// Whether it can be seen on its way (Observe::kDebug); those of kUnfused cannot be told.
+  virtual bool is_debug_tensor(const char* name) const noexcept = 0;
   virtual std::uint64_t memory_bytes() const noexcept = 0;
   virtual std::unique_ptr<Context> create_context(Failure& failure) noexcept = 0;
   /// The inspector's JSON, sizes as of profile 0.

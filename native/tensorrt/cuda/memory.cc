@@ -81,4 +81,10 @@ void copy_to_host(void* to, const void* from, std::size_t bytes, const Stream& s
   if (bytes > 0) check(api().cuMemcpyDtoHAsync_v2(to, reinterpret_cast<DeviceAddress>(from), bytes, stream.get()), "Copying from the GPU");
 }
 
+void copy_to_host_now(void* to, const void* from, std::size_t bytes, void* stream) {
+  auto* const queue = static_cast<StreamPointer>(stream);
+  if (bytes > 0) check(api().cuMemcpyDtoHAsync_v2(to, reinterpret_cast<DeviceAddress>(from), bytes, queue), "Copying from the GPU");
+  check(api().cuStreamSynchronize(queue), "Running on the GPU");
+}
+
 }  // namespace halfscope::cuda

@@ -85,4 +85,7 @@ class PinnedBuffer {
 void copy_to_device(DeviceAddress to, const void* from, std::size_t bytes, const Stream& stream);
 void copy_to_host(void* to, const void* from, std::size_t bytes, const Stream& stream);
 
+/// On somebody else's stream, and waited for.
+void copy_to_host_now(void* to, const void* from, std::size_t bytes, void* stream);
+
 }  // namespace halfscope::cuda

@@ -40,6 +40,13 @@ class ModuleEngine final : public Engine {
 
   const std::vector<IoTensor>& io() const noexcept override { return io_; }
   int profiles() const noexcept override { return engine_->getNbOptimizationProfiles(); }
+  bool is_debug_tensor([[maybe_unused]] const char* name) const noexcept override {
+#if HALFSCOPE_TRT_TEN
+    return engine_->isDebugTensor(name);
+#else
+    return false;
+#endif
+  }
   std::uint64_t memory_bytes() const noexcept override {
 #if HALFSCOPE_TRT_TEN
     return static_cast<std::uint64_t>(engine_->getDeviceMemorySizeV2());

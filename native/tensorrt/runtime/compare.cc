@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "metrics/parallel.h"
+#include "tensorrt/runtime/compare_streamed.h"
 
 namespace halfscope::trt {
 namespace {
@@ -32,16 +33,8 @@ std::string type_text(int type) {
 
 FloatType float_type(int type) { return type == 10 ? FloatType::kHalf : type == 16 ? FloatType::kBfloat : FloatType::kFloat; }
 
-/// Why the two cannot be paired; empty where they can.
-std::string obstacle(const Couple& couple) {
-  const auto& [reference, candidate] = couple;
-  for (const auto* side : {&reference, &candidate}) {
-    if (!is_float_type(side->io->type)) return "holds " + type_text(side->io->type) + "; only floats are compared";
-  }
-  if (reference.dims != candidate.dims) return "has shape " + shape_text(reference.dims) + " in the reference and " + shape_text(candidate.dims) + " in the candidate";
-  if (is_open(reference.dims)) return "TensorRT did not tell its shape";
-  return "";
-}
+/// Of what is streamed: the reference's values of one group.
+constexpr std::size_t kGroupBytes = std::size_t{256} << 20;
 
 void fetch(const Couple& couple, Stage& stage, const Lane& reference, const Lane& candidate) {
   cuda::copy_to_host(stage.reference.data(), couple.reference.data, couple.reference.bytes, reference.stream());
@@ -50,7 +43,51 @@ void fetch(const Couple& couple, Stage& stage, const Lane& reference, const Lane
   stage.candidate_there.record(candidate.stream());
 }
 
+/// Tensors that both give out, through two pairs of pinned buffers.
+void compare_outputs(const std::vector<Couple>& couples, const Lane& left, const Lane& right, Comparison& comparison, std::atomic<std::size_t>& done,
+                     const std::atomic<bool>& cancelled) {
+  Stage stages[2];
+  // For the largest, at once: pinned memory that grows between two tensors would wait for the device.
+  std::size_t largest_reference = 0, largest_candidate = 0;
+  for (const auto& couple : couples) {
+    largest_reference = std::max(largest_reference, couple.reference.bytes);
+    largest_candidate = std::max(largest_candidate, couple.candidate.bytes);
+  }
+  for (auto& stage : stages) {
+    stage.reference.reserve(largest_reference);
+    stage.candidate.reserve(largest_candidate);
+  }
+  if (!couples.empty()) fetch(couples[0], stages[0], left, right);
+  for (std::size_t i = 0; i < couples.size(); i++) {
+    if (cancelled) {
+      left.stream().wait();
+      right.stream().wait();
+      throw Error(ErrorCode::kCancelled, "the comparison was cancelled");
+    }
+    Stage& here = stages[i % 2];
+    here.reference_there.wait();
+    here.candidate_there.wait();
+    if (i + 1 < couples.size()) fetch(couples[i + 1], stages[(i + 1) % 2], left, right);
+    const auto& [r, c] = couples[i];
+    comparison.names.push_back(r.io->name);
+    comparison.stats.push_back(compare_values(r.io->type, here.reference.data(), c.io->type, here.candidate.data(), element_count(r.dims)));
+    done++;
+  }
+}
+
 }  // namespace
+
+std::string pairing_obstacle(int reference_type, const Dims& reference, int candidate_type, const Dims& candidate) {
+  for (const int type : {reference_type, candidate_type}) {
+    if (!is_float_type(type)) return "holds " + type_text(type) + "; only floats are compared";
+  }
+  if (reference != candidate) return "has shape " + shape_text(reference) + " in the reference and " + shape_text(candidate) + " in the candidate";
+  return is_open(reference) ? "TensorRT did not tell its shape" : "";
+}
+
+ErrorStats compare_values(int reference_type, const void* reference, int candidate_type, const void* candidate, std::size_t count) {
+  return compare_tensors(TypedFloats{float_type(reference_type), reference}, TypedFloats{float_type(candidate_type), candidate}, count, default_threads());
+}
 
 Comparison compare_engines(RunningEngine& reference, int reference_profile, RunningEngine& candidate, int candidate_profile, const Feed& reference_feed,
                            const Feed& candidate_feed, const std::vector<std::string>& names, std::atomic<std::size_t>& done, const std::atomic<bool>& cancelled) {
@@ -72,49 +109,26 @@ Comparison compare_engines(RunningEngine& reference, int reference_profile, Runn
 
   Comparison comparison;
   std::vector<Couple> couples;
+  std::vector<std::string> streamed;
   for (const auto& name : names) {
     const std::size_t at_left = left.find_output(name), at_right = right.find_output(name);
+    const bool left_has = at_left != Lane::kNone || reference.may_show(name), right_has = at_right != Lane::kNone || candidate.may_show(name);
+    if (!left_has || !right_has) {
+      comparison.not_compared.push_back({name, std::string("the ") + (left_has ? "candidate" : "reference") + " engine does not give it out"});
+      continue;
+    }
     if (at_left == Lane::kNone || at_right == Lane::kNone) {
-      comparison.not_compared.push_back({name, std::string("the ") + (at_left == Lane::kNone ? "reference" : "candidate") + " engine does not give it out"});
+      streamed.push_back(name);
       continue;
     }
     const Couple couple{left.output(at_left), right.output(at_right)};
-    std::string reason = obstacle(couple);
-    if (!reason.empty()) {
-      comparison.not_compared.push_back({name, std::move(reason)});
-      continue;
-    }
-    couples.push_back(couple);
-    comparison.names.push_back(name);
+    std::string reason = pairing_obstacle(couple.reference.io->type, couple.reference.dims, couple.candidate.io->type, couple.candidate.dims);
+    if (reason.empty()) couples.push_back(couple);
+    else comparison.not_compared.push_back({name, std::move(reason)});
   }
-
-  Stage stages[2];
-  // For the largest, at once: pinned memory that grows between two tensors would wait for the device.
-  std::size_t largest_reference = 0, largest_candidate = 0;
-  for (const auto& couple : couples) {
-    largest_reference = std::max(largest_reference, couple.reference.bytes);
-    largest_candidate = std::max(largest_candidate, couple.candidate.bytes);
-  }
-  for (auto& stage : stages) {
-    stage.reference.reserve(largest_reference);
-    stage.candidate.reserve(largest_candidate);
-  }
-  const std::size_t threads = default_threads();
-  if (!couples.empty()) fetch(couples[0], stages[0], left, right);
-  for (std::size_t i = 0; i < couples.size(); i++) {
-    if (cancelled) {
-      left.finish({});
-      right.finish({});
-      throw Error(ErrorCode::kCancelled, "the comparison was cancelled");
-    }
-    Stage& here = stages[i % 2];
-    here.reference_there.wait();
-    here.candidate_there.wait();
-    if (i + 1 < couples.size()) fetch(couples[i + 1], stages[(i + 1) % 2], left, right);
-    const auto& [r, c] = couples[i];
-    comparison.stats.push_back(compare_tensors(TypedFloats{float_type(r.io->type), here.reference.data()}, TypedFloats{float_type(c.io->type), here.candidate.data()},
-                                               element_count(r.dims), threads));
-    done++;
+  compare_outputs(couples, left, right, comparison, done, cancelled);
+  if (!streamed.empty()) {
+    compare_streamed({reference, left, reference_feed}, {candidate, right, candidate_feed}, streamed, kGroupBytes, comparison, done, cancelled);
   }
   comparison.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return comparison;

@@ -29,10 +29,14 @@ struct Times {
 /// An engine with what its runs need. Safe from several threads: they take turns.
 class RunningEngine {
  public:
-  explicit RunningEngine(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
+  /// `unfused`: it was built to show tensors where fusion left them.
+  RunningEngine(std::unique_ptr<Engine> engine, bool unfused) : engine_(std::move(engine)), unfused_(unfused) {}
   ~RunningEngine();
 
   Engine& engine() noexcept { return *engine_; }
+  bool shows_unfused() const noexcept { return unfused_; }
+  /// Whether a run may show it on its way.
+  bool may_show(const std::string& name) const noexcept { return unfused_ || engine_->is_debug_tensor(name.c_str()); }
   std::vector<HostTensor> run(int profile, const Feed& feed, const std::vector<std::string>& fetch);
   /// The same request again and again, `fetch` copied out each time. Throws Error (kCancelled) when `cancelled` turns true.
   Times time(const TimeRequest& request, const Feed& feed, const std::vector<std::string>& fetch, const std::atomic<bool>& cancelled);
@@ -47,6 +51,7 @@ class RunningEngine {
  private:
   std::mutex guard_;
   std::unique_ptr<Engine> engine_;
+  bool unfused_;
   std::map<int, std::vector<std::unique_ptr<Lane>>> lanes_;  // after engine_: destroyed first
 };
 

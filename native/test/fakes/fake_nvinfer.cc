@@ -327,6 +327,7 @@ class Engine final : public ICudaEngine, StubVCudaEngine {
   std::int32_t getNbIOTensors() const noexcept override { return static_cast<std::int32_t>(names_.size()); }
   const char* getIOTensorName(std::int32_t index) const noexcept override { return names_[static_cast<std::size_t>(index)].c_str(); }
   std::int32_t getNbOptimizationProfiles() const noexcept override { return static_cast<std::int32_t>(std::max<std::size_t>(1, plan_->profiles.size() / 3)); }
+  bool isDebugTensor(const char* name) const noexcept override { return contains(plan_->debug, name); }
   std::int64_t getDeviceMemorySizeV2() const noexcept override { return 4096; }
   IExecutionContext* createExecutionContext(ExecutionContextAllocationStrategy) noexcept override { return new Context(*plan_, log_); }
   IEngineInspector* createEngineInspector() const noexcept override { return new Inspector(plan_->half); }

@@ -32,7 +32,7 @@ export class TensorRtBackend implements DeviceBackend {
     try {
       const engine = new TensorRtEngine(this.native, {
         label: request.label,
-        native: await this.native.tensorrtLoad(built.plan),
+        native: await this.native.tensorrtLoad(built.plan, request.observe?.how === "unfused"),
         buildSeconds: built.seconds + (performance.now() - start) / 1000,
         planBytes,
         messages,
@@ -54,7 +54,7 @@ export class TensorRtBackend implements DeviceBackend {
     facts: Pick<ConstructorParameters<typeof TensorRtEngine>[1], "label" | "inputs" | "profiles">,
   ): Promise<TensorRtEngine> {
     try {
-      const native = await this.native.tensorrtLoad(plan);
+      const native = await this.native.tensorrtLoad(plan, false);
       const modelOutputs = native.io().flatMap((io) => (io.input ? [] : [io.name]));
       const engine = new TensorRtEngine(this.native, {
         ...facts,

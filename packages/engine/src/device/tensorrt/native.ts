@@ -159,7 +159,8 @@ export interface NativeTensorRt {
   tensorrtDescribe(request: NativeBuildRequest): Promise<NativeNetwork>;
   tensorrtBuild(request: NativeBuildRequest, task: NativeTask): Promise<NativeBuild>;
   tensorrtMergeCaches(one: Uint8Array, other: Uint8Array): Promise<Uint8Array>;
-  tensorrtLoad(plan: Uint8Array): Promise<NativeTensorRtEngine>;
+  /** `unfused`: it was built to show tensors where fusion left them. */
+  tensorrtLoad(plan: Uint8Array, unfused: boolean): Promise<NativeTensorRtEngine>;
   tensorrtCompare(
     reference: NativeTensorRtEngine,
     referenceProfile: number,

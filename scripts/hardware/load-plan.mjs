@@ -23,13 +23,18 @@ const shapes = Object.fromEntries(
   ]),
 );
 
-await using backend = await openTensorRt();
-using bench = await Workbench.open(model, { shapes, samples: 1 });
-const { bytes, sidecar } = await loadPlan(plan, backend.environment, bench.model.digest);
-const inputs = profileInputs(feedSignature(bench.view), shapeTensorsOf(bench.view));
-const engine = await backend.load(bytes, { label: sidecar.title, inputs, profiles: sidecar.profiles });
+const backend = await openTensorRt();
+const bench = await Workbench.open(model, { shapes, samples: 1 });
+try {
+  const { bytes, sidecar } = await loadPlan(plan, backend.environment, bench.model.digest);
+  const inputs = profileInputs(feedSignature(bench.view), shapeTensorsOf(bench.view));
+  const engine = await backend.load(bytes, { label: sidecar.title, inputs, profiles: sidecar.profiles });
 
-const outputs = await engine.run(bench.feeds[0]);
-for (const [name, { dtype, dims }] of outputs) console.log(`${name}: ${dtype} ${dims.join("x")}`);
-const latency = summariseLatency(await engine.time(bench.feeds[0], { warmup: 10, requests: 100 }), 10);
-console.log(`${latency.requests} requests: p50 ${latency.p50.toFixed(2)} ms, p99 ${latency.p99.toFixed(2)} ms`);
+  const [request] = bench.feeds;
+  for (const [name, { dtype, dims }] of await engine.run(request)) console.log(`${name}: ${dtype} ${dims.join("x")}`);
+  const latency = summariseLatency(await engine.time(request, { warmup: 10, requests: 100 }), 10);
+  console.log(`${latency.requests} requests: p50 ${latency.p50.toFixed(2)} ms, p99 ${latency.p99.toFixed(2)} ms`);
+} finally {
+  bench[Symbol.dispose]();
+  await backend[Symbol.asyncDispose]();
+}

@@ -133,8 +133,7 @@ function shapeWords(
   const used = Math.max(0, serving);
   // trtexec 8.6 builds one profile.
   const built = version === "8.6" ? profiles.slice(used, used + 1) : profiles;
-  if (built.length < profiles.length)
-    notes.push(`trtexec 8.6 builds one profile: the other ${profiles.length - 1} of ${profiles.length} are left out.`);
+  if (built.length < profiles.length) notes.push(`trtexec 8.6 builds one profile: ${profiles.length - 1} of ${profiles.length} left out.`);
   const several = built.length > 1;
   const words = built.flatMap((profile, index) => {
     const entries = Object.entries(profile).filter(([name]) => whyUnsayable(name) === undefined);

@@ -120,7 +120,7 @@ export async function debugModel(path: string, o: DebugOptions): Promise<ResultD
   await writeTextFile(join(o.folder, resultFiles.report), renderHtml(result));
   if (device === undefined) return result;
   const { warnings } = result;
-  const found = { compared, sensitivity, overrides, mixed, verdict, verdictAllHalf };
+  const found = { compared, sensitivity, overrides, mixed, verdict, verdictAllHalf, fixes };
   await deviceStep(bench, device, { ...o, ...found, prefer: o.prefer ?? "pins" }, async (shown, more, seconds) => {
     Object.assign(timings, seconds);
     await keep({ device: shown, warnings: [...warnings, ...more] });

@@ -7,6 +7,7 @@ import { EmulatedBackend, type Planted } from "../../../../../test/support/emula
 import { temporaryFolder } from "../../../../../test/support/model-file.js";
 import { applyPlan } from "../apply.js";
 import { compareStep } from "../compare-step.js";
+import { defaultFixTolerance, findFixes, tryFixes } from "../fix.js";
 import { recommendStep } from "../recommend-step.js";
 import { sweepStep } from "../sweep-step.js";
 import { verifyAllHalf, verifyStep } from "../verify.js";
@@ -43,7 +44,12 @@ class Subject {
     await applyPlan(await bench.subject(), overrides, mixed, { progress: bench.progress });
     const verdict = await verifyStep(bench, mixed, tolerance);
     const verdictAllHalf = await verifyAllHalf(bench, tolerance);
-    return new Subject(name, bench, { compared, sensitivity, overrides, verdict, verdictAllHalf, tolerance, prefer: "pins" });
+    const plan = await findFixes(bench, compared);
+    const pins = overrides.pins.map((p) => p.layer);
+    const fixes =
+      plan.fixes.length === 0 ? undefined : await tryFixes(bench, plan, { tolerance: defaultFixTolerance, pins, pinTolerance: tolerance });
+    const found = { compared, sensitivity, overrides, verdict, verdictAllHalf, fixes };
+    return new Subject(name, bench, { ...found, tolerance, prefer: "pins" });
   }
 
   get pins(): string[] {
@@ -219,6 +225,18 @@ describe("a model that overflows in FP16", () => {
     expect(result.agreement?.verdicts.every((v) => v.predicted === v.measured)).toBe(true);
     expect(result.tensors?.some((t) => t.measured.overflowed > 0)).toBe(true);
     expect(result.refined).toBeUndefined();
+  });
+
+  it("is built with the better fixes too, which need fewer pins", async () => {
+    const run = await faulty.on({}, { guides: false, observe: "none" });
+    const fixed = run.result.engines.find((e) => e.title.includes("fix"));
+    expect(fixed).toMatchObject({ role: "trial", outcome: "within" });
+    expect(fixed?.pins.length).toBeLessThan(faulty.pins.length);
+    const beside = run.result.agreement?.verdicts.at(-1);
+    expect((beside?.measuredError ?? 0) / (beside?.predictedError ?? 1)).toBeCloseTo(1, 3);
+    expect(readdirSync(run.folder)).toEqual(["engine.jsonl"]);
+    const again = await faulty.on({}, { guides: false, observe: "none", at: run.folder });
+    expect(again.backend.built).toEqual([]);
   });
 });
 

@@ -1,16 +1,17 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { agreementOf, depthsOf, latencyFront, messageHazards } from "@halfscope/analysis";
-import type { Agreement, DeviceResult, EngineMessage, EngineRecord, Overrides, Sensitivity, Verdict } from "@halfscope/core";
+import type { Agreement, DeviceResult, EngineMessage, EngineRecord, FixReport, Overrides, Sensitivity, Verdict } from "@halfscope/core";
 import { formatOverrides, overridesFromPlan } from "@halfscope/precision";
 import { applyPlan } from "../apply.js";
 import type { Compared } from "../compare-step.js";
 import { resultFiles, writeTextFile } from "../results-folder.js";
 import type { Workbench } from "../workbench.js";
 import { planOf } from "./device-files.js";
+import { fixesStep } from "./fixes-step.js";
 import { guidesStep } from "./guides-step.js";
 import { markedStep } from "./marked-step.js";
-import { engineTitle, notRealHalf } from "./options.js";
+import { defaultEngineTrials, engineTitle, notRealHalf } from "./options.js";
 import { Predictions, predictTensors, verdictBeside } from "./prediction.js";
 import { recommendedStep } from "./recommended-step.js";
 import { referenceStep } from "./reference-step.js";
@@ -26,6 +27,8 @@ export interface DeviceStepInput {
   mixed: string;
   verdict: Verdict;
   verdictAllHalf: Verdict;
+  /** Better fixes than pins. */
+  fixes?: FixReport | undefined;
   tolerance: number;
   prefer: "pins" | "work";
   folder: string;
@@ -97,13 +100,20 @@ export async function deviceStep(bench: Workbench, device: OpenedDevice, o: Devi
   }
 
   if (!real) return result;
+  const most = s.options.trials ?? defaultEngineTrials;
+  const fixed = most > 0 ? await timed("engine fixes", () => fixesStep(s, o.compared, o.fixes)) : undefined;
+  if (fixed !== undefined) {
+    engines.push(fixed.record);
+    verdicts.push(verdictBeside(fixed.record, fixed.predicted));
+    await saveAgreement();
+  }
   const before = engines.length;
   const { sensitivity, prefer } = o;
   const emulate = (tried: readonly string[]) => predictions.errorOf(tried);
   const found = await timed("engine trials", () =>
     trialsStep(
       s,
-      { sensitivity, prefer, allHalf, recommended, tensors: marked.tensors, emulate },
+      { sensitivity, prefer, allHalf, recommended, tensors: marked.tensors, emulate, most: most - (fixed ? 1 : 0) },
       async ({ engines: more, trials, refined }) => {
         engines.splice(before, engines.length, ...more);
         const last = more.at(-1);

@@ -11,8 +11,10 @@ export interface EngineSpec {
   role: Exclude<EngineRole, "reference">;
   title: string;
   pins: readonly string[];
-  /** The file to build from where precision is said by types; made from the pins when absent. */
-  path?: string | undefined;
+  /** The file to build from where precision is said by types, or what writes it; made from the pins when absent. */
+  path?: string | (() => Promise<string>) | undefined;
+  /** What else the file differs in from the model. */
+  edits?: readonly string[] | undefined;
 }
 
 /** Timed requests, and how long they may take in all. */
@@ -31,7 +33,7 @@ export async function measureEngine(
   spec: EngineSpec,
   use?: (engine: DeviceEngine, outputs: readonly Outputs[], precision: EnginePrecision) => Promise<void>,
 ): Promise<EngineRecord> {
-  const key = { ...s.identity, typing: s.typing, pins: [...spec.pins].sort() };
+  const key = { ...s.identity, typing: s.typing, pins: [...spec.pins].sort(), ...(spec.edits && { edits: spec.edits }) };
   const known = use === undefined ? s.journal.get("engine", key) : undefined;
   if (known !== undefined) return recordOf(s, spec, known);
   const reference = await s.reference();
@@ -82,7 +84,7 @@ async function requestOf(
     const precision = { kind: "weak" as const, half: s.bench.precision, pins, constraints };
     return { request: { label, path: await s.files.reference(), precision }, drop: async () => {} };
   }
-  const path = spec.path ?? (await s.files.mixed(spec.pins));
+  const path = typeof spec.path === "function" ? await spec.path() : (spec.path ?? (await s.files.mixed(spec.pins)));
   return { request: { label, path, precision: { kind: "typed" } }, drop: () => s.files.drop(path) };
 }
 

@@ -4,6 +4,7 @@ import { allHalf, withPins } from "@halfscope/precision";
 import type { Compared } from "../compare-step.js";
 import { verifyAllHalf } from "../verify.js";
 import type { Workbench } from "../workbench.js";
+import { outcomeOf } from "./measure-engine.js";
 
 /**
  * What the CPU predicts of the all-FP16 file's tensors. The comparison has it already where constants are kept finite, as the file has them, or where none is beyond the
@@ -44,6 +45,12 @@ export class Predictions {
 
 const errorOf = ({ outcome, error }: Pick<Verdict, "outcome" | "error">): number =>
   outcome === "not-finite" ? Number.POSITIVE_INFINITY : error;
+
+/** An error as a verdict. */
+export const errorOutcome = (error: number, tolerance: number): Pick<Verdict, "outcome" | "error"> => ({
+  outcome: outcomeOf(error, tolerance),
+  error,
+});
 
 /** The emulation's word on an engine beside the engine's own. */
 export const verdictBeside = (record: EngineRecord, predicted: Pick<Verdict, "outcome" | "error">): Agreement["verdicts"][number] => ({

@@ -82,7 +82,8 @@ export class DeviceSession implements AsyncDisposable {
     readonly outputs: readonly string[],
     readonly profiles: readonly OptimizationProfile[],
     private readonly build: DeviceBuildOptions,
-    private readonly scratch: string,
+    /** A folder that goes away with the session. */
+    readonly scratch: string,
     journal: string | undefined,
     fresh: boolean,
   ) {

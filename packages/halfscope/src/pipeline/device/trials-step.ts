@@ -1,7 +1,6 @@
 import { nextEngineTrial, PinCosts, type TriedPins } from "@halfscope/analysis";
 import type { DeviceResult, DeviceTensor, EngineRecord, Sensitivity } from "@halfscope/core";
 import { measureEngine } from "./measure-engine.js";
-import { defaultEngineTrials } from "./options.js";
 import { type DeviceSession, meanSeconds } from "./session.js";
 
 export interface EngineTrials {
@@ -27,10 +26,12 @@ export async function trialsStep(
     tensors: readonly DeviceTensor[];
     /** The emulation's error of a set of pins. */
     emulate: (pins: readonly string[]) => Promise<number>;
+    /** Builds at most. */
+    most: number;
   },
   keep: (found: EngineTrials) => Promise<void>,
 ): Promise<EngineTrials> {
-  const most = s.options.trials ?? defaultEngineTrials;
+  const { most } = o;
   const { roundings, types } = await s.bench.subject();
   const search = {
     sites: roundings.sites,

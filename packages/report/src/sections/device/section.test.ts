@@ -5,7 +5,8 @@ import { describe, expect, test } from "vitest";
 import { renderMarkdown } from "../../markdown.js";
 import { renderHtml } from "../../page.js";
 import { renderTerminalSummary } from "../../terminal.js";
-import { type ExampleDeviceOptions, exampleDevice, minimalDevice, type RecordedErrors } from "../../testing/example-device.js";
+import { type ExampleDeviceOptions, exampleDevice, minimalDevice } from "../../testing/example-device.js";
+import type { RecordedErrors } from "../../testing/example-device-tensors.js";
 import { exampleResult } from "../../testing/example-result.js";
 import { readStrictly } from "../../testing/strict-html.js";
 

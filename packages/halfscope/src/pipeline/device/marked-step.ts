@@ -111,25 +111,27 @@ async function compareGroup(s: DeviceSession, group: Group, found: KeptTensors):
   const samples: ReadonlyMap<string, ErrorStats>[] = [];
   const step = bench.progress.step(`Comparing ${group.tensors.length} tensors on the engine`, group.tensors.length * bench.feeds.length);
   for (const [i, feed] of bench.feeds.entries()) {
-    const compared = await device.backend.compare(reference, candidate, await feedFor(reference, feed), group.tensors, {
+    const run = await device.backend.compare(reference, candidate, await feedFor(reference, feed), group.tensors, {
       signal: bench.signal,
       progress: (done) => step.update(i * group.tensors.length + done),
     });
-    samples.push(compared.stats);
-    found.seconds += compared.seconds;
-    if (i === 0) found.notObserved.push(...compared.notCompared.filter((n) => !found.notObserved.some((o) => o.tensor === n.tensor)));
+    samples.push(run.stats);
+    found.seconds += run.seconds;
+    if (i === 0) found.notObserved.push(...run.notCompared.filter((n) => !found.notObserved.some((o) => o.tensor === n.tensor)));
   }
   step.end();
-  found.tensors.push(...mergeSamples(samples));
+  const merged = mergeSamples(samples);
+  const compared = merged.size;
+  found.tensors.push(...merged);
   for (const n of [...reference.notObserved, ...candidate.notObserved])
     if (!found.notObserved.some((o) => o.tensor === n.tensor)) found.notObserved.push(n);
   const outputs = await s.outputsOf(candidate);
   const ours = (await s.reference()).outputs;
   const { error, stats } = await judged(s, ours, outputs);
   found.engines.push({
-    reference: { ...keptOf(reference, group.tensors.length), typing: "full" },
+    reference: { ...keptOf(reference, compared), typing: "full" },
     candidate: {
-      ...keptOf(candidate, group.tensors.length),
+      ...keptOf(candidate, compared),
       typing: s.typing,
       half: bench.precision,
       error,

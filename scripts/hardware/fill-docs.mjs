@@ -165,6 +165,8 @@ function capture(placeholder, work) {
   });
   const seconds = (Date.now() - start) / 1000;
   if (ended.status === null) return `${name}: stopped after ${seconds.toFixed(0)} s (${ended.signal ?? ended.error?.message})`;
+  if (!(placeholder.exit ?? "0").split("or").includes(String(ended.status)))
+    return `${name}: NOT KEPT, exit code ${ended.status} where ${placeholder.exit ?? "0"} was expected:\n${ended.stderr.trim().split("\n").slice(-8).join("\n")}`;
   // Answers are on standard output; where there is none, what went wrong is on the other.
   const said = ended.stdout.trim() === "" ? ended.stderr : ended.stdout;
   const kept = {

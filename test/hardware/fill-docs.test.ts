@@ -65,13 +65,13 @@ describe("fill-docs", () => {
     file = join(folder, "page.md");
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
-  const sample = "# A\n\n    $ echo 'one\n    two'; \\\n        exit 3\n\n<!-- output: said -->\nmade up\n<!-- /output -->\nEnd\n";
+  const sample = "# A\n\n    $ echo 'one\n    two'; \\\n        exit 3\n\n<!-- output: said exit=3 -->\nmade up\n<!-- /output -->\nEnd\n";
 
   test("replaces what was made up, and fills what a command said with its exit code", () => {
     write(sample);
     expect(fill([...at(), "--check"]).status).toBe(1);
     expect(fill(at()).status).toBe(0);
-    expect(read()).toContain("<!-- output: said -->\n```text\nnot captured yet\n```\n<!-- /output -->\nEnd\n");
+    expect(read()).toContain("<!-- output: said exit=3 -->\n```text\nnot captured yet\n```\n<!-- /output -->\nEnd\n");
     expect(fill([...at(), "--check"]).status).toBe(0);
     expect(fill([...at(), "--capture", "--in", join(folder, "work")]).stderr).toMatch(/^said: exit code 3/);
     fill(at());
@@ -80,16 +80,23 @@ describe("fill-docs", () => {
     expect(fill([...at(), "--check"]).status).toBe(0);
   });
 
+  test("keeps nothing of a command that went wrong", () => {
+    write(sample.replace("exit=3", "exit=0or1"));
+    expect(fill([...at(), "--capture", "--in", join(folder, "work")]).stderr).toMatch(/^said: NOT KEPT, exit code 3 where 0or1/);
+    fill(at());
+    expect(read()).toContain("not captured yet");
+  });
+
   test("forgets output of a command that has changed", () => {
     write(sample);
     fill([...at(), "--capture", "--in", join(folder, "work")]);
-    write(sample.replace("exit 3", "exit 4"));
+    write(sample.replaceAll(/exit([ =])3/g, "exit$14"));
     fill(at());
     expect(read()).toContain("not captured yet");
   });
 
   test("keeps what is there unless it is asked again, and runs what the machine is for", () => {
-    write(sample.replace("said -->", "said on=cpu -->"));
+    write(sample.replace("said exit", "said on=cpu exit"));
     expect(fill([...at(), "--capture", "--in", join(folder, "work")]).stderr).toBe("");
     expect(fill([...at(), "--capture", "--in", join(folder, "work"), "--on", "cpu"]).stderr).toMatch(/exit code 3/);
     expect(fill([...at(), "--capture", "--in", join(folder, "work"), "--on", "cpu"]).stderr).toBe("said: kept\n");

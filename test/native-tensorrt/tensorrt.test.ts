@@ -1,0 +1,330 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Fakes, missingForFakes, type Outcome } from "./fakes.js";
+
+const missing = await missingForFakes();
+const open = "const backend = await openTensorRt();";
+const refused = `try { ${open} print("opened"); } catch (e) { print({ code: e.code, message: e.message, hint: e.hint }); }`;
+
+/** The lines that a program printed, after a clean end. */
+function printed({ code, signal, stdout, stderr }: Outcome): unknown[] {
+  expect({ code, signal, stderr }).toEqual({ code: 0, signal: null, stderr: "" });
+  return stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
+}
+
+describe.skipIf(missing !== undefined)(
+  `TensorRT's addon on a driver and libraries that need no GPU${missing ? ` (skipped: ${missing})` : ""}`,
+  () => {
+    let fakes: Fakes;
+    beforeAll(async () => {
+      fakes = await Fakes.compile();
+    }, 120_000);
+    afterAll(() => fakes?.dispose());
+    const run = async (body: string, env: Record<string, string | undefined> = {}) => printed(await fakes.run(body, env));
+
+    describe("what is missing is said in one line", () => {
+      it.each([
+        ["TensorRT's libraries", { HALFSCOPE_TENSORRT_LIBRARY: "/nowhere" }, /TensorRT 10 not found: \/nowhere\/libnvinfer\.so\.10/],
+        [
+          "a library of that major version",
+          { FAKE_TENSORRT_VERSION: "90300" },
+          /is TensorRT 9\.3\.0; this module of halfscope speaks TensorRT 10/,
+        ],
+        ["a GPU", { FAKE_CUDA_DEVICES: "0" }, /No NVIDIA GPU: the driver is there and shows none/],
+        ["a GPU that works", { FAKE_CUDA_INIT: "100" }, /cuInit says CUDA_ERROR_NO_DEVICE, no CUDA-capable device is detected/],
+        ["a driver", { LD_LIBRARY_PATH: "/nowhere" }, /No NVIDIA driver: libcuda\.so\.1 could not be loaded/],
+      ])("%s", async (_what, env, message) => {
+        const [error] = await run(refused, env);
+        expect(error).toMatchObject({ code: "ERR_BACKEND_UNAVAILABLE", message: expect.stringMatching(message), hint: expect.any(String) });
+        expect((error as { message: string }).message).not.toContain("\n");
+      });
+      it("a library that is no TensorRT", async () => {
+        const [error] = await run(refused, { HALFSCOPE_TENSORRT_LIBRARY: fakes.foreign() });
+        expect(error).toMatchObject({ message: expect.stringMatching(/is not TensorRT 10: it lacks createInferBuilder_INTERNAL/) });
+      });
+      it("examineTensorRt tells each part by itself", async () => {
+        const [found] = await run("print(examineTensorRt());", { FAKE_CUDA_DEVICES: "0" });
+        expect(found).toMatchObject({ library: { version: "10.6.0", major: 10 }, device: expect.stringMatching(/No NVIDIA GPU/) });
+      });
+    });
+
+    it("builds, runs and names inputs and outputs", async () => {
+      const [environment, io, values] = await run(`${open}
+      const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles });
+      print(backend.environment);
+      print([engine.inputs, engine.outputs, engine.notObserved, engine.messages.map((m) => [m.kind, m.count])]);
+      print(floats((await engine.run(feed(1, 2, 3, 4))).get("y")));`);
+      expect(environment).toMatchObject({
+        backend: "tensorrt",
+        version: "10.6.0",
+        gpu: "Fake GPU",
+        computeCapability: "9.0",
+        cuda: "12.4",
+      });
+      expect(io).toEqual([
+        [{ name: "x", dtype: "float32", dims: ["batch", 4] }],
+        [{ name: "y", dtype: "float32", dims: [null, 4] }],
+        [],
+        [
+          ["layer-norm-overflow", 1],
+          ["other", 1],
+        ],
+      ]);
+      [2.1, 4.1, 6.1, 8.1].forEach((root, i) => {
+        expect((values as number[])[i]).toBeCloseTo(root ** 2, 4);
+      });
+    });
+
+    it("serves several profiles, each with a context, and refuses what no profile serves before the engine is asked", async () => {
+      const [one, five, error] = await run(`${open}
+      const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles: [range(1, 1, 2), range(4, 5, 6)] });
+      const shapeOf = async (batch) => (await engine.run(feed(...new Array(4 * batch).fill(1)))).get("y").dims;
+      print(await shapeOf(1));
+      print([await shapeOf(5), await shapeOf(2), await shapeOf(6)]);
+      await shapeOf(3).catch((e) => print({ code: e.code, message: e.message }));`);
+      expect(one).toEqual([1, 4]);
+      expect(five).toEqual([
+        [5, 4],
+        [2, 4],
+        [6, 4],
+      ]);
+      expect(error).toMatchObject({ code: "ERR_PROFILE", message: expect.stringMatching(/"x", dimension 0 \(batch\), is 3/) });
+    });
+
+    it("says which tensors cannot be observed, and why", async () => {
+      const [found] = await run(`${open}
+      const engine = await backend.build({ label: "marked", path: model, precision: { kind: "full" }, profiles,
+        observe: { tensors: ["w", "ONNXTRT_Broadcast", "sizes", "x", "hidden", "nowhere", "y"] } });
+      print({ outputs: engine.outputs.map((o) => o.name), notObserved: engine.notObserved });`);
+      expect(found).toEqual({
+        outputs: ["y", "hidden"],
+        notObserved: [
+          { tensor: "w", reason: "a constant" },
+          { tensor: "ONNXTRT_Broadcast", reason: "a constant that TensorRT's parser added" },
+          { tensor: "sizes", reason: "not of a float type" },
+          { tensor: "x", reason: "an input of the model" },
+          { tensor: "nowhere", reason: expect.stringMatching(/folded it away/) },
+        ],
+      });
+    });
+
+    it("asks marked layers for FP16 where that is preferred, pinned ones excepted", async () => {
+      const [types] = await run(`${open}
+      const build = async (pins, preferHalf) => {
+        const engine = await backend.build({ label: "weak", path: model, profiles, observe: { tensors: ["hidden"], preferHalf },
+          precision: { kind: "weak", half: "float16", pins, constraints: "prefer" } });
+        return engine.outputs.find((o) => o.name === "hidden").dtype;
+      };
+      print([await build([], false), await build([], true), await build([{ node: "first", precision: "float32" }], true)]);`);
+      expect(types).toEqual(["float32", "float16", "float32"]);
+    });
+
+    it("tells of pins whose node TensorRT's network has not", async () => {
+      const [messages] = await run(`${open}
+      const engine = await backend.build({ label: "weak", path: model, profiles,
+        precision: { kind: "weak", half: "float16", pins: [{ node: "ghost", precision: "float32" }], constraints: "obey" } });
+      print(engine.messages.filter((m) => m.severity === "warning" && m.kind === "other"));`);
+      expect(messages).toEqual([expect.objectContaining({ names: ["ghost"] })]);
+    });
+
+    it("compares outputs in FP32 and FP16, and debug tensors as they come, with the same statistics", async () => {
+      const [outputs, debug] = await run(`${open}
+      const weak = { kind: "weak", half: "float16", pins: [], constraints: "prefer" };
+      const build = (precision, observe) => backend.build({ label: precision.kind, path: model, precision, profiles, observe });
+      const values = feed(1.01, -2.3, 3.7, 4.4, 0.3, 100.7, -7.1, 0);
+      const tensors = ["hidden", "y", "w"];
+      const compare = async (one, other) => {
+        const { stats, notCompared } = await backend.compare(one, other, values, tensors);
+        return { stats: Object.fromEntries([...stats].map(([n, s]) => [n, [s.count, s.maxAbs, s.sumAbs, s.nonFiniteMismatch]])), notCompared };
+      };
+      print(await compare(await build({ kind: "full" }, { tensors }), await build(weak, { tensors, preferHalf: true })));
+      print(await compare(await build({ kind: "full" }, { tensors, how: "debug" }), await build(weak, { tensors, how: "debug" })));`);
+      expect(debug).toEqual(outputs);
+      expect(outputs).toMatchObject({ notCompared: [{ tensor: "w", reason: "a constant" }] });
+      const { stats } = outputs as { stats: Record<string, number[]> };
+      expect(Object.keys(stats).sort()).toEqual(["hidden", "y"]);
+      expect(stats.hidden?.[0]).toBe(8);
+      expect(stats.hidden?.[1]).toBeGreaterThan(0);
+      expect(stats.hidden?.[1]).toBeLessThan(0.13); // half an ulp of FP16 at 201.5, twice
+    });
+
+    it("times requests with several contexts, each on a thread of its own", async () => {
+      const [times] = await run(
+        `${open}
+      const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles });
+      const one = await engine.time(feed(1, 2, 3, 4), { warmup: 0, requests: 12 });
+      const four = await engine.time(feed(1, 2, 3, 4), { warmup: 4, requests: 12, contexts: 4 });
+      print([one, four].map((t) => [t.milliseconds.length, t.deviceMilliseconds.length, t.wallMilliseconds]));`,
+        { FAKE_RUN_MS: "20" },
+      );
+      const [one, four] = times as [number[], number[]];
+      expect([one?.slice(0, 2), four?.slice(0, 2)]).toEqual([
+        [12, 12],
+        [12, 12],
+      ]);
+      // A request sleeps: four contexts overlap whatever the machine is busy with.
+      expect(four?.[2]).toBeLessThan(one?.[2] ?? 0);
+    });
+
+    it("stops timing when a limit is reached, after five requests at least, and when it is told to", async () => {
+      const [count, code] = await run(
+        `${open}
+      const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles });
+      print((await engine.time(feed(1, 2, 3, 4), { warmup: 0, requests: 1000, maxMilliseconds: 1 })).milliseconds.length);
+      const signal = AbortSignal.timeout(50);
+      await engine.time(feed(1, 2, 3, 4), { warmup: 0, requests: 100000, signal }).catch((e) => print(e.code));`,
+        { FAKE_RUN_MS: "5" },
+      );
+      expect(count).toBe(5);
+      expect(code).toBe("ERR_CANCELLED");
+    });
+
+    it("gives layers with their times, and the plan, from which an engine is loaded again", async () => {
+      const [layers, values] = await run(`${open}
+      const weak = { kind: "weak", half: "float16", pins: [], constraints: "none" };
+      const engine = await backend.build({ label: "weak", path: model, precision: weak, profiles });
+      print((await engine.layers(feed(1, 2, 3, 4), 3)).map((l) => [l.name, l.milliseconds, l.computes]));
+      const again = await backend.load(await engine.serialize(), { label: "loaded", inputs: engine.inputs, profiles });
+      print([await engine.run(feed(1, 2, 3, 4)), await again.run(feed(1, 2, 3, 4))]);`);
+      expect(layers).toEqual([
+        ["first", 0.25, "float16"],
+        ["second", 0.5, "unknown"],
+      ]);
+      const [built, loaded] = values as unknown[];
+      expect(loaded).toEqual(built);
+    });
+
+    describe("failures are errors with TensorRT's words", () => {
+      const build = 'backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles })';
+      const caught = ".catch((e) => print({ code: e.code, message: e.message }))";
+      it("a build", async () => {
+        const [error] = await run(`${open} await ${build}${caught};`, { FAKE_BUILD: "fails" });
+        expect(error).toMatchObject({
+          code: "ERR_ENGINE_BUILD",
+          message: expect.stringMatching(/Could not find any implementation for node/),
+        });
+      });
+      it("a run", async () => {
+        const [error] = await run(`${open} const engine = await ${build}; await engine.run(feed(1, 2, 3, 4))${caught};`, {
+          FAKE_RUN: "fails",
+        });
+        expect(error).toMatchObject({ code: "ERR_ENGINE_RUN", message: expect.stringMatching(/illegal memory access/) });
+      });
+      it("a plan that is none", async () => {
+        const [error] = await run(`${open} await backend.load(new Uint8Array(9), { label: "bad", inputs: [], profiles: [] })${caught};`);
+        expect(error).toMatchObject({ code: "ERR_ENGINE_RUN", message: expect.stringMatching(/magicTagRead/) });
+      });
+      it("a feed of another type, and one that is missing", async () => {
+        const [missingInput, type] = await run(`${open} const engine = await ${build};
+        await engine.run({ tensors: new Map() })${caught};
+        await engine.run({ tensors: new Map([["x", { dtype: "int64", dims: [1, 4], data: new Uint8Array(32) }]]) })${caught};`);
+        expect(missingInput).toMatchObject({ code: "ERR_PROFILE" });
+        expect(type).toMatchObject({ code: "ERR_FEED", message: expect.stringMatching(/takes float32, found int64/) });
+      });
+      it("a profile that contradicts itself", async () => {
+        const [error] = await run(
+          `${open} await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles: [range(2, 1, 4)] })${caught};`,
+        );
+        expect(error).toMatchObject({ code: "ERR_PROFILE", message: expect.stringMatching(/expected min <= opt <= max/) });
+      });
+    });
+
+    it("shares a timing cache: what several builds measured is kept, a damaged one is begun anew", async () => {
+      const cache = join(fakes.folder, "kernels.cache");
+      const damaged = join(fakes.folder, "damaged.cache");
+      writeFileSync(damaged, "no cache");
+      const [texts] = await run(`${open}
+      import { readFileSync } from "node:fs";
+      const build = (timingCache) => backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles, options: { timingCache } });
+      await build(${JSON.stringify(cache)});
+      await build(${JSON.stringify(cache)});
+      await build(${JSON.stringify(damaged)});
+      print([${JSON.stringify(cache)}, ${JSON.stringify(damaged)}].map((f) => readFileSync(f, "utf8")));`);
+      expect(texts).toEqual([expect.stringMatching(/^cache:(kernel;){2,}$/), expect.stringMatching(/^cache:(kernel;)+$/)]);
+    });
+
+    it("tells how far a build is, and stops it", async () => {
+      const [updates, code] = await run(
+        `${open}
+      const updates = [];
+      const progress = { step: () => ({ update: (done) => updates.push(done), end() {} }), note() {} };
+      const request = { label: "full", path: model, precision: { kind: "full" }, profiles };
+      await backend.build(request, { progress });
+      print(updates);
+      await backend.build(request, { signal: AbortSignal.timeout(100) }).catch((e) => print(e.code));`,
+        { FAKE_BUILD_STEPS: "150" },
+      );
+      expect((updates as number[]).length).toBeGreaterThan(1);
+      expect((updates as number[]).at(-1)).toBe(1000);
+      expect(code).toBe("ERR_CANCELLED");
+    });
+
+    describe("the process ends cleanly", () => {
+      const start = 'backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles }).catch(() => {});';
+      it("in the middle of a build", async () => {
+        const { code, signal } = await fakes.run(`const backend = await openTensorRt(); ${start} setTimeout(() => process.exit(7), 50);`, {
+          FAKE_BUILD_STEPS: "3000",
+        });
+        expect({ code, signal }).toEqual({ code: 7, signal: null });
+      });
+      it("in the middle of requests", async () => {
+        const { code, signal } = await fakes.run(
+          `const backend = await openTensorRt();
+        const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles });
+        engine.time(feed(1, 2, 3, 4), { requests: 100000, contexts: 3 }).catch(() => {});
+        setTimeout(() => process.exit(7), 50);`,
+          { FAKE_RUN_MS: "5" },
+        );
+        expect({ code, signal }).toEqual({ code: 7, signal: null });
+      });
+      it("with engines that nobody disposed of", async () => {
+        const { code, signal } = await fakes.run(`const backend = await openTensorRt(); await ${start} process.exit(7);`);
+        expect({ code, signal }).toEqual({ code: 7, signal: null });
+      });
+    });
+
+    it("works in worker threads, also where they are stopped while requests are under way, which are waited for", async () => {
+      const [values] = await run(
+        `import { Worker, isMainThread, parentPort } from "node:worker_threads";
+      const use = async () => {
+        const backend = await openTensorRt();
+        const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles });
+        const y = floats((await engine.run(feed(1, 2, 3, 4))).get("y"));
+        return { engine, y };
+      };
+      if (isMainThread) {
+        const { fileURLToPath } = await import("node:url");
+        const workers = [1, 2, 3].map(() => new Worker(fileURLToPath(import.meta.url)));
+        const got = await Promise.all([use().then((u) => u.y), ...workers.map((w) => new Promise((resolve, reject) => w.once("message", resolve).once("error", reject)))]);
+        await Promise.all(workers.map((w) => w.terminate()));
+        print(got.map((y) => y[0]));
+      } else {
+        const { engine, y } = await use();
+        parentPort.postMessage(y);
+        await engine.time(feed(1, 2, 3, 4), { requests: 100 }).catch(() => {});
+      }`,
+        { FAKE_RUN_MS: "2" },
+      );
+      expect(new Set(values as number[]).size).toBe(1);
+      expect(values).toHaveLength(4);
+    });
+
+    it("waits with disposing for what is under way, and refuses what comes after", async () => {
+      const [length, code] = await run(
+        `const backend = await openTensorRt();
+      const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles });
+      const timing = engine.time(feed(1, 2, 3, 4), { warmup: 0, requests: 20 });
+      await backend[Symbol.asyncDispose]();
+      print((await timing).milliseconds.length);
+      await engine.run(feed(1, 2, 3, 4)).catch((e) => print(e.code));`,
+        { FAKE_RUN_MS: "5" },
+      );
+      expect(length).toBe(20);
+      expect(code).toBe("ERR_DISPOSED");
+    });
+  },
+);

@@ -4,9 +4,13 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { cmakeBuild, nativeFolder, requireTools, withBuildLock } from "../build.mjs";
+import { tensorRtHeaders } from "../tensorrt-headers.mjs";
 
 const header =
   [process.env.HALFSCOPE_ORT_HEADER, "/usr/include/onnxruntime/onnxruntime_c_api.h"].find((path) => path && existsSync(path)) ?? "";
+
+/** TensorRT's part is tested with the headers of version 10, on fake libraries. */
+const ten = tensorRtHeaders().find((h) => h.major === 10);
 
 function runTests(name, sanitize) {
   const folder = join(nativeFolder, "build", name);
@@ -16,7 +20,10 @@ function runTests(name, sanitize) {
     HALFSCOPE_TESTS: "ON",
     HALFSCOPE_SANITIZE: sanitize ? "ON" : "OFF",
     HALFSCOPE_ORT_HEADER: header,
+    HALFSCOPE_TENSORRT_INCLUDES: ten === undefined ? "" : `10=${ten.folder}`,
   });
+  if (ten === undefined)
+    process.stdout.write(`${name}/tensorrt_test: skipped, no headers of TensorRT 10 (node scripts/tensorrt-headers.mjs fetches them)\n`);
   let failed = 0;
   for (const test of [
     "half_test",
@@ -27,8 +34,12 @@ function runTests(name, sanitize) {
     "products_test",
     "chips_test",
     "ort_slots_test",
+    ...(ten === undefined ? [] : ["tensorrt_test"]),
   ]) {
-    const { status, stdout, stderr } = spawnSync(join(folder, test), { encoding: "utf8" });
+    const { status, stdout, stderr } = spawnSync(join(folder, test), {
+      encoding: "utf8",
+      env: { ...process.env, LD_LIBRARY_PATH: join(folder, "fakes") },
+    });
     process.stdout.write(stdout.replace(/^/gm, `${name}/${test}: `).replace(/[^\n]*: $/, ""));
     if (status === 0 || status === 77) continue;
     failed++;

@@ -127,6 +127,21 @@ TEST(times_come_from_as_many_contexts_as_are_asked_for) {
   CHECK(engine->run(0, values.feed, {"y"}).size() == 1);  // lanes are fit for use after a failure
 }
 
+TEST(requests_that_fail_end_the_timing_of_all_contexts) {
+  const auto engine = load(build(request_of(Precision::kFull)));
+  const Values values(2);
+  const std::atomic<bool> going{false};
+  TimeRequest request;
+  request.contexts = 4;
+  for (const std::size_t warmup : {0, 8}) {
+    request.warmup = warmup;
+    ::setenv("FAKE_RUN", "fails", 1);
+    CHECK(holds(message_of([&] { engine->time(request, values.feed, {"y"}, going); }), "illegal memory access"));
+    ::unsetenv("FAKE_RUN");
+    CHECK(engine->time(request, values.feed, {"y"}, going).milliseconds.size() == 100);
+  }
+}
+
 TEST(outputs_and_debug_tensors_give_the_same_statistics) {
   const Values values(16);
   std::atomic<std::size_t> done{0};

@@ -79,6 +79,15 @@ describe.skipIf(missing !== undefined)(
       });
     });
 
+    it("describes a network without building it", async () => {
+      const [network] = await run(`${open}
+      print(await backend.describe(model));`);
+      expect(network).toMatchObject({
+        inputs: [{ name: "x", dims: [-1, 4], symbols: ["batch", ""], shapeTensor: false }],
+        layers: expect.arrayContaining([expect.objectContaining({ name: "first_1", node: "first" })]),
+      });
+    });
+
     it("serves several profiles, each with a context, and refuses what no profile serves before the engine is asked", async () => {
       const [one, five, error] = await run(`${open}
       const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles: [range(1, 1, 2), range(4, 5, 6)] });

@@ -129,6 +129,10 @@ void build_engine(const Symbols& symbols, const BuildRequest& request, BuildWatc
   Monitor monitor(watch);
   config->setProgressMonitor(&monitor);
 #endif
+#if HALFSCOPE_TRT_MAJOR == 8
+  // Later versions always let several contexts use one profile.
+  config->setPreviewFeature(nvinfer1::PreviewFeature::kPROFILE_SHARING_0806, true);
+#endif
   if (watch.cancelled()) throw Error(ErrorCode::kCancelled, "the build was cancelled");
   const std::unique_ptr<nvinfer1::IHostMemory> plan(parsed.builder().buildSerializedNetwork(parsed.network(), *config));
   if (watch.cancelled()) throw Error(ErrorCode::kCancelled, "the build was cancelled");

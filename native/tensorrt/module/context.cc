@@ -73,7 +73,7 @@ class ModuleContext final : public Context {
 
   bool set_profile(int index, void* stream, Failure& failure) noexcept override {
     return told(failure, "TensorRT refuses profile " + std::to_string(index),
-                [&] { return context_->setOptimizationProfileAsync(index, static_cast<cudaStream_t>(stream)); });
+                [&] { return context_->getOptimizationProfile() == index || context_->setOptimizationProfileAsync(index, static_cast<cudaStream_t>(stream)); });
   }
 
   bool set_input_shape(const char* name, const Dims& dims, Failure& failure) noexcept override {

@@ -48,10 +48,8 @@ Lane::Lane(Engine& engine, int profile) : engine_(engine) {
   Failure failure;
   context_ = engine.create_context(failure);
   if (!context_) raise(failure);
-  if (profile > 0) {
-    require(context_->set_profile(profile, stream_.get(), failure), failure);
-    stream_.wait();
-  }
+  require(context_->set_profile(profile, stream_.get(), failure), failure);
+  stream_.wait();
   for (const auto& io : engine.io()) {
     auto slot = std::make_unique<Slot>();
     slot->io = &io;

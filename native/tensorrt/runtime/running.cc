@@ -32,6 +32,7 @@ class Start {
   explicit Start(std::size_t threads) : missing_(threads) {}
   void arrive() {
     std::unique_lock<std::mutex> lock(guard_);
+    if (missing_ == 0) return;  // somebody gave up
     if (--missing_ == 0) {
       begun_ = Clock::now();
       all_here_.notify_all();

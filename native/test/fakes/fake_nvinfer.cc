@@ -219,6 +219,7 @@ bool contains(const std::vector<std::string>& list, const std::string& name) {
 class Context final : public IExecutionContext, StubVExecutionContext {
  public:
   Context(const Plan& plan, ILogger& log) : plan_(plan), log_(log) { IExecutionContext::mImpl = this; }
+  std::int32_t getOptimizationProfile() const noexcept override { return profile_; }
   bool setOptimizationProfileAsync(std::int32_t index, cudaStream_t) noexcept override { return profile_ = index, true; }
   bool setInputShape(const char*, const Dims& dims) noexcept override {
     const auto at = static_cast<std::size_t>(profile_) * 3;

@@ -2,11 +2,11 @@ import { performance } from "node:perf_hooks";
 import { CancelledError, type DeviceEnvironment, statsFromBlock, UsageError } from "@halfscope/core";
 import type { Feed } from "../../feeds/feed.js";
 import type { ComparedTensors, DeviceBackend, DeviceBuildRequest, DeviceEngine } from "../backend.js";
-import { type BuildContext, buildTensorRt } from "./builder.js";
+import { type BuildContext, buildTensorRt, describeTensorRt } from "./builder.js";
 import { TensorRtEngine } from "./engine.js";
 import { fromTensorRt } from "./errors.js";
 import { openTensorRtLibrary } from "./library.js";
-import { type NativeTensorRt, nativeTensorRt } from "./native.js";
+import { type NativeNetwork, type NativeTensorRt, nativeTensorRt } from "./native.js";
 
 /**
  * TensorRT on the first visible GPU. HALFSCOPE_TENSORRT_LIBRARY names the folder of its libraries, else the system's loader finds them; of several major versions
@@ -46,6 +46,11 @@ export class TensorRtBackend implements DeviceBackend {
     } catch (error) {
       throw fromTensorRt(error, `Loading ${request.label}`);
     }
+  }
+
+  /** What TensorRT makes of an ONNX file, without a build. */
+  describe(path: string): Promise<NativeNetwork> {
+    return describeTensorRt(this.native, path);
   }
 
   /** An engine from a plan's bytes, as `loadPlan` has found them to fit; the model's inputs and profiles as they were when it was built. */

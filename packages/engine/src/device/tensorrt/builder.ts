@@ -15,7 +15,7 @@ import { checkProfiles, type ProfileInput, profileInputs } from "../profiles.js"
 import { shapeTensorsOf } from "../shape-tensors.js";
 import { readSharedCache, updateSharedCache } from "../timing-cache-file.js";
 import { fromTensorRt } from "./errors.js";
-import type { NativeBuild, NativeBuildRequest, NativeMessage, NativeTask, NativeTensorRt } from "./native.js";
+import type { NativeBuild, NativeBuildRequest, NativeMessage, NativeNetwork, NativeTask, NativeTensorRt } from "./native.js";
 
 /** A build and what is known of the model beside it. */
 export interface TensorRtBuild {
@@ -57,6 +57,15 @@ export async function buildTensorRt(native: NativeTensorRt, request: DeviceBuild
     clearInterval(watching);
     signal?.removeEventListener("abort", stop);
     endStep(step);
+  }
+}
+
+/** Only parses: the network's inputs, outputs and layers as TensorRT sees them, shape tensors told apart. Throws EngineError ERR_ENGINE_BUILD. */
+export async function describeTensorRt(native: NativeTensorRt, path: string): Promise<NativeNetwork> {
+  try {
+    return await native.tensorrtDescribe(nativeRequest({ label: path, path, precision: { kind: "full" } }, [], undefined));
+  } catch (error) {
+    throw fromTensorRt(error, `Reading ${path} with TensorRT`);
   }
 }
 

@@ -43,7 +43,9 @@ export function explainUsage({ message, help, typed }: UsageFailure): UsageError
     const lists = typed.some((a) => /^--(feed|dim|shape|observe|from|to|profile|batch-axis)$/.test(a));
     return bad(
       `${command} needs ${positionals(help)}.`,
-      lists ? "Put files before --feed, --dim, --shape, --observe, --from, --to, --profile and --batch-axis: these take every word that follows." : seeHelp(command),
+      lists
+        ? "Put files before --feed, --dim, --shape, --observe, --from, --to, --profile and --batch-axis: these take every word that follows."
+        : seeHelp(command),
     );
   }
   const missing = /^Missing required arguments?: (.+)$/.exec(message)?.[1];

@@ -2,7 +2,10 @@
 
 #include <dlfcn.h>
 
+#include <filesystem>
 #include <memory>
+
+#include "core/bare_names.h"
 
 namespace halfscope::ort {
 namespace {
@@ -55,7 +58,12 @@ void append_provider(SessionOptions* options, const Provider& provider) {
 }
 
 std::string preload(const std::string& path) {
-  if (::dlopen(path.c_str(), RTLD_LAZY | RTLD_GLOBAL) != nullptr) return "";
+  const std::filesystem::path file(path);
+  if (::dlopen(path.c_str(), RTLD_LAZY | RTLD_GLOBAL) != nullptr) {
+    const std::string name = file.filename().string();
+    if (name.rfind("libnvinfer_builder_resource", 0) == 0) know_by_bare_names(file.parent_path(), {name});
+    return "";
+  }
   const char* reason = ::dlerror();
   return reason == nullptr ? path + " could not be loaded" : reason;
 }

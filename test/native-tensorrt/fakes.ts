@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -64,6 +64,18 @@ export class Fakes {
     const source = join(folder, "empty.cc");
     writeFileSync(source, 'extern "C" int getInferLibVersion() { return 100600; }\n');
     execFileSync(process.env.CXX ?? "g++", ["-fPIC", "-shared", source, "-o", join(folder, "libnvinfer.so.10")], { stdio: "pipe" });
+    return folder;
+  }
+
+  /** A folder with TensorRT's libraries and, beside them, one that is named otherwise inside than outside, as the builder's kernels are. */
+  withResource(name: string): string {
+    const folder = join(this.folder, "with-resource");
+    mkdirSync(folder, { recursive: true });
+    for (const library of ["libnvinfer.so.10", "libnvonnxparser.so.10"]) copyFileSync(join(this.folder, library), join(folder, library));
+    const source = join(folder, "resource.cc");
+    writeFileSync(source, "int kernels;\n");
+    const options = ["-fPIC", "-shared", "-Wl,-soname,do_not_link_against_it"];
+    execFileSync(process.env.CXX ?? "g++", [...options, source, "-o", join(folder, name)], { stdio: "pipe" });
     return folder;
   }
 

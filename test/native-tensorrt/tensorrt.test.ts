@@ -79,6 +79,18 @@ describe.skipIf(missing !== undefined)(
       });
     });
 
+    it("finds the builder's kernels in the folder that was named, although no search path leads there", async () => {
+      const name = "libnvinfer_builder_resource.so.10.6.0";
+      const body = `${open}
+      const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles });
+      print(engine.outputs.map((o) => o.name));`;
+      const folder = fakes.withResource(name);
+      expect(await run(body, { FAKE_BUILDER_RESOURCE: name, HALFSCOPE_TENSORRT_LIBRARY: folder })).toEqual([["y"]]);
+      const without = await fakes.run(body, { FAKE_BUILDER_RESOURCE: name });
+      expect(without.code).not.toBe(0);
+      expect(without.stderr).toContain(`Unable to load library: ${name}`);
+    });
+
     it("describes a network without building it", async () => {
       const [network] = await run(`${open}
       print(await backend.describe(model));`);

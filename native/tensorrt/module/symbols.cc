@@ -1,10 +1,7 @@
 #include "tensorrt/module/symbols.h"
 
-#include <dirent.h>
 #include <dlfcn.h>
 #include <link.h>
-
-#include <memory>
 
 #include "tensorrt/module/headers.h"
 
@@ -36,21 +33,6 @@ std::string path_of(void* library, const std::string& otherwise) {
   return ::dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 && map != nullptr && map->l_name[0] != '\0' ? map->l_name : otherwise;
 }
 
-/// The builder asks for its kernels by a bare name, which the system's loader looks for where LD_LIBRARY_PATH said when the program started: not in a folder that was
-/// named later. A library that is loaded already is found by that name. One that fails to load is told of when a builder needs it.
-void preload_resources(const std::string& folder) {
-  if (folder.empty()) return;
-  const std::unique_ptr<DIR, int (*)(DIR*)> opened(::opendir(folder.c_str()), &::closedir);
-  if (!opened) return;
-  const std::string version = ".so." + kMajor;
-  while (const dirent* entry = ::readdir(opened.get())) {
-    const std::string name = entry->d_name;
-    if (name.rfind("libnvinfer_builder_resource", 0) != 0 || name.find(version) == std::string::npos || name.find("_win") != std::string::npos) continue;
-    void* resource = ::dlopen((folder + "/" + name).c_str(), RTLD_LAZY | RTLD_LOCAL);
-    (void)resource;
-  }
-}
-
 }  // namespace
 
 Symbols load_symbols(const std::string& folder) {
@@ -67,7 +49,6 @@ Symbols load_symbols(const std::string& folder) {
   if (version / 10000 != HALFSCOPE_TRT_MAJOR) {
     unavailable(symbols.path + " is TensorRT " + symbols.version + "; this module of halfscope speaks TensorRT " + kMajor + ".");
   }
-  preload_resources(folder);
   find(library, symbols.path, "createInferBuilder_INTERNAL", symbols.create_builder);
   find(library, symbols.path, "createInferRuntime_INTERNAL", symbols.create_runtime);
   void* parsing = open_library(folder, parser);

@@ -7,16 +7,24 @@
 #include <memory>
 #include <mutex>
 
+#include "core/bare_names.h"
+
 namespace halfscope::trt {
 namespace {
 
 [[noreturn]] void unavailable(const std::string& message) { throw Error(ErrorCode::kBackendUnavailable, message); }
 
-/// The folder of the file that this code lies in.
-std::filesystem::path own_folder() {
-  Dl_info info{};
-  if (::dladdr(reinterpret_cast<const void*>(&own_folder), &info) == 0 || info.dli_fname == nullptr) return ".";
-  return std::filesystem::absolute(info.dli_fname).parent_path();
+/// Kernels of the builder, one file per kind of GPU in newer versions.
+std::vector<std::string> builder_resources(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  if (folder.empty()) return names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    // Those for engines that run on Windows load there only.
+    if (name.rfind("libnvinfer_builder_resource", 0) == 0 && name.find("_win") == std::string::npos) names.push_back(name);
+  }
+  return names;
 }
 
 /// nullptr with a failure for a file that is no module, or another build's.
@@ -69,6 +77,7 @@ const OpenLibrary& open_library(const std::string& folder) {
   if (modules.empty()) {
     unavailable(failures.empty() ? "halfscope was built without TensorRT: no headers were found then." : "halfscope's TensorRT module cannot be loaded: " + failures[0] + ".");
   }
+  know_by_bare_names(folder, builder_resources(folder));
   std::string reasons;
   for (const auto& info : modules) {
     std::string ignored;

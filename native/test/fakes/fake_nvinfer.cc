@@ -5,8 +5,11 @@
 
 #include "stubs.h"
 
+#include <dlfcn.h>
+
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -409,6 +412,12 @@ class Builder final : public IBuilder, StubVBuilder {
 
 FAKE std::int32_t getInferLibVersion() noexcept { return nvinfer1::setting("FAKE_TENSORRT_VERSION", 100600); }
 FAKE void* createInferBuilder_INTERNAL(void* logger, std::int32_t) noexcept {
+  // As the real one asks for its kernels: by a bare name.
+  const char* resource = std::getenv("FAKE_BUILDER_RESOURCE");
+  if (resource != nullptr && ::dlopen(resource, RTLD_LAZY) == nullptr) {
+    static_cast<nvinfer1::ILogger*>(logger)->log(nvinfer1::ILogger::Severity::kERROR, (std::string("Unable to load library: ") + resource).c_str());
+    return nullptr;
+  }
   return static_cast<nvinfer1::IBuilder*>(new nvinfer1::Builder(*static_cast<nvinfer1::ILogger*>(logger)));
 }
 FAKE void* createInferRuntime_INTERNAL(void* logger, std::int32_t) noexcept {

@@ -99,7 +99,8 @@ function latencyOf(d: DeviceView, word: "FP16" | "BF16"): string | undefined {
   const half = d.allHalf?.latency;
   const full = d.reference?.latency;
   const parts: string[] = [];
-  if (half !== undefined && half !== own) {
+  // Without pins the two engines are the same one, built twice.
+  if (half !== undefined && half !== own && d.recommended?.pins.length !== 0) {
     const { share, noise } = priceOf(own, half);
     const more = Math.abs(share) < 5e-4 ? "as quick as" : `${percent(Math.abs(share))} ${share > 0 ? "slower" : "quicker"} than`;
     parts.push(`${more} with every layer in ${word} (${milliseconds(half.p50)}${noise ? ", which is no more than requests vary" : ""})`);

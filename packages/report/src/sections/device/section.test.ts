@@ -58,6 +58,13 @@ describe("the section of an engine that agrees", () => {
     expect(section.includes("answer-yes")).toBe(true);
   });
 
+  test("holds no race between two builds of one engine: without pins, recommended and all FP16 are the same", () => {
+    const text = textOf(example({ recorded, pins: [] }));
+    expect(text).toContain("A request takes ");
+    expect(text).not.toContain("than with every layer in FP16");
+    expect(text).toContain("quicker than FP32 (4.08 ms)");
+  });
+
   test("lists every engine with its verdict, and the place where it ran", () => {
     const { engines = [] } = result.device ?? {};
     const rows = rowsBehind(section, "Engines");

@@ -22,3 +22,4 @@ export * from "./tensorrt/map-graph.js";
 export * from "./tensorrt/pin-proof.js";
 export * from "./tensorrt/plan-file.js";
 export * from "./timing-cache-file.js";
+export { writeAtomically } from "./whole-files.js";

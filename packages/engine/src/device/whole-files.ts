@@ -18,7 +18,9 @@ export async function writeAtomically(path: string, bytes: Uint8Array): Promise<
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw new UsageError("ERR_OUTPUT_NOT_WRITABLE", `${path} cannot be written: ${(cause as Error).message}.`, {
-      hint: "Choose a folder that you may write to and that has room.",
+      hint: ["ENOSPC", "EDQUOT", "EFBIG"].includes((cause as NodeJS.ErrnoException).code ?? "")
+        ? "Free some space on the disk and give the same command again."
+        : "Choose a folder that you may write to.",
       cause,
     });
   }

@@ -40,7 +40,7 @@ export const deviceOptions = <T>(y: Argv<T>) =>
       choices: ["outputs", "debug", "unfused", "none"] as const,
       default: "outputs" as const,
       group: "Real engine:",
-      describe: "how inner tensors are looked at",
+      describe: "how inner tensors are looked at; debug was seen to end the process on TensorRT 10.6",
     })
     .option("engine-trials", {
       type: "number",

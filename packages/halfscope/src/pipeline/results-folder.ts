@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { access, constants, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { access, constants, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { decodeJson, encodeJson, type ResultDocument, UsageError } from "@halfscope/core";
+import { writeAtomically } from "@halfscope/engine";
 import { findDamage } from "./result-shape.js";
 
 /** Names of the files in a results folder. */
@@ -53,23 +54,8 @@ const notWritable = (path: string, cause: unknown): UsageError =>
     cause,
   });
 
-/** Writes a text file in one step: a reader sees the old one or the new one, also after a crash of the machine. */
-export async function writeTextFile(path: string, text: string): Promise<void> {
-  const temporary = join(dirname(path), `.${randomBytes(6).toString("hex")}.partial`);
-  try {
-    const file = await open(temporary, "wx");
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw notWritable(path, cause);
-  }
-}
+/** Writes a text file in one step: a reader sees the old one or the new one, also after a crash of the machine. Throws ERR_OUTPUT_NOT_WRITABLE. */
+export const writeTextFile = (path: string, text: string): Promise<void> => writeAtomically(path, Buffer.from(text));
 
 export const saveResult = (folder: string, result: ResultDocument): Promise<void> =>
   writeTextFile(join(folder, resultFiles.result), `${encodeJson(result)}\n`);

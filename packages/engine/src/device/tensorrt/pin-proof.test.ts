@@ -58,7 +58,7 @@ describe("provePins", () => {
     bias: "Add",
     move: "Transpose",
   });
-  const prove = (layers: readonly EngineLayer[], nodes: readonly string[], typing?: "typed" | "weak") => {
+  const prove = (layers: readonly EngineLayer[], nodes: readonly string[], typing: "typed" | "weak" = "typed") => {
     const [proof] = provePins([{ layer: "pinned", nodes }], mapLayers(layers, graph), graph, typing);
     return proof ?? { outcome: "nothing", evidence: "" };
   };
@@ -99,6 +99,7 @@ describe("provePins", () => {
       ],
       mapLayers(layers, graph),
       graph,
+      "typed",
     );
     expect(proofs.map((p) => p.outcome)).toEqual(["took-effect", "took-effect"]);
   });

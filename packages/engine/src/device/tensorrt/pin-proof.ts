@@ -20,7 +20,7 @@ export interface PinnedLayer {
  * graph's own Cast nodes around a pin, among a layer's nodes, prove it: such a network keeps every type that the file states. In a weakly typed one the kernel's name has to list
  * the pinned operators between casts. Give the unmarked engine: marked tensors change what is fused.
  */
-export function provePins(pins: readonly PinnedLayer[], map: LayerMap, graph: MapGraph, typing: Typing = "typed"): PinProof[] {
+export function provePins(pins: readonly PinnedLayer[], map: LayerMap, graph: MapGraph, typing: Typing): PinProof[] {
   const operators = new Map(graph.nodes.map((n) => [n.name, n.opType]));
   const pinned = new Set(pins.flatMap((p) => p.nodes));
   const besideCasts = neighbours(graph, pinned);

@@ -54,7 +54,7 @@ export async function measureEngine(
       error,
       outputs: Object.fromEntries(stats),
       ...measured,
-      ...(layers && (await proofsOf(s.bench, spec.pins, layers, request.path))),
+      ...(layers && (await proofsOf(s.bench, spec.pins, layers, request.path, s.typing))),
       ...(engine.placement && { placement: engine.placement }),
     };
     s.journal.add("engine", key, kept);

@@ -1,4 +1,4 @@
-import type { EngineLayer, PinProof } from "@halfscope/core";
+import type { EngineLayer, PinProof, Typing } from "@halfscope/core";
 import { mapGraphOf, mapLayers, provePins } from "@halfscope/engine";
 import { readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
 import type { Workbench } from "../workbench.js";
@@ -13,6 +13,7 @@ export async function proofsOf(
   pins: readonly string[],
   layers: readonly EngineLayer[],
   path: string,
+  typing: Typing,
 ): Promise<{ layers: readonly EngineLayer[]; proofs?: readonly PinProof[] }> {
   const model = await readModel(path);
   const graph = mapGraphOf(viewGraph((model.functions.length > 0 ? unfoldModel(model, { expand: false }) : model).graph));
@@ -25,7 +26,7 @@ export async function proofsOf(
     const nodes = (await layerPins(bench, [layer], "float32")).map((p) => (known.has(p.node) ? p.node : (whole.get(p.node) ?? p.node)));
     pinned.push({ layer, nodes: [...new Set(nodes)] });
   }
-  return { layers: map.layers, proofs: provePins(pinned, map, graph) };
+  return { layers: map.layers, proofs: provePins(pinned, map, graph, typing) };
 }
 
 /** The node that was written out, by the names of its parts. */

@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include "addon/addon_data.h"
 #include "addon/convert.h"
 #include "addon/device_wrap.h"
 #include "addon/metrics_binding.h"
@@ -38,7 +39,7 @@ Napi::Value preload(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), ort::preload(info[0].As<Napi::String>().Utf8Value()));
 }
 
-void terminate_all(const Napi::CallbackInfo& info) { info.Env().GetInstanceData<AddonData>()->terminate_all(); }
+void terminate_all(const Napi::CallbackInfo& info) { data_of(info.Env()).terminate_all(); }
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   translate(env, [] { return instruction_set(); });  // a wrong HALFSCOPE_ISA is told at once
@@ -59,7 +60,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("convertToHalf", Napi::Function::New<convert_to_half>(env));
   exports.Set("convertToBfloat16", Napi::Function::New<convert_to_bfloat>(env));
   exports.Set("convertFromHalf", Napi::Function::New<convert_from_half>(env));
-  define_tensorrt(env, exports, data->tensorrt);
+  define_tensorrt(env, exports, *data);
   return exports;
 }
 

@@ -4,6 +4,16 @@
 #include <cstring>
 
 namespace halfscope::addon {
+namespace {
+
+/// A block of FP64, as structures of nothing else are laid out.
+Napi::Value to_doubles(Napi::Env env, const void* data, std::size_t bytes) {
+  auto block = Napi::Float64Array::New(env, bytes / sizeof(double));
+  if (bytes > 0) std::memcpy(block.Data(), data, bytes);
+  return block;
+}
+
+}  // namespace
 
 Napi::Error to_js(Napi::Env env, ErrorCode code, const std::string& message) {
   Napi::Error error = Napi::Error::New(env, message);
@@ -16,6 +26,13 @@ Buffer copy_bytes(const Napi::Value& value) {
   Buffer copy(array.ByteLength());
   if (copy.size() > 0) std::memcpy(copy.data(), array.Data(), copy.size());
   return copy;
+}
+
+std::vector<std::string> to_strings(const Napi::Value& list) {
+  const auto array = list.As<Napi::Array>();
+  std::vector<std::string> strings;
+  for (std::uint32_t i = 0; i < array.Length(); i++) strings.push_back(array.Get(i).As<Napi::String>().Utf8Value());
+  return strings;
 }
 
 std::vector<std::int64_t> to_dims(const Napi::Value& value) {
@@ -66,6 +83,14 @@ ort::SessionRequest to_session_request(const Napi::Object& options) {
   return request;
 }
 
+Napi::Value to_js(Napi::Env env, const std::vector<std::string>& list) {
+  auto array = Napi::Array::New(env, list.size());
+  for (std::size_t i = 0; i < list.size(); i++) array.Set(static_cast<std::uint32_t>(i), list[i]);
+  return array;
+}
+
+Napi::Value to_js(Napi::Env env, const std::vector<double>& values) { return to_doubles(env, values.data(), values.size() * sizeof(double)); }
+
 Napi::Value to_uint8_array(Napi::Env env, Buffer buffer) {
   const std::size_t size = buffer.size();
   if (size == 0) return Napi::Uint8Array::New(env, 0);
@@ -77,13 +102,6 @@ Napi::Value to_uint8_array(Napi::Env env, Buffer buffer) {
 Napi::Value to_block(Napi::Env env, const ErrorStats* stats, std::size_t count) {
   auto block = Napi::Float64Array::New(env, count * kStatsWidth);
   if (count > 0) std::memcpy(block.Data(), stats, count * sizeof(ErrorStats));
-  return block;
-}
-
-/// A block of FP64, as structures of nothing else are laid out.
-Napi::Value to_doubles(Napi::Env env, const void* data, std::size_t bytes) {
-  auto block = Napi::Float64Array::New(env, bytes / sizeof(double));
-  if (bytes > 0) std::memcpy(block.Data(), data, bytes);
   return block;
 }
 
@@ -143,14 +161,12 @@ Napi::Value to_js(Napi::Env env, ort::RunOutcome outcome) {
     entry.Set("block", to_block(env, &stats, 1));
     output_stats.Set(output_stats.Length(), entry);
   }
-  auto not_fetched = Napi::Array::New(env, outcome.not_fetched.size());
-  for (std::size_t i = 0; i < outcome.not_fetched.size(); i++) not_fetched.Set(static_cast<std::uint32_t>(i), outcome.not_fetched[i]);
   const auto& [stats, executions, decisions] = outcome.collected;
   auto result = Napi::Object::New(env);
   result.Set("outputs", outputs);
   result.Set("sequences", sequences);
   result.Set("outputStats", output_stats);
-  result.Set("notFetched", not_fetched);
+  result.Set("notFetched", to_js(env, outcome.not_fetched));
   result.Set("stats", to_block(env, stats.data(), stats.size()));
   result.Set("executions", to_doubles(env, executions.data(), executions.size() * sizeof(Executions)));
   result.Set("decisions", to_doubles(env, decisions.data(), decisions.size() * sizeof(Decision)));

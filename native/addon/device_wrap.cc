@@ -1,11 +1,10 @@
 #include "addon/device_wrap.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "addon/addon_data.h"
 #include "addon/convert.h"
 #include "addon/promise_worker.h"
-#include "addon/session_wrap.h"
 
 namespace halfscope::addon {
 namespace {
@@ -15,17 +14,10 @@ using SharedCancellation = std::shared_ptr<ort::Cancellation>;
 
 std::string text(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
 
-std::vector<std::string> to_texts(const Napi::Value& value) {
-  const auto array = value.As<Napi::Array>();
-  std::vector<std::string> texts;
-  for (std::uint32_t i = 0; i < array.Length(); i++) texts.push_back(text(array.Get(i)));
-  return texts;
-}
-
 std::vector<std::pair<std::string, std::string>> to_pairs(const Napi::Value& value) {
   const auto object = value.As<Napi::Object>();
   std::vector<std::pair<std::string, std::string>> pairs;
-  for (const auto& key : to_texts(object.GetPropertyNames())) pairs.emplace_back(key, text(object.Get(key)));
+  for (const auto& key : to_strings(object.GetPropertyNames())) pairs.emplace_back(key, text(object.Get(key)));
   return pairs;
 }
 
@@ -45,23 +37,14 @@ ort::DeviceInputs to_inputs(const Napi::Value& value) {
 
 SharedCancellation to_cancellation(const Napi::CallbackInfo& info, std::size_t index) {
   const auto& shared = CancellationWrap::Unwrap(info[index].As<Napi::Object>())->get();
-  info.Env().GetInstanceData<AddonData>()->remember(shared);
+  data_of(info.Env()).remember(shared);
   return shared;
 }
 
-/// Work with a session on another thread. Its memory goes there too if it was disposed meanwhile.
+/// Work with a session on another thread.
 template <class Result>
 Napi::Promise start(Napi::Env env, SharedDevice session, std::function<Result(ort::DeviceSession&)> work, typename PromiseWorker<Result>::Convert convert) {
-  return PromiseWorker<Result>::start(
-      env,
-      [session = std::move(session), work = std::move(work)]() mutable {
-        struct Drop {
-          SharedDevice& session;
-          ~Drop() { session.reset(); }
-        } drop{session};
-        return work(*session);
-      },
-      std::move(convert));
+  return PromiseWorker<Result>::start(env, [session = std::move(session), work = std::move(work)] { return work(*session); }, std::move(convert));
 }
 
 Napi::Value outputs_to_js(Napi::Env env, ort::DeviceOutputs outputs) {
@@ -71,11 +54,9 @@ Napi::Value outputs_to_js(Napi::Env env, ort::DeviceOutputs outputs) {
     entry.Set("name", name);
     tensors.Set(tensors.Length(), entry);
   }
-  auto not_fetched = Napi::Array::New(env);
-  for (const auto& name : outputs.not_fetched) not_fetched.Set(not_fetched.Length(), name);
   auto result = Napi::Object::New(env);
   result.Set("outputs", tensors);
-  result.Set("notFetched", not_fetched);
+  result.Set("notFetched", to_js(env, outputs.not_fetched));
   return result;
 }
 
@@ -92,10 +73,8 @@ Napi::Value compared_to_js(Napi::Env env, const std::vector<ort::ComparedOutput>
 }
 
 Napi::Value times_to_js(Napi::Env env, const ort::RequestTimes& times) {
-  auto milliseconds = Napi::Float64Array::New(env, times.milliseconds.size());
-  std::copy(times.milliseconds.begin(), times.milliseconds.end(), milliseconds.Data());
   auto result = Napi::Object::New(env);
-  result.Set("milliseconds", milliseconds);
+  result.Set("milliseconds", to_js(env, times.milliseconds));
   result.Set("wallMilliseconds", times.wall_milliseconds);
   return result;
 }
@@ -142,29 +121,20 @@ Napi::Value DeviceWrap::create(const Napi::CallbackInfo& info) {
     }
     return PromiseWorker<SharedDevice>::start(
         env, [request] { return std::make_shared<ort::DeviceSession>(std::move(*request)); },
-        [](Napi::Env e, SharedDevice session) -> Napi::Value {
-          return e.GetInstanceData<AddonData>()->device_constructor.New({Napi::External<SharedDevice>::New(e, &session)});
-        });
+        [](Napi::Env e, SharedDevice session) { return SharedHandle<ort::DeviceSession>::make(e, data_of(e).device_constructor, std::move(session)); });
   });
 }
 
-DeviceWrap::DeviceWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DeviceWrap>(info) {
-  if (!info[0].IsExternal()) throw to_js(info.Env(), ErrorCode::kInternal, "sessions are made by createDeviceSession()");
-  session_ = *info[0].As<Napi::External<SharedDevice>>().Data();
-}
+DeviceWrap::DeviceWrap(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<DeviceWrap>(info), session_(info, "sessions are made by createDeviceSession()", "The engine has been disposed.") {}
 
-SharedDevice DeviceWrap::live(Napi::Env env) const {
-  if (!session_) throw to_js(env, ErrorCode::kDisposed, "The engine has been disposed.");
-  return session_;
-}
-
-Napi::Value DeviceWrap::inputs(const Napi::CallbackInfo& info) { return to_io_list(info.Env(), live(info.Env())->inputs()); }
-Napi::Value DeviceWrap::outputs(const Napi::CallbackInfo& info) { return to_io_list(info.Env(), live(info.Env())->outputs()); }
+Napi::Value DeviceWrap::inputs(const Napi::CallbackInfo& info) { return to_io_list(info.Env(), session_.live(info.Env())->inputs()); }
+Napi::Value DeviceWrap::outputs(const Napi::CallbackInfo& info) { return to_io_list(info.Env(), session_.live(info.Env())->outputs()); }
 
 /// log(): {lines: {severity, text}[], dropped}
 Napi::Value DeviceWrap::log(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const auto session = live(env);
+  const auto session = session_.live(env);
   auto lines = Napi::Array::New(env);
   for (const auto& line : session->log().lines()) {
     auto entry = Napi::Object::New(env);
@@ -181,12 +151,12 @@ Napi::Value DeviceWrap::log(const Napi::CallbackInfo& info) {
 /// run(feeds, fetch: string[], cancellation): Promise<{outputs, notFetched}>
 Napi::Value DeviceWrap::run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  auto session = live(env);
+  auto session = session_.live(env);
   return translate(env, [&]() -> Napi::Value {
     auto inputs = std::make_shared<ort::DeviceInputs>(to_inputs(info[0]));
     return start<ort::DeviceOutputs>(
         env, std::move(session),
-        [inputs, fetch = to_texts(info[1]), cancellation = to_cancellation(info, 2)](ort::DeviceSession& s) { return s.run(*inputs, fetch, *cancellation); },
+        [inputs, fetch = to_strings(info[1]), cancellation = to_cancellation(info, 2)](ort::DeviceSession& s) { return s.run(*inputs, fetch, *cancellation); },
         [](Napi::Env e, ort::DeviceOutputs outputs) { return outputs_to_js(e, std::move(outputs)); });
   });
 }
@@ -194,16 +164,18 @@ Napi::Value DeviceWrap::run(const Napi::CallbackInfo& info) {
 /// time(feeds, {fetch, warmup, requests, contexts, maxMilliseconds}, cancellation): Promise<{milliseconds: Float64Array, wallMilliseconds}>
 Napi::Value DeviceWrap::time(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  auto session = live(env);
+  auto session = session_.live(env);
   return translate(env, [&]() -> Napi::Value {
     auto inputs = std::make_shared<ort::DeviceInputs>(to_inputs(info[0]));
     const auto options = info[1].As<Napi::Object>();
     const auto number = [&](const char* name) { return options.Get(name).As<Napi::Number>(); };
     const auto whole = [&](const char* name) { return static_cast<std::size_t>(number(name).Int64Value()); };
-    ort::TimeRequest request{to_texts(options.Get("fetch")), whole("warmup"), whole("requests"), whole("contexts"), number("maxMilliseconds").DoubleValue()};
+    ort::TimeRequest request{to_strings(options.Get("fetch")), whole("warmup"), whole("requests"), whole("contexts"), number("maxMilliseconds").DoubleValue()};
     return start<ort::RequestTimes>(
         env, std::move(session),
-        [inputs, request = std::move(request), cancellation = to_cancellation(info, 2)](ort::DeviceSession& s) { return s.time(*inputs, request, *cancellation); },
+        [inputs, request = std::move(request), cancellation = to_cancellation(info, 2)](ort::DeviceSession& s) {
+          return s.time(*inputs, request, *cancellation);
+        },
         [](Napi::Env e, const ort::RequestTimes& times) { return times_to_js(e, times); });
   });
 }
@@ -212,30 +184,22 @@ Napi::Value DeviceWrap::time(const Napi::CallbackInfo& info) {
 Napi::Value DeviceWrap::end_profiling(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return start<std::string>(
-      env, live(env), [](ort::DeviceSession& s) { return s.end_profiling(); }, [](Napi::Env e, const std::string& path) { return Napi::String::New(e, path); });
+      env, session_.live(env), [](ort::DeviceSession& s) { return s.end_profiling(); },
+      [](Napi::Env e, const std::string& path) { return Napi::String::New(e, path); });
 }
 
-/// Resolves when this object's share of the native memory has been given back.
-Napi::Value DeviceWrap::dispose(const Napi::CallbackInfo& info) {
-  return PromiseWorker<int>::start(
-      info.Env(),
-      [session = std::move(session_)]() mutable {
-        session.reset();
-        return 0;
-      },
-      [](Napi::Env e, int) { return e.Undefined(); });
-}
+Napi::Value DeviceWrap::dispose(const Napi::CallbackInfo& info) { return session_.dispose(info.Env()); }
 
 Napi::Value DeviceWrap::compare(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  auto reference = Unwrap(info[0].As<Napi::Object>())->live(env);
-  auto candidate = Unwrap(info[2].As<Napi::Object>())->live(env);
+  auto reference = Unwrap(info[0].As<Napi::Object>())->session_.live(env);
+  auto candidate = Unwrap(info[2].As<Napi::Object>())->session_.live(env);
   return translate(env, [&]() -> Napi::Value {
     auto expected = std::make_shared<ort::DeviceInputs>(to_inputs(info[1]));
     auto given = std::make_shared<ort::DeviceInputs>(to_inputs(info[3]));
     return start<std::vector<ort::ComparedOutput>>(
         env, std::move(reference),
-        [candidate = std::move(candidate), expected, given, names = to_texts(info[4]), cancellation = to_cancellation(info, 5)](ort::DeviceSession& r) {
+        [candidate = std::move(candidate), expected, given, names = to_strings(info[4]), cancellation = to_cancellation(info, 5)](ort::DeviceSession& r) {
           return ort::compare_sessions(r, *expected, *candidate, *given, names, *cancellation);
         },
         [](Napi::Env e, const std::vector<ort::ComparedOutput>& compared) { return compared_to_js(e, compared); });

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "addon/shared_handle.h"
 #include "ort/device_session.h"
 
 namespace halfscope::addon {
@@ -21,7 +22,7 @@ class CancellationWrap : public Napi::ObjectWrap<CancellationWrap> {
   std::shared_ptr<ort::Cancellation> cancellation_ = std::make_shared<ort::Cancellation>();
 };
 
-/// The JS class behind `DeviceSession` of the engine package. Requests hold the session too, so dispose() while some are under way is safe.
+/// The JS class behind `DeviceSession` of the engine package. Requests hold the native session too.
 class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -32,7 +33,6 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
   explicit DeviceWrap(const Napi::CallbackInfo& info);
 
  private:
-  std::shared_ptr<ort::DeviceSession> live(Napi::Env env) const;
   Napi::Value inputs(const Napi::CallbackInfo& info);
   Napi::Value outputs(const Napi::CallbackInfo& info);
   Napi::Value log(const Napi::CallbackInfo& info);
@@ -41,7 +41,7 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
   Napi::Value end_profiling(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
 
-  std::shared_ptr<ort::DeviceSession> session_;
+  SharedHandle<ort::DeviceSession> session_;
 };
 
 }  // namespace halfscope::addon

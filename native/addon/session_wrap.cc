@@ -1,5 +1,6 @@
 #include "addon/session_wrap.h"
 
+#include "addon/addon_data.h"
 #include "addon/convert.h"
 #include "addon/promise_worker.h"
 
@@ -7,26 +8,6 @@ namespace halfscope::addon {
 
 using ort::OrtSession;
 using SharedSession = std::shared_ptr<OrtSession>;
-
-void AddonData::remember(const SharedSession& session) {
-  sessions_.remove_if([](const auto& weak) { return weak.expired(); });
-  sessions_.push_back(session);
-}
-
-void AddonData::remember(const std::shared_ptr<ort::Cancellation>& request) {
-  requests_.remove_if([](const auto& weak) { return weak.expired(); });
-  requests_.push_back(request);
-}
-
-void AddonData::terminate_all() noexcept {
-  tensorrt.cancel_all();
-  for (const auto& weak : requests_) {
-    if (const auto request = weak.lock()) request->cancel();
-  }
-  for (const auto& weak : sessions_) {
-    if (const auto session = weak.lock()) session->terminate();
-  }
-}
 
 Napi::Function SessionWrap::define(Napi::Env env) {
   return DefineClass(env, "NativeSession",
@@ -51,59 +32,50 @@ Napi::Value SessionWrap::create(const Napi::CallbackInfo& info) {
     return PromiseWorker<SharedSession>::start(
         env, [request] { return std::make_shared<OrtSession>(std::move(*request)); },
         [](Napi::Env e, SharedSession session) -> Napi::Value {
-          auto* data = e.GetInstanceData<AddonData>();
-          data->remember(session);
-          return data->session_constructor.New({Napi::External<SharedSession>::New(e, &session)});
+          data_of(e).remember(session);
+          return SharedHandle<OrtSession>::make(e, data_of(e).session_constructor, std::move(session));
         });
   });
 }
 
-SessionWrap::SessionWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionWrap>(info) {
-  if (!info[0].IsExternal()) throw to_js(info.Env(), ErrorCode::kInternal, "sessions are made by create()");
-  session_ = *info[0].As<Napi::External<SharedSession>>().Data();
-}
+SessionWrap::SessionWrap(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<SessionWrap>(info), session_(info, "sessions are made by create()", "The session has been disposed.") {}
 
-SharedSession SessionWrap::live(Napi::Env env) const {
-  if (!session_) throw to_js(env, ErrorCode::kDisposed, "The session has been disposed.");
-  return session_;
-}
-
-Napi::Value SessionWrap::inputs(const Napi::CallbackInfo& info) { return to_io_list(info.Env(), live(info.Env())->inputs()); }
-Napi::Value SessionWrap::outputs(const Napi::CallbackInfo& info) { return to_io_list(info.Env(), live(info.Env())->outputs()); }
+Napi::Value SessionWrap::inputs(const Napi::CallbackInfo& info) { return to_io_list(info.Env(), session_.live(info.Env())->inputs()); }
+Napi::Value SessionWrap::outputs(const Napi::CallbackInfo& info) { return to_io_list(info.Env(), session_.live(info.Env())->outputs()); }
 
 void SessionWrap::set_feed(const Napi::CallbackInfo& info) {
-  const auto session = live(info.Env());
+  const auto session = session_.live(info.Env());
   translate(info.Env(), [&] { session->set_feed(info[0].As<Napi::String>().Utf8Value(), to_tensor(info[1], info[2], info[3])); });
 }
 
 /// setMadeFeed(name: string, model: Uint8Array)
 void SessionWrap::set_made_feed(const Napi::CallbackInfo& info) {
-  const auto session = live(info.Env());
+  const auto session = session_.live(info.Env());
   translate(info.Env(), [&] { session->set_made_feed(info[0].As<Napi::String>().Utf8Value(), copy_bytes(info[1])); });
 }
 
 void SessionWrap::clear_feed(const Napi::CallbackInfo& info) {
-  const auto session = live(info.Env());
+  const auto session = session_.live(info.Env());
   translate(info.Env(), [&] { session->clear_feed(info[0].As<Napi::String>().Utf8Value()); });
 }
 
 void SessionWrap::set_reference(const Napi::CallbackInfo& info) {
-  const auto session = live(info.Env());
+  const auto session = session_.live(info.Env());
   translate(info.Env(), [&] { session->set_reference(info[0].As<Napi::String>().Utf8Value(), to_tensor(info[1], info[2], info[3])); });
 }
 
 /// run(switches: Uint8Array | undefined, fetch: string[], compareOutputs: boolean)
 Napi::Value SessionWrap::run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  auto session = live(env);
+  auto session = session_.live(env);
   return translate(env, [&]() -> Napi::Value {
     ort::RunRequest request;
     if (info[0].IsTypedArray()) {
       const auto switches = info[0].As<Napi::Uint8Array>();
       request.switches.assign(switches.Data(), switches.Data() + switches.ElementLength());
     }
-    const auto fetch = info[1].As<Napi::Array>();
-    for (std::uint32_t i = 0; i < fetch.Length(); i++) request.fetch.push_back(fetch.Get(i).As<Napi::String>().Utf8Value());
+    request.fetch = to_strings(info[1]);
     request.compare_outputs = info[2].As<Napi::Boolean>().Value();
     if (!session->claim()) throw Error(ErrorCode::kEngineRun, "A run of this session is under way; wait for it, or use a second session.");
     return PromiseWorker<ort::RunOutcome>::start(
@@ -123,22 +95,13 @@ Napi::Value SessionWrap::run(const Napi::CallbackInfo& info) {
 }
 
 void SessionWrap::terminate(const Napi::CallbackInfo&) {
-  if (session_) session_->terminate();
+  if (const auto& session = session_.get()) session->terminate();
 }
 
 Napi::Value SessionWrap::compares_done(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(live(info.Env())->compares_done()));
+  return Napi::Number::New(info.Env(), static_cast<double>(session_.live(info.Env())->compares_done()));
 }
 
-/// Resolves when this object's share of the native memory has been given back (at the end of a run that is under way, that run's).
-Napi::Value SessionWrap::dispose(const Napi::CallbackInfo& info) {
-  return PromiseWorker<int>::start(
-      info.Env(),
-      [session = std::move(session_)]() mutable {
-        session.reset();
-        return 0;
-      },
-      [](Napi::Env e, int) { return e.Undefined(); });
-}
+Napi::Value SessionWrap::dispose(const Napi::CallbackInfo& info) { return session_.dispose(info.Env()); }
 
 }  // namespace halfscope::addon

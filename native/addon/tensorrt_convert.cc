@@ -1,7 +1,5 @@
 #include "addon/tensorrt_convert.h"
 
-#include <cstring>
-
 #include "addon/convert.h"
 
 namespace halfscope::addon {
@@ -46,13 +44,6 @@ Napi::Value tensor_to_js(Napi::Env env, const trt::NetworkTensor& tensor) {
 
 }  // namespace
 
-std::vector<std::string> to_strings(const Napi::Value& list) {
-  const auto array = list.As<Napi::Array>();
-  std::vector<std::string> strings;
-  for (std::uint32_t i = 0; i < array.Length(); i++) strings.push_back(array.Get(i).As<Napi::String>().Utf8Value());
-  return strings;
-}
-
 trt::BuildRequest to_build_request(const Napi::Object& options) {
   trt::BuildRequest request;
   request.path = text(options, "path");
@@ -96,10 +87,6 @@ trt::Feed to_feed(const Napi::Value& list) {
     feed.push_back({text(entry, "name"), number(entry, "type"), to_dims(entry.Get("dims")), data.Data(), data.ByteLength()});
   }
   return feed;
-}
-
-Napi::Value to_js(Napi::Env env, const std::vector<std::string>& list) {
-  return list_to_js(env, list, [&](const std::string& item) -> Napi::Value { return Napi::String::New(env, item); });
 }
 
 Napi::Value to_js(Napi::Env env, const std::vector<trt::Message>& messages) {
@@ -176,12 +163,6 @@ Napi::Value to_js(Napi::Env env, std::vector<trt::HostTensor> tensors) {
     array.Set(static_cast<std::uint32_t>(i), entry);
   }
   return array;
-}
-
-Napi::Value to_js(Napi::Env env, const std::vector<double>& values) {
-  auto block = Napi::Float64Array::New(env, values.size());
-  if (!values.empty()) std::memcpy(block.Data(), values.data(), values.size() * sizeof(double));
-  return block;
 }
 
 }  // namespace halfscope::addon

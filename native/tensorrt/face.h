@@ -178,7 +178,7 @@ class Context {
   /// Appends each layer's milliseconds to a list while `on`.
   virtual bool record_layer_times(bool on, Failure& failure) noexcept = 0;
   virtual std::vector<std::pair<std::string, float>> take_layer_times() noexcept = 0;
-  /// `names` empty: all debug tensors; a sink of nullptr: none.
+  /// `names` empty: all debug tensors; a sink of nullptr: none. Nobody is told after a failure.
   virtual bool observe(DebugSink* sink, const std::vector<std::string>& names, bool unfused, Failure& failure) noexcept = 0;
 };
 

@@ -161,6 +161,21 @@ TEST(outputs_and_debug_tensors_give_the_same_statistics) {
   CHECK(done == 4);
 }
 
+TEST(nobody_is_told_of_debug_tensors_after_a_refusal) {
+  const Values values(4);
+  std::atomic<std::size_t> done{0};
+  const std::atomic<bool> going{false};
+  const auto reference = load(build(request_of(Precision::kFull, {"hidden"}, Observe::kDebug)));
+  const auto candidate = load(build(request_of(Precision::kWeak, {"hidden"}, Observe::kDebug)));
+  const auto compare = [&] { return compare_engines(*reference, 0, *candidate, 0, values.feed, values.feed, {"hidden"}, done, going); };
+  ::setenv("FAKE_DEBUG", "refuses", 1);
+  CHECK(holds(message_of(compare), "refuses to show debug tensor \"hidden\""));
+  ::unsetenv("FAKE_DEBUG");
+  CHECK(reference->run(0, values.feed, {"y"}).size() == 1);
+  CHECK(compare().names.size() == 1 && compare().names.size() == 1);
+  CHECK(reference->run(0, values.feed, {"y"}).size() == 1);
+}
+
 TEST(an_engine_agrees_with_itself) {
   const auto engine = load(build(request_of(Precision::kFull)));
   const Values values(4);

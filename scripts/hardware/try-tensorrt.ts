@@ -37,6 +37,7 @@ const argv = await yargs(hideBin(process.argv))
     contexts: { type: "number", default: 2, describe: "execution contexts that serve at once" },
     requests: { type: "number", default: 200, describe: "timed requests" },
     debug: { type: "boolean", default: true, describe: "debug tensors too, where this TensorRT has them" },
+    only: { type: "string", array: true, default: [] as string[], describe: 'engines to build, such as "full, debug" [all]' },
   })
   .strict()
   .wrap(120)
@@ -85,10 +86,12 @@ await endWell(async () => {
   const outputs = bench.view.graph.outputs.map((o) => o.name);
 
   const timingCache = join(tmpdir(), `try-tensorrt-${process.pid}.cache`);
-  const build = (label: string, precision: EnginePrecision, observe?: DeviceBuildRequest["observe"], file = path) =>
-    attempt(`build ${label}`, () =>
-      backend.build({ label, path: file, precision, profiles, ...(observe && { observe }), options: { timingCache } }),
-    );
+  const build = async (label: string, precision: EnginePrecision, observe?: DeviceBuildRequest["observe"], file = path) =>
+    argv.only.length > 0 && !argv.only.includes(label)
+      ? undefined
+      : attempt(`build ${label}`, () =>
+          backend.build({ label, path: file, precision, profiles, ...(observe && { observe }), options: { timingCache } }),
+        );
   const weak: EnginePrecision = { kind: "weak", half: "float16", pins: [], constraints: "none" };
   const preferred: EnginePrecision = { ...weak, constraints: "prefer" };
 
@@ -98,8 +101,12 @@ await endWell(async () => {
     "weak, observed": await build("weak, observed", preferred, { tensors, preferHalf: true }),
     weak: await build("weak", weak),
     ...(argv.typed !== undefined && { typed: await build("typed", { kind: "typed" }, undefined, argv.typed) }),
-    ...(argv.debug && { "full, debug": await build("full, debug", { kind: "full" }, { tensors: tensors.slice(0, 50), how: "debug" }) }),
-    ...(argv.debug && { "weak, debug": await build("weak, debug", weak, { tensors: tensors.slice(0, 50), how: "debug" }) }),
+    ...(argv.debug && {
+      "full, debug": await build("full, debug", { kind: "full" }, { tensors: tensors.slice(0, Math.min(50, argv.observe)), how: "debug" }),
+    }),
+    ...(argv.debug && {
+      "weak, debug": await build("weak, debug", weak, { tensors: tensors.slice(0, Math.min(50, argv.observe)), how: "debug" }),
+    }),
   };
 
   const compared: Record<string, unknown> = {};
@@ -124,7 +131,7 @@ await endWell(async () => {
   await compare("outputs, full observed against full", "full", "full, observed", outputs);
   await compare("outputs, weak against full", "full", "weak", outputs);
   await compare("outputs, typed against full", "full", "typed", outputs);
-  await compare("debug tensors", "full, debug", "weak, debug", tensors.slice(0, 50));
+  await compare("debug tensors", "full, debug", "weak, debug", tensors.slice(0, Math.min(50, argv.observe)));
   await compare("full with itself", "full", "full", outputs);
 
   const times: Record<string, unknown> = {};

@@ -107,6 +107,9 @@ void add_profiles(ParsedNetwork& parsed, IBuilderConfig& config, const Symbols& 
 
 void build_engine(const Symbols& symbols, const BuildRequest& request, BuildWatch& watch, Messages& messages, BuildOutcome& outcome) {
   const auto start = std::chrono::steady_clock::now();
+#if HALFSCOPE_TRT_TEN
+  Monitor monitor(watch);  // first: it has to outlive everything of TensorRT's that uses it
+#endif
   ParsedNetwork parsed(symbols, request, messages);
   mark(parsed.network(), request, symbols, outcome);
   set_types(parsed.network(), request, outcome);
@@ -126,7 +129,6 @@ void build_engine(const Symbols& symbols, const BuildRequest& request, BuildWatc
     if (cache && !config->setTimingCache(*cache, false)) cache.reset();
   }
 #if HALFSCOPE_TRT_TEN
-  Monitor monitor(watch);
   config->setProgressMonitor(&monitor);
 #endif
 #if HALFSCOPE_TRT_MAJOR == 8

@@ -43,20 +43,23 @@ class OutputAllocator final : public nvinfer1::IOutputAllocator {
 };
 
 #if HALFSCOPE_TRT_TEN
+/// Lives as long as the context, which keeps its address; only whom it tells changes. Nothing says that a context takes nullptr for a listener.
 class DebugListener final : public nvinfer1::IDebugListener {
  public:
-  explicit DebugListener(DebugSink& sink) : sink_(sink) {}
+  /// nullptr: nobody.
+  void tell(DebugSink* sink) noexcept { sink_ = sink; }
   bool processDebugTensor(const void* address, nvinfer1::TensorLocation location, nvinfer1::DataType type, const nvinfer1::Dims& shape, const char* name,
                           cudaStream_t stream) override {
+    if (sink_ == nullptr) return true;
     try {
-      return sink_.see({name, address, location == nvinfer1::TensorLocation::kHOST, onnx_type(type), to_dims(shape), stream});
+      return sink_->see({name, address, location == nvinfer1::TensorLocation::kHOST, onnx_type(type), to_dims(shape), stream});
     } catch (...) {
       return false;
     }
   }
 
  private:
-  DebugSink& sink_;
+  DebugSink* sink_ = nullptr;
 };
 #endif
 
@@ -92,10 +95,11 @@ class ModuleContext final : public Context {
 
   bool set_output_sink(const char* name, OutputSink* sink, Failure& failure) noexcept override {
     return told(failure, "TensorRT refuses an allocator for output \"" + std::string(name) + "\"", [&] {
+      auto& kept = allocators_[name];
       auto allocator = std::make_unique<OutputAllocator>(*sink);
-      const bool set = context_->setOutputAllocator(name, allocator.get());
-      allocators_[name] = std::move(allocator);
-      return set;
+      if (!context_->setOutputAllocator(name, allocator.get())) return false;
+      kept = std::move(allocator);
+      return true;
     });
   }
 
@@ -144,20 +148,16 @@ class ModuleContext final : public Context {
       const Listening listening(messages_);
 #if HALFSCOPE_TRT_TEN
       const auto refused = [&](const std::string& what) { fail(ErrorCode::kEngineRun, "TensorRT refuses " + what, *messages_); };
-      auto listener = sink == nullptr ? nullptr : std::make_unique<DebugListener>(*sink);
-      if (!context_->setDebugListener(listener.get())) refused("a listener for debug tensors");
-      listener_ = std::move(listener);
-      if (unfused) {
-#if HALFSCOPE_TRT_UNFUSED
-        if (library_version_ >= 101200 && context_->setUnfusedTensorsDebugState(sink != nullptr)) return;
-#endif
-        refused("to show unfused tensors");
-      }
-      if (!context_->setAllTensorsDebugState(sink != nullptr && names.empty())) refused("to switch debug tensors");
+      listener_.tell(nullptr);  // also of what is switched on before something is refused
+      if (sink != nullptr && !listening_ && !context_->setDebugListener(&listener_)) refused("a listener for debug tensors");
+      listening_ = listening_ || sink != nullptr;
+      if (unfused) show_unfused(sink != nullptr, refused);
+      else if (!context_->setAllTensorsDebugState(sink != nullptr && names.empty())) refused("to switch debug tensors");
       if (sink == nullptr) return;
       for (const auto& name : names) {
-        if (!context_->setTensorDebugState(name.c_str(), true)) refused("to show debug tensor \"" + name + "\"");
+        if (!unfused && !context_->setTensorDebugState(name.c_str(), true)) refused("to show debug tensor \"" + name + "\"");
       }
+      listener_.tell(sink);
 #else
       (void)sink;
       (void)names;
@@ -168,6 +168,16 @@ class ModuleContext final : public Context {
   }
 
  private:
+#if HALFSCOPE_TRT_TEN
+  template <class Refused>
+  void show_unfused([[maybe_unused]] bool on, Refused refused) {
+#if HALFSCOPE_TRT_UNFUSED
+    if (library_version_ >= 101200 && context_->setUnfusedTensorsDebugState(on)) return;
+#endif
+    refused("to show unfused tensors");
+  }
+#endif
+
   template <class Call>
   bool told(Failure& failure, const std::string& what, Call call) noexcept {
     return guarded(failure, [&] {
@@ -182,7 +192,8 @@ class ModuleContext final : public Context {
   LayerTimes times_;
   std::map<std::string, std::unique_ptr<OutputAllocator>> allocators_;
 #if HALFSCOPE_TRT_TEN
-  std::unique_ptr<DebugListener> listener_;
+  DebugListener listener_;
+  bool listening_ = false;
 #endif
   std::unique_ptr<nvinfer1::IExecutionContext> context_;  // last: destroyed first, it points at the others
 };

@@ -21,6 +21,13 @@
 
 namespace halfscope::trt {
 
+/// Whether the library has INetworkDefinition::markDebug where these headers call it. 10.8 alone has a function more before it, which NVIDIA's notes of
+/// 10.9 call an ABI breakage; with other headers the call would be one of addFillV2. What else is called of a network of 10.8 lies before both.
+constexpr bool has_debug_tensors(int library_version) {
+  constexpr int kMoved = 1008;
+  return HALFSCOPE_TRT_TEN && (library_version / 100 == kMoved) == (HALFSCOPE_TRT_HEADERS / 100 == kMoved);
+}
+
 /// 10.6.0 is 100600; TensorRT 8 and 9 number themselves 8601 for 8.6.1.
 constexpr int version_number(int reported) { return reported < 10000 ? reported / 1000 * 10000 + reported % 1000 / 100 * 100 + reported % 100 : reported; }
 

@@ -17,7 +17,7 @@ class ModuleLibrary final : public Library {
     const int version = version_number(symbols_.reported_version);
     capabilities_.weak = HALFSCOPE_TRT_WEAK;
     capabilities_.typed = HALFSCOPE_TRT_TEN;
-    capabilities_.debug_tensors = HALFSCOPE_TRT_TEN;
+    capabilities_.debug_tensors = has_debug_tensors(version);
     capabilities_.progress = HALFSCOPE_TRT_TEN;
     capabilities_.strict_nans = HALFSCOPE_TRT_STRICT_NANS && version >= 100600;
     capabilities_.unfused_tensors = HALFSCOPE_TRT_UNFUSED && version >= 101200;

@@ -161,9 +161,11 @@ void mark(INetworkDefinition& network, const BuildRequest& request, const Symbol
 #endif
     throw Error(ErrorCode::kEngineBuild, "TensorRT shows unfused tensors since 10.12; this is " + symbols.version + ".");
   }
-#if !HALFSCOPE_TRT_TEN
-  if (request.how == Observe::kDebug) throw Error(ErrorCode::kEngineBuild, "TensorRT has debug tensors since 10.0; this is " + symbols.version + ".");
-#endif
+  if (request.how == Observe::kDebug && !has_debug_tensors(version_number(symbols.reported_version))) {
+    const char* const reason = HALFSCOPE_TRT_TEN ? "TensorRT 10.8 cannot be asked for debug tensors with the headers of another version; this is "
+                                                 : "TensorRT has debug tensors since 10.0; this is ";
+    throw Error(ErrorCode::kEngineBuild, reason + symbols.version + ".");
+  }
   std::set<std::string> wanted(request.observe.begin(), request.observe.end());
   const auto refuse = [&](const std::string& name, std::string reason) { outcome.not_observed.push_back({name, std::move(reason)}); };
   for (int i = 0; i < network.getNbLayers() && !wanted.empty(); i++) {

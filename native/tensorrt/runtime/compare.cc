@@ -36,6 +36,27 @@ FloatType float_type(int type) { return type == 10 ? FloatType::kHalf : type == 
 /// Of what is streamed: the reference's values of one group.
 constexpr std::size_t kGroupBytes = std::size_t{256} << 20;
 
+/// Whatever happens, buffers are not given back while copies into them are under way.
+class Settled {
+ public:
+  Settled(const Lane& left, const Lane& right) : left_(left), right_(right) {}
+  Settled(const Settled&) = delete;
+  Settled& operator=(const Settled&) = delete;
+  ~Settled() {
+    for (const Lane* lane : {&left_, &right_}) {
+      try {
+        lane->stream().wait();
+      } catch (...) {
+        // The device is gone, and its copies with it.
+      }
+    }
+  }
+
+ private:
+  const Lane& left_;
+  const Lane& right_;
+};
+
 void fetch(const Couple& couple, Stage& stage, const Lane& reference, const Lane& candidate) {
   cuda::copy_to_host(stage.reference.data(), couple.reference.data, couple.reference.bytes, reference.stream());
   cuda::copy_to_host(stage.candidate.data(), couple.candidate.data, couple.candidate.bytes, candidate.stream());
@@ -47,6 +68,7 @@ void fetch(const Couple& couple, Stage& stage, const Lane& reference, const Lane
 void compare_outputs(const std::vector<Couple>& couples, const Lane& left, const Lane& right, Comparison& comparison, std::atomic<std::size_t>& done,
                      const std::atomic<bool>& cancelled) {
   Stage stages[2];
+  const Settled settled(left, right);
   // For the largest, at once: pinned memory that grows between two tensors would wait for the device.
   std::size_t largest_reference = 0, largest_candidate = 0;
   for (const auto& couple : couples) {
@@ -59,11 +81,7 @@ void compare_outputs(const std::vector<Couple>& couples, const Lane& left, const
   }
   if (!couples.empty()) fetch(couples[0], stages[0], left, right);
   for (std::size_t i = 0; i < couples.size(); i++) {
-    if (cancelled) {
-      left.stream().wait();
-      right.stream().wait();
-      throw Error(ErrorCode::kCancelled, "the comparison was cancelled");
-    }
+    if (cancelled) throw Error(ErrorCode::kCancelled, "the comparison was cancelled");
     Stage& here = stages[i % 2];
     here.reference_there.wait();
     here.candidate_there.wait();

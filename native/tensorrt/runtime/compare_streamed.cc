@@ -57,6 +57,25 @@ class Listener final : public DebugSink {
   std::exception_ptr failure_;
 };
 
+/// While it lives, runs of the context show these tensors to the listener.
+class Watching {
+ public:
+  Watching(Context& context, Listener& listener, const std::set<std::string>& names, bool unfused) : context_(context), unfused_(unfused), on_(!names.empty()) {
+    Failure failure;
+    if (on_ && !context_.observe(&listener, {names.begin(), names.end()}, unfused_, failure)) raise(failure);
+  }
+  Watching(const Watching&) = delete;
+  Watching& operator=(const Watching&) = delete;
+  ~Watching() {
+    Failure ignored;
+    if (on_) context_.observe(nullptr, {}, unfused_, ignored);
+  }
+
+ private:
+  Context& context_;
+  bool unfused_, on_;
+};
+
 /// Runs one side and hands its tensors to `receive`: those shown on their way as they come, outputs afterwards.
 void run_and_show(const Side& side, const std::set<std::string>& names, bool fetch, const Listener::Receive& receive) {
   std::set<std::string> shown;
@@ -67,25 +86,14 @@ void run_and_show(const Side& side, const std::set<std::string>& names, bool fet
     else shown.insert(name);
   }
   Listener listener(shown, fetch, receive);
-  Failure failure;
-  Context& context = side.lane.context();
-  if (!shown.empty()) {
-    const std::vector<std::string> list(shown.begin(), shown.end());
-    if (!context.observe(&listener, list, side.engine.shows_unfused(), failure)) raise(failure);
-  }
-  const auto stop_listening = [&] {
-    Failure ignored;
-    if (!shown.empty()) context.observe(nullptr, {}, side.engine.shows_unfused(), ignored);
-  };
   try {
+    const Watching watching(side.lane.context(), listener, shown, side.engine.shows_unfused());
     side.lane.launch(side.feed);
     side.lane.finish(fetch ? outputs : std::vector<std::size_t>{});
   } catch (...) {
-    stop_listening();
     listener.rethrow();  // the cause, where the listener is
     throw;
   }
-  stop_listening();
   listener.rethrow();
   for (const std::size_t index : outputs) {
     const auto output = side.lane.output(index);

@@ -20,6 +20,10 @@ struct Lane::Slot final : public OutputSink {
 
   void* grow(const char*, std::size_t size) noexcept override {
     try {
+      if (io->on_host) {
+        host.reserve(size);
+        return host.data();
+      }
       device.reserve(size);
       return device.get();
     } catch (...) {

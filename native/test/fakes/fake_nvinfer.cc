@@ -166,6 +166,10 @@ class Config final : public IBuilderConfig, StubVBuilderConfig {
   bool setTimingCache(const ITimingCache& given, bool) noexcept override { return cache = const_cast<Cache*>(static_cast<const Cache*>(&given)), true; }
   const ITimingCache* getTimingCache() const noexcept override { return cache; }
   void setProgressMonitor(IProgressMonitor* given) noexcept override { monitor = given; }
+  // A monitor has to outlive whoever uses it.
+  ~Config() override {
+    if (monitor != nullptr) monitor->getInterfaceInfo();
+  }
   bool has(int flag) const { return flags.count(flag) > 0; }
 
   std::set<int> flags{static_cast<int>(BuilderFlag::kTF32)};
@@ -238,7 +242,8 @@ class Context final : public IExecutionContext, StubVExecutionContext {
   std::int32_t inferShapes(std::int32_t, const char** names) noexcept override { return batch_ < 0 ? (names[0] = "x", 1) : 0; }
   void setProfiler(IProfiler* profiler) noexcept override { profiler_ = profiler; }
   void setEnqueueEmitsProfile(bool) noexcept override {}
-  bool setDebugListener(IDebugListener* listener) noexcept override { return listener_ = listener, true; }
+  // Nothing says that nullptr is taken.
+  bool setDebugListener(IDebugListener* listener) noexcept override { return listener != nullptr && (listener_ = listener, true); }
   bool setAllTensorsDebugState(bool on) noexcept override {
     watched_.clear();
     if (on) watched_.insert(plan_.debug.begin(), plan_.debug.end());
@@ -247,7 +252,7 @@ class Context final : public IExecutionContext, StubVExecutionContext {
   bool setTensorDebugState(const char* name, bool on) noexcept override {
     if (!contains(plan_.debug, name)) return false;
     if (on) watched_.insert(name);
-    return true;
+    return !is_set("FAKE_DEBUG", "refuses");
   }
   bool enqueueV3(cudaStream_t stream) noexcept override {
     std::this_thread::sleep_for(std::chrono::milliseconds(setting("FAKE_RUN_MS", 0)));

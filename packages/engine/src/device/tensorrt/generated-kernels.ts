@@ -61,6 +61,24 @@ const letters: Readonly<Record<string, readonly string[]>> = {
   Softmax: ["Max", "Sub", "Exp", "Sum", "Div"],
 };
 
+const products: ReadonlySet<string> = new Set(["MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum"]);
+
+/**
+ * Whether an engine layer can compute a node of this operator. A generated kernel names what it computes; TensorRT's metadata adds nodes of whose inputs it only makes the cast or
+ * another shape (on 10.6 a pinned MatMul stands in the kernel in front of its product, too). Where the name tells nothing, it can.
+ */
+export function canCompute(layer: Pick<Facts, "name" | "tactic">, opType: string): boolean {
+  const listed = operatorsOf(layer);
+  if (listed === undefined) return true;
+  // No name that lists pointwise operators and reductions was seen on a kernel that multiplies matrices.
+  if (products.has(opType)) return !listed.every((op) => pointwise.has(op));
+  const wanted = lettersOf(opType);
+  return wanted === undefined || wanted.some((w) => listed.includes(w));
+}
+
+// As far as they were seen.
+const pointwise: ReadonlySet<string> = new Set([...Object.values(letters).flat(), "Cas", "Res", "Tra", "Sli", "Gat", "Cop", "Mov"]);
+
 export const isInteger = (dtype: DType | "unknown"): boolean => /^(u?int|bool)/.test(dtype);
 
 /** Type of all float tensors, where they are of one; scale factors of products (`..._alpha`, `..._beta`, always FP32) do not count. */

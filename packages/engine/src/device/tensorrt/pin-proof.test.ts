@@ -138,6 +138,31 @@ describe("provePins", () => {
     expect(prove([fused("MulMeaMulCasCas")], ["mean", "square"], "weak")).toMatchObject({ outcome: "ignored" });
   });
 
+  it("holds a kernel that only casts a product's input in front of it against nobody", () => {
+    // As TensorRT 10.6 told of a pinned MatMul on an H200: the normalization in front of it casts its output.
+    const norm = engineLayer(
+      "__myl_AddMeaMulAddCas_myl0_143",
+      ["before", "mean", "square", "product"],
+      ["float16"],
+      ["float16", "float32"],
+      "__myl_AddMeaMulAddCas_0xd17e",
+    );
+    const gemm = engineLayer("product_myl0_144", ["product", "bias"], ["float32"], ["float32"], full);
+    expect(prove([norm, gemm], ["product", "bias"])).toMatchObject({ outcome: "took-effect" });
+    expect(prove([norm], ["product"])).toMatchObject({ outcome: "ignored" });
+    const half = engineLayer("product_myl0_144", ["product", "bias"], ["float16"], ["float16"], half16);
+    expect(prove([norm, half], ["product", "bias"])).toMatchObject({ outcome: "ignored" });
+    // Nor does the node that only reads its cast share the layer of a pinned normalization.
+    const inFull = engineLayer(
+      "__myl_CasMeaMulCas_myl0_1",
+      ["up", "mean", "square", "down", "product"],
+      ["float16"],
+      ["float16"],
+      "__myl_CasMeaMulCas_0x12",
+    );
+    expect(prove([inFull, half], ["mean", "square"])).toMatchObject({ outcome: "took-effect" });
+  });
+
   it("is not found where nothing tells the type, and says so instead of guessing", () => {
     const unknown = engineLayer("_gemm_mha_v2", ["product"], ["float16", "float32"], ["float16"], "_gemm_mha_v2_0x3d");
     expect(prove([unknown], ["product"], "weak")).toMatchObject({

@@ -1,5 +1,5 @@
 import type { EngineLayer, PinProof, Typing } from "@halfscope/core";
-import { castsInside, lettersOf, operatorsByType } from "./generated-kernels.js";
+import { canCompute, castsInside, lettersOf, operatorsByType } from "./generated-kernels.js";
 import { kernelTypes, kernelTypesText } from "./kernel-types.js";
 import type { LayerMap } from "./layer-map.js";
 import { type MapGraph, movingOperators } from "./map-graph.js";
@@ -70,13 +70,19 @@ function proofOf(pin: PinnedLayer, proving: Proving): PinProof {
   const isMoving = (node: string) => movingOperators.has(operators.get(node) ?? "");
   const computing = pin.nodes.filter((n) => !isMoving(n));
   const nodes = computing.length > 0 ? computing : pin.nodes;
-  const places = [...new Set(nodes.flatMap((n) => map.byNode.get(n) ?? []))].sort((a, b) => a - b);
+  const places = [...new Set(nodes.flatMap((n) => placesOf(n, proving)))].sort((a, b) => a - b);
   const found = places.map((p) => map.layers[p]).filter((l) => l !== undefined);
   const proof = (outcome: PinProof["outcome"], evidence: string): PinProof => ({ layer: pin.layer, nodes: pin.nodes, outcome, evidence });
   if (found.length === 0)
     return proof("not-found", `No engine layer holds any of its ${counted(nodes.length, "node")}: ${whyMissing(nodes, map)}.`);
 
-  const verdicts = found.map((layer) => verdictOf(layer, nodes, proving));
+  const verdicts = found.map((layer, i) =>
+    verdictOf(
+      layer,
+      nodes.filter((n) => placesOf(n, proving).includes(places[i] ?? -1)),
+      proving,
+    ),
+  );
   const inHalf = found.filter((_, i) => verdicts[i] === "half");
   const missing = nodes.filter((n) => !map.byNode.has(n)).length;
   const rest = missing === 0 ? "" : ` ${counted(missing, "node")} of it ${missing === 1 ? "is" : "are"} in no engine layer.`;
@@ -87,7 +93,11 @@ function proofOf(pin: PinnedLayer, proving: Proving): PinProof {
       `The engine does not say what ${counted(found.length, "engine layer")} with its nodes compute${found.length === 1 ? "s" : ""} in: ${describe(found[0])}.`,
     );
 
-  const strangers = found.map((layer) => layer.nodes.filter((n) => operators.has(n) && !pinned.has(n) && !isMoving(n)));
+  const strangers = places.map((place) =>
+    (map.layers[place]?.nodes ?? []).filter(
+      (n) => operators.has(n) && !pinned.has(n) && !isMoving(n) && placesOf(n, proving).includes(place),
+    ),
+  );
   const shared = found.filter((_, i) => (strangers[i]?.length ?? 0) > 0);
   const others = [...new Set(strangers.flat())];
   if (shared.length > 0)
@@ -96,6 +106,16 @@ function proofOf(pin: PinnedLayer, proving: Proving): PinProof {
       `${sentence(shared, "computes it in FP32")}, together with ${counted(others.length, "node")} that ${others.length === 1 ? "was" : "were"} not pinned (${short(others)}).${rest}`,
     );
   return proof("took-effect", `${sentence(found, "computes its nodes in FP32")}.${rest}`);
+}
+
+/** Engine layers that compute a node: of those that hold it all that can, or all of them where none seems to. */
+function placesOf(node: string, { map, operators }: Proving): readonly number[] {
+  const all = map.byNode.get(node) ?? [];
+  const able = all.filter((place) => {
+    const layer = map.layers[place];
+    return layer !== undefined && canCompute(layer, operators.get(node) ?? "");
+  });
+  return able.length > 0 ? able : all;
 }
 
 /** What an engine layer runs those of `nodes` in that it holds. */

@@ -5,8 +5,9 @@ import { checkExternalData, type GraphView, listLayers, type Model, viewGraph } 
 import {
   buildFloatGraph,
   type EngineProfile,
+  engineFaults,
+  keptFullBy,
   listRoundings,
-  multiplyAdds,
   productSums,
   type Roundings,
   type SumsOf,
@@ -37,10 +38,12 @@ export async function prepareSubject(
   requireFloats(model, inferred);
   const types = lacksShapes(view, inferred) ? await withRunShapes(model, view, inferred, feed, engine.threads) : inferred;
   const sumsOf: SumsOf = known.profile === undefined ? () => undefined : productSums(known.profile, { view, types }, known.type);
+  // Bfloat16 has the range of FP32, and how engines round it was not measured.
+  const profile = known.type === "bfloat16" ? undefined : known.profile;
   const roundings = listRoundings(
-    buildFloatGraph(model, view, types, layers, known.type),
+    buildFloatGraph(model, view, types, layers, known.type, profile && engineFaults(profile, { view, types })),
     sumsOf,
-    known.profile && known.type !== "bfloat16" ? multiplyAdds(known.profile, { view, types }) : undefined,
+    profile && keptFullBy(profile, { view, types, layers }),
   );
   return { model, view, types, feedShapes, layers, layerOf: roundings.floats.layerOf, roundings, engine, sumsOf };
 }

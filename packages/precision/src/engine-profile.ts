@@ -1,4 +1,6 @@
 import { type Chip, type ConstantPolicy, chips, type EngineName, type ProfileChanges, type SumType, UsageError } from "@halfscope/core";
+import type { EngineFault } from "./engine-faults.js";
+import type { Fusion } from "./fusions.js";
 
 /** One thing that is known, or taken, to hold of an engine, and why. */
 export interface ProfileEntry {
@@ -14,8 +16,10 @@ export interface EngineProfile {
   readonly sums: Readonly<Record<"MatMul" | "Gemm" | "Conv", SumType>>;
   /** Sums of products that several weights make of one activation, which the engine runs as one; as `sums` when absent. */
   readonly merged?: SumType;
-  /** Whether a product by a weight to which a weight is added rounds once, after the sum, or after each; after each when absent. */
-  readonly multiplyAdd?: "one-rounding";
+  /** Nodes that it runs as one and rounds once; none when absent. */
+  readonly fusions?: readonly Fusion[];
+  /** Nodes that it computes wrongly in FP16, which therefore stay in FP32; none when absent. */
+  readonly faults?: readonly EngineFault[];
   readonly chip: Chip;
   /** Accumulators that a long product is split over; `auto` is the engine's rule (`piecesOf`). */
   readonly pieces: number | "auto";
@@ -46,6 +50,8 @@ const plainCast: ProfileEntry = {
   value: "overflow to infinity, as a plain cast writes them into a file",
   evidence: "the ONNX Cast operator and the common converters",
 };
+const ortCuda = "ONNX Runtime 1.30 with CUDA on an H200";
+const hazardFile = "reports/hardware/hazards-ort-cuda.json";
 const fullSums = (who: string): ProfileEntry => ({
   part: "sums of products",
   value: "FP32",
@@ -67,13 +73,39 @@ const profiles: Readonly<Record<EngineName, EngineProfile>> = {
     chip: "hopper",
     pieces: 1,
     constants: "overflow",
-    entries: [granularity, inside, reductions, fullSums("ONNX Runtime 1.30 with CUDA"), plainCast],
+    fusions: ["layer-norm", "scaled-product"],
+    faults: ["mean-count", "running-sum"],
+    entries: [
+      {
+        part: "granularity",
+        value: "every ONNX node rounds its results, but for those that are fused",
+        evidence: `${ortCuda}: errors of 1,214 tensors of BERT-large (reports/hardware/tensors-ort-cuda.json)`,
+      },
+      {
+        part: "LayerNormalization and RMS normalization written out with a Pow, epsilon not 0 in FP16",
+        value: "one node, FP32 inside",
+        evidence: `${ortCuda}: a channel near 1000 whose square overflows does no harm, unless the tensors are marked or the square is a Mul (${hazardFile})`,
+      },
+      {
+        part: "a matrix product times one number",
+        value: "one rounding, after the multiplication",
+        evidence: `${ortCuda}: an attention whose products pass 65504 before they are divided stays finite, unless they are marked (${hazardFile})`,
+      },
+      inside,
+      {
+        part: "reductions",
+        value: "ReduceSum, ReduceMean and pooling sum in FP32; a ReduceMean over 65,520 or more, and every CumSum, stay in FP32",
+        evidence: `${ortCuda}: a ReduceMean divides by its count in FP16, which is infinite from 65,520 on, and CumSum adds up in FP16 (${hazardFile})`,
+      },
+      fullSums("ONNX Runtime 1.30 with CUDA"),
+      plainCast,
+    ],
   },
   tensorrt: {
     name: "tensorrt",
     sums: { MatMul: "float16", Gemm: "float16", Conv: "float16" },
     merged: "float32",
-    multiplyAdd: "one-rounding",
+    fusions: ["multiply-add"],
     chip: "hopper",
     pieces: "auto",
     constants: "finite",

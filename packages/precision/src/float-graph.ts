@@ -48,13 +48,14 @@ export interface FloatGraph {
   readonly type: HalfType;
 }
 
-/** `layers` must cover every node of the view; `types` must hold every tensor of it. */
+/** `layers` must cover every node of the view; `types` must hold every tensor of it. `wrongOn` gives reasons why the engine at hand cannot run a node in FP16. */
 export function buildFloatGraph(
   model: Model,
   view: GraphView,
   types: TensorTypes,
   layers: readonly Layer[],
   type: HalfType = "float16",
+  wrongOn: (node: Node) => string | undefined = () => undefined,
 ): FloatGraph {
   const roots = new Map<string, Root>();
   const edges: Edge[] = [];
@@ -94,7 +95,8 @@ export function buildFloatGraph(
       ? undefined
       : ((unknownInside(node) ? "the types inside its branch or loop could not be inferred" : undefined) ??
         functions.get(`${node.domain}:${node.opType}`) ??
-        (holdsGraph(node) ? (whyClosed(node) ?? "names in its bodies collide") : mustStayFull(node, functionNames, model.opsets, type)));
+        (holdsGraph(node) ? (whyClosed(node) ?? "names in its bodies collide") : mustStayFull(node, functionNames, model.opsets, type)) ??
+        wrongOn(node));
     if (reason !== undefined) fixedNodes.set(node.index, reason);
     node.outputs.forEach((output, i) => {
       const fixed = reason !== undefined || isFixedOutput(node, i, model.opsets, type);

@@ -4,7 +4,6 @@ import { describe, expect, it } from "vitest";
 import { floats, type ModelParts, node, temporaryFolder, writeModel } from "../../../test/support/model-file.js";
 import { engineProfile } from "./engine-profile.js";
 import { buildFloatGraph } from "./float-graph.js";
-import { multiplyAdds } from "./multiply-add.js";
 import { allHalf, withPins } from "./plan.js";
 import { piecesOf, productSums } from "./product-sums.js";
 import { listRoundings, switchesFromPlan } from "./sites.js";
@@ -95,30 +94,5 @@ describe("sums of products", () => {
     expect(await pieces(engineProfile("tensorrt"), { x: [2, 4096], m: [2048, 8] })).toEqual([4, 2]);
     expect(await pieces(engineProfile("tensorrt", { pieces: 6 }), { x: [2, 4096], m: [40, 8] })).toEqual([6, 3]);
     expect([piecesOf(1024), piecesOf(1536), piecesOf(8192), piecesOf(4096, 512 * 1024)]).toEqual([1, 2, 8, 1]);
-  });
-});
-
-describe("a weight times, a weight plus", () => {
-  const affine: ModelParts = {
-    nodes: [node("Mul", ["x", "w"], ["scaled"]), node("Add", ["scaled", "b"], ["shifted"]), node("Mul", ["shifted", "x"], ["y"])],
-    inputs: [{ name: "x", dims: [2, 2] }],
-    initializers: ["w", "b"].map((name) => floats(name, [2], [1.5, 2.5])),
-    outputs: [{ name: "y", dims: [2, 2] }],
-  };
-  it("is one rounding under --like tensorrt while both are in FP16, and two where one of them is pinned or the engine is another", async () => {
-    const model = await readModel(writeModel(folder, affine));
-    const view = viewGraph(model.graph);
-    const known: TensorTypes = new Map(["x", "w", "b", "scaled", "shifted", "y"].map((t) => [t, { dtype: "float32", dims: [2, 2] }]));
-    const layers = listLayers(model, view);
-    const floatGraph = buildFloatGraph(model, view, known, layers);
-    const layerOf = (tensor: string) => layers.find((l) => l.nodes.includes(view.producer.get(tensor)!.index))!.id;
-    const isRounded = (like: "tensorrt" | "pytorch", pins: readonly string[]) => {
-      const roundings = listRoundings(floatGraph, () => undefined, multiplyAdds(engineProfile(like), { view, types: known }));
-      const at = roundings.placements.findIndex((p) => p.at === "tensor" && p.tensor === "scaled");
-      return switchesFromPlan(withPins(allHalf("", "finite"), pins), roundings)[at] !== 0;
-    };
-    expect(isRounded("tensorrt", [])).toBe(false);
-    expect(isRounded("pytorch", [])).toBe(true);
-    if (layerOf("scaled") !== layerOf("shifted")) expect(isRounded("tensorrt", [layerOf("shifted")])).toBe(true);
   });
 });

@@ -19,7 +19,7 @@ export interface Roundings {
   /** In switch order: switch i belongs to placement i. */
   readonly placements: readonly Placement[];
   readonly floats: FloatGraph;
-  /** Activations that are not rounded while producer and only reader are both in the candidate's type (see `multiplyAdds`). */
+  /** Activations that are not rounded while producer and all readers are in the candidate's type (see `keptFullBy`). */
   readonly keptFull?: ReadonlySet<string>;
 }
 
@@ -27,7 +27,7 @@ export const siteId = (root: Root): string => `${root.kind}:${root.tensor}`;
 
 /**
  * Lists sites in graph order: activations by producer, weights and inputs where they are first used; then the sums of products that `sumsOf` says are not in
- * FP32 (none when absent). `keepsFull` tells nodes that round together with their only reader.
+ * FP32 (none when absent). `keepsFull` tells nodes that round together with their readers.
  */
 export function listRoundings(
   floats: FloatGraph,
@@ -59,7 +59,7 @@ export function listRoundings(
     sites.push({ id: site, kind: "accumulation", tensor, layer, touching: layer === undefined ? [] : [layer] });
     placements.push({ at: "product", site, tensor, consumer: { node: node.index, input: -1 }, sums });
   }
-  const kept = [...floats.roots.values()].filter((r) => r.producer !== undefined && r.edges.length === 1 && keepsFull(r.producer));
+  const kept = [...floats.roots.values()].filter((r) => r.producer !== undefined && r.edges.length > 0 && keepsFull(r.producer));
   return { sites, placements, floats, ...(kept.length > 0 && { keptFull: new Set(kept.map((r) => r.tensor)) }) };
 }
 

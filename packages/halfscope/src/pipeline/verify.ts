@@ -1,17 +1,8 @@
 import { type OutputError, verdictFrom } from "@halfscope/analysis";
 import { type ErrorStats, type HalfType, InputError, type PrecisionPlan, type Verdict } from "@halfscope/core";
 import { inferTypes, OutputEngine, shapesOfFeed } from "@halfscope/engine";
-import { checkExternalData, type Node, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
-import {
-  allHalf,
-  isHalfType,
-  mapNames,
-  movedInputs,
-  multiplyAdds,
-  productSums,
-  restoreSites,
-  switchesFromPlan,
-} from "@halfscope/precision";
+import { checkExternalData, listLayers, type Node, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
+import { allHalf, isHalfType, keptFullBy, mapNames, movedInputs, productSums, restoreSites, switchesFromPlan } from "@halfscope/precision";
 import { compareMappedTensors } from "./compare-tensors.js";
 import type { Workbench } from "./workbench.js";
 
@@ -37,7 +28,7 @@ export async function verifyStep(
   const types = await inferTypes(model, view, shapesOfFeed(bench.feeds[0]));
   const isMover = (node: Node, type: HalfType) => movedInputs(node, type) !== undefined;
   const sumsOf = productSums(bench.profile, { view, types });
-  const keepsFull = multiplyAdds(bench.profile, { view, types });
+  const keepsFull = keptFullBy(bench.profile, { view, types, layers: listLayers(model, view) });
   const samples: ReadonlyMap<string, ErrorStats>[] = [];
   const judged: OutputError[] = [];
   const step = bench.progress.step(`Verifying ${candidatePath}`, bench.feeds.length);

@@ -13,6 +13,7 @@ void define_tensorrt(Napi::Env env, Napi::Object exports, AddonData& data) {
   exports.Set("tensorrtModules", Napi::Function::New<tensorrt_modules>(env));
   exports.Set("tensorrtLibrary", Napi::Function::New<tensorrt_library>(env));
   exports.Set("cudaDevice", Napi::Function::New<cuda_device>(env));
+  exports.Set("cudaClocks", Napi::Function::New<cuda_clocks>(env));
   exports.Set("tensorrtTask", Napi::Function::New<tensorrt_task>(env));
   exports.Set("tensorrtDescribe", Napi::Function::New<tensorrt_describe>(env));
   exports.Set("tensorrtBuild", Napi::Function::New<tensorrt_build>(env));

@@ -69,7 +69,11 @@ trt::BuildRequest to_build_request(const Napi::Object& options) {
     }
     request.profiles.push_back(std::move(profile));
   }
-  request.workspace_bytes = static_cast<std::uint64_t>(options.Get("workspaceBytes").As<Napi::Number>().Int64Value());
+  const auto pools = options.Get("pools").As<Napi::Array>();
+  for (std::uint32_t i = 0; i < pools.Length(); i++) {
+    const auto limit = pools.Get(i).As<Napi::Object>();
+    request.pools.push_back({static_cast<trt::Pool>(number(limit, "pool")), static_cast<std::uint64_t>(limit.Get("bytes").As<Napi::Number>().Int64Value())});
+  }
   request.optimization_level = number(options, "optimizationLevel");
   request.strict_nans = flag(options, "strictNans");
   request.tf32 = flag(options, "tf32");

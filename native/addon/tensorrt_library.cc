@@ -2,6 +2,7 @@
 
 #include "addon/convert.h"
 #include "addon/promise_worker.h"
+#include "tensorrt/cuda/clocks.h"
 #include "tensorrt/cuda/driver.h"
 #include "tensorrt/runtime/library.h"
 
@@ -44,6 +45,8 @@ Napi::Value tensorrt_library(const Napi::CallbackInfo& info) {
     result.Set("major", opened.module.major);
     result.Set("headers", opened.module.headers);
     result.Set("capabilities", capabilities);
+    result.Set("plugins", opened.library->plugins());
+    result.Set("pluginsMissing", opened.library->plugins_missing());
     return result;
   });
 }
@@ -61,6 +64,21 @@ Napi::Value cuda_device(const Napi::CallbackInfo& info) {
     result.Set("driver", found.driver);
     return result;
   });
+}
+
+Napi::Value cuda_clocks(const Napi::CallbackInfo& info) {
+  return PromiseWorker<std::optional<cuda::Clocks>>::start(
+      info.Env(), [] { return cuda::read_clocks(cuda::open().pci_bus); },
+      [](Napi::Env env, const std::optional<cuda::Clocks>& clocks) -> Napi::Value {
+        if (!clocks) return env.Undefined();
+        auto result = Napi::Object::New(env);
+        result.Set("smMHz", clocks->processor_mhz);
+        result.Set("memoryMHz", clocks->memory_mhz);
+        if (clocks->watts) result.Set("powerWatts", *clocks->watts);
+        if (clocks->celsius) result.Set("temperatureC", *clocks->celsius);
+        result.Set("throttle", to_js(env, clocks->throttle));
+        return result;
+      });
 }
 
 trt::Library& ready_tensorrt() {

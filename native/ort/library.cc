@@ -33,7 +33,7 @@ std::unique_ptr<LibraryInfo> open(const std::string& path) {
   void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     const char* reason = ::dlerror();
-    unavailable("ONNX Runtime could not be loaded: " + std::string(reason ? reason : path));
+    unavailable(reason == nullptr ? path + " does not load" : reason);
   }
   using GetBase = const ApiBase* (*)();
   const auto get_base = reinterpret_cast<GetBase>(::dlsym(library, "OrtGetApiBase"));

@@ -59,7 +59,7 @@ void append_provider(SessionOptions* options, const Provider& provider) {
 
 std::string preload(const std::string& path) {
   const std::filesystem::path file(path);
-  if (::dlopen(path.c_str(), RTLD_LAZY | RTLD_GLOBAL) != nullptr) {
+  if (::dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL) != nullptr) {
     const std::string name = file.filename().string();
     if (name.rfind("libnvinfer_builder_resource", 0) == 0) know_by_bare_names(file.parent_path(), {name});
     return "";

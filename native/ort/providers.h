@@ -18,8 +18,9 @@ struct Provider {
 /// the loader's own words about which library is missing.
 void append_provider(SessionOptions* options, const Provider& provider);
 
-/// Loads libraries for everyone in this process (RTLD_GLOBAL): the loader's search path cannot be changed any more, but a library that is there already, under
-/// the name that others ask for, is taken. Returns why one did not load, empty where it did.
+/// Loads a library that others of this process will ask for: the loader's search path cannot be changed any more, but a library that is there already, under the name that
+/// others ask for, is taken. Its functions stay its own (RTLD_LOCAL), for those of TensorRT have the same names in all versions: a provider would call those of whichever
+/// came first. A bare name is looked for by the system's loader. Returns why it did not load, empty where it did.
 std::string preload(const std::string& path);
 
 }  // namespace halfscope::ort

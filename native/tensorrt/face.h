@@ -17,7 +17,7 @@
 namespace halfscope::trt {
 
 /// Changes with this file; a module of another number is refused.
-constexpr int kFaceVersion = 1;
+constexpr int kFaceVersion = 2;
 
 /// -1 is a size that is open.
 using Dims = std::vector<std::int64_t>;
@@ -63,6 +63,14 @@ struct Range {
 };
 using Profile = std::vector<Range>;
 
+/// Memory that the builder may give out, and that kernels it chooses may ask for.
+enum class Pool { kWorkspace, kTacticDram, kTacticSharedMemory };
+
+struct PoolLimit {
+  Pool pool = Pool::kWorkspace;
+  std::uint64_t bytes = 0;
+};
+
 struct BuildRequest {
   /// ONNX file. External data lies beside it.
   std::string path;
@@ -78,8 +86,8 @@ struct BuildRequest {
   /// For kWeak: layers whose tensors are observed are asked for in the half type, else the builder may leave them in FP32.
   bool prefer_half = false;
   std::vector<Profile> profiles;
-  std::uint64_t workspace_bytes = 0;  ///< 0: the library's default
-  int optimization_level = -1;        ///< -1: the library's default
+  std::vector<PoolLimit> pools;  ///< those that are not named keep the library's default
+  int optimization_level = -1;   ///< -1: the library's default
   bool strict_nans = false;
   bool tf32 = false;
   Buffer timing_cache;
@@ -192,7 +200,7 @@ class Engine {
   virtual bool is_debug_tensor(const char* name) const noexcept = 0;
   virtual std::uint64_t memory_bytes() const noexcept = 0;
   virtual std::unique_ptr<Context> create_context(Failure& failure) noexcept = 0;
-  /// The inspector's JSON, sizes as of profile 0.
+  /// The inspector's JSON, sizes as of the first profile.
   virtual bool inspect(std::string& json, Failure& failure) noexcept = 0;
   virtual bool serialize(Buffer& plan, Failure& failure) noexcept = 0;
   virtual std::vector<Message> messages() const = 0;
@@ -209,6 +217,10 @@ class Library {
   virtual const std::string& version() const noexcept = 0;
   virtual const std::string& path() const noexcept = 0;
   virtual const LibraryCapabilities& capabilities() const noexcept = 0;
+  /// Path of the library of plugins, which few models need; empty where there is none.
+  virtual const std::string& plugins() const noexcept = 0;
+  /// Why there is none.
+  virtual const std::string& plugins_missing() const noexcept = 0;
   virtual bool describe(const BuildRequest& request, NetworkDescription& description, Failure& failure) noexcept = 0;
   virtual bool build(const BuildRequest& request, BuildWatch& watch, BuildOutcome& outcome, Failure& failure) noexcept = 0;
   /// Two timing caches as one.

@@ -6,12 +6,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <dlfcn.h>
+
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "harness.h"
+#include "tensorrt/cuda/clocks.h"
 #include "tensorrt/cuda/driver.h"
 #include "tensorrt/runtime/compare.h"
 #include "tensorrt/runtime/library.h"
@@ -82,6 +86,107 @@ std::string message_of(Body body) {
 bool holds(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
+
+/// A folder with links to some of the fake TensorRT's libraries, each under the name behind it.
+struct Folder {
+  explicit Folder(std::initializer_list<std::pair<const char*, const char*>> links) {
+    namespace fs = std::filesystem;
+    fs::remove_all(path);
+    fs::create_directory(path);
+    for (const auto& [library, name] : links) fs::create_symlink(fs::path(HALFSCOPE_FAKES) / library, fs::path(path) / name);
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string path = std::filesystem::absolute("some-tensorrt").string();
+};
+
+// First: a process loads TensorRT once.
+TEST(what_is_missing_is_one_sentence_about_the_version_that_is_there) {
+  const auto said = [](const std::string& folder) { return message_of([&] { open_library(folder); }); };
+  const std::string ten = "libnvinfer.so.10";
+  CHECK(said("/nowhere") == "ERR_BACKEND_UNAVAILABLE: there is no folder /nowhere.");
+  {
+    const Folder folder({});
+    CHECK(said(folder.path) == "ERR_BACKEND_UNAVAILABLE: no libnvinfer of TensorRT 8, 10 or 11 in " + folder.path + ".");
+  }
+  {
+    const Folder folder({{"libnvinfer.so.10", "libnvinfer.so.10"}, {"libnvonnxparser.so.10", "libnvonnxparser.so.10"}});
+    CHECK(said(folder.path) == "ERR_BACKEND_UNAVAILABLE: libnvonnxparser.so.10 needs libnvinfer_plugin.so.10: there is none in " + folder.path + ".");
+  }
+  {
+    const Folder folder({{"libnvinfer.so.10", "libnvinfer.so.10"}, {"libnvinfer_plugin.so.10", "libnvinfer_plugin.so.10"}});
+    const std::string expected = "ERR_BACKEND_UNAVAILABLE: " + folder.path + "/libnvinfer.so.10 is TensorRT 10.6.0, but libnvonnxparser.so.10, which reads ONNX files, is missing: " +
+                                 "there is none in " + folder.path + ".";
+    CHECK(said(folder.path) == expected);
+    CHECK(said(folder.path + "/" + ten) == expected);  // a file stands for its folder
+  }
+  {
+    ::setenv("FAKE_TENSORRT_VERSION", "8601", 1);
+    const Folder folder({{"libnvinfer.so.10", "libnvinfer.so.8"}});
+    CHECK(said(folder.path) == "ERR_BACKEND_UNAVAILABLE: TensorRT 8.6.1 is in " + folder.path + "; this build of halfscope has modules for 10.");
+    ::unsetenv("FAKE_TENSORRT_VERSION");
+  }
+}
+
+TEST(plugins_are_known_before_the_parser_and_registered_once) {
+  build(request_of(Precision::kFull));
+  load(build(request_of(Precision::kFull)));
+  CHECK(holds(library().plugins(), "/libnvinfer_plugin.so.10") && library().plugins_missing().empty());
+  void* plugins = ::dlopen(HALFSCOPE_FAKES "/libnvinfer_plugin.so.10", RTLD_NOW | RTLD_NOLOAD);
+  const auto registered = plugins == nullptr ? nullptr : reinterpret_cast<int (*)()>(::dlsym(plugins, "plugins_registered"));
+  CHECK(registered != nullptr && registered() == 1);
+  if (plugins != nullptr) ::dlclose(plugins);
+}
+
+TEST(pools_have_limits_and_a_refused_one_is_an_error) {
+  auto request = request_of(Precision::kFull);
+  request.pools = {{Pool::kWorkspace, 4096}, {Pool::kTacticDram, 8192}, {Pool::kTacticSharedMemory, 1024}};
+  const auto said = [](const BuildOutcome& built, const char* text) {
+    for (const auto& message : built.messages)
+      if (message.text == text) return true;
+    return false;
+  };
+  const auto built = build(request);
+  CHECK(said(built, "pool 0: 4096") && said(built, "pool 4: 8192") && said(built, "pool 5: 1024"));
+  request.pools = {{Pool::kTacticSharedMemory, std::uint64_t{1} << 30}};
+  const auto refused = message_of([&] { build(request); });
+  CHECK(holds(refused, "ERR_ENGINE_BUILD: TensorRT refuses 1073741824 bytes as the limit of shared memory of kernels") && holds(refused, "less than 1GiB"));
+}
+
+TEST(profiles_are_counted_from_one) {
+  auto request = request_of(Precision::kFull);
+  request.profiles.push_back({{"x", {1, 5}, {2, 5}, {3, 5}}});
+  CHECK(holds(message_of([&] { build(request); }), "refuses [1, 5] for input \"x\" in profile 2 of 2"));
+}
+
+TEST(models_come_from_memory_too) {
+  auto request = request_of(Precision::kFull);
+  request.path = "/nowhere/model.onnx";
+  request.model = Buffer(4);
+  std::memcpy(request.model.data(), "onnx", 4);
+  CHECK(build(request).plan.size() > 0);
+}
+
+TEST(clocks_are_those_of_the_gpu_on_that_bus) {
+  const std::string& bus = cuda::open().pci_bus;
+  ::setenv("FAKE_NVML_REASONS", "36", 1);  // 0x24
+  const auto clocks = cuda::read_clocks(bus);
+  CHECK(clocks && clocks->processor_mhz == 1755 && clocks->memory_mhz == 3201 && clocks->watts == 412.5 && clocks->celsius == 51U);
+  CHECK(clocks && clocks->throttle == std::vector<std::string>({"power limit", "heat"}));
+  ::unsetenv("FAKE_NVML_REASONS");
+  ::setenv("FAKE_NVML_POWER", "3", 1);  // not supported
+  const auto powerless = cuda::read_clocks(bus);
+  CHECK(powerless && !powerless->watts && powerless->throttle.empty());
+  ::unsetenv("FAKE_NVML_POWER");
+  CHECK(!cuda::read_clocks("0000:99:00.0"));
+  ::setenv("FAKE_NVML_INIT", "9", 1);
+  CHECK(!cuda::read_clocks(bus));
+  ::unsetenv("FAKE_NVML_INIT");
+  void* nvml = ::dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_NOLOAD);
+  const auto users = nvml == nullptr ? nullptr : reinterpret_cast<int (*)()>(::dlsym(nvml, "fake_nvml_users"));
+  CHECK(users != nullptr && users() == 0);
+  if (nvml != nullptr) ::dlclose(nvml);
+  CHECK(cuda::throttle_words(0x1 | 0x400) == std::vector<std::string>({"idle", "other (0x400)"}));
+}
 
 TEST(runs_of_growing_and_shrinking_batches_give_the_right_values) {
   const auto engine = load(build(request_of(Precision::kFull)));

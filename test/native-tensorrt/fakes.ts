@@ -47,6 +47,7 @@ export class Fakes {
     const includes = ["-I", folder, "-isystem", include, "-isystem", cudaTypes];
     for (const [source, library] of [
       ["fake_cuda.cc", "libcuda.so.1"],
+      ["fake_nvml.cc", "libnvidia-ml.so.1"],
       ["fake_nvinfer.cc", "libnvinfer.so.10"],
       ["fake_nvonnxparser.cc", "libnvonnxparser.so.10"],
     ] as const)
@@ -65,6 +66,18 @@ export class Fakes {
     writeFileSync(source, 'extern "C" int getInferLibVersion() { return 100600; }\n');
     execFileSync(process.env.CXX ?? "g++", ["-fPIC", "-shared", source, "-o", join(folder, "libnvinfer.so.10")], { stdio: "pipe" });
     return folder;
+  }
+
+  /** A folder with some of the libraries, each under the name that is given for it. */
+  withOnly(names: Readonly<Record<string, string>>): string {
+    const folder = mkdtempSync(join(this.folder, "only-"));
+    for (const [library, name] of Object.entries(names)) copyFileSync(join(this.folder, library), join(folder, name));
+    return folder;
+  }
+
+  /** What `halfscope` prints, in a process that finds the fakes. */
+  halfscope(args: readonly string[], env: Record<string, string | undefined> = {}): Promise<Outcome> {
+    return this.#start([join(root, "packages", "halfscope", "dist", "cli", "main.js"), ...args], env);
   }
 
   /** A folder with TensorRT's libraries and, beside them, one that is named otherwise inside than outside, as the builder's kernels are. */
@@ -87,7 +100,7 @@ export class Fakes {
     const engine = join(root, "packages", "engine", "dist", "index.js");
     writeFileSync(
       script,
-      `import { openTensorRt, examineTensorRt, TensorRtBackend } from ${JSON.stringify(engine)};
+      `import { openTensorRt, examineTensorRt, readGpuClocks, TensorRtBackend } from ${JSON.stringify(engine)};
 const model = ${JSON.stringify(this.model)};
 const print = (value) => process.stdout.write(JSON.stringify(value, (_, v) => (v instanceof Map ? Object.fromEntries(v) : ArrayBuffer.isView(v) ? [...v] : v)) + "\\n");
 const feed = (...values) => ({ tensors: new Map([["x", { dtype: "float32", dims: [values.length / 4, 4], data: new Uint8Array(Float32Array.from(values).buffer) }]]) });
@@ -97,8 +110,12 @@ const profiles = [range(1, 2, 4)];
 ${body}
 `,
     );
+    return this.#start([script], env);
+  }
+
+  #start(args: readonly string[], env: Record<string, string | undefined>): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [script], {
+      const child = spawn(process.execPath, args, {
         env: { ...process.env, LD_LIBRARY_PATH: this.folder, HALFSCOPE_TENSORRT_LIBRARY: this.folder, ...env },
         timeout: 60_000,
       });

@@ -28,7 +28,13 @@ describe.skipIf(missing !== undefined)(
 
     describe("what is missing is said in one line", () => {
       it.each([
-        ["TensorRT's libraries", { HALFSCOPE_TENSORRT_LIBRARY: "/nowhere" }, /TensorRT 10 not found: \/nowhere\/libnvinfer\.so\.10/],
+        ["TensorRT's folder", { HALFSCOPE_TENSORRT_LIBRARY: "/nowhere" }, /: there is no folder \/nowhere\.$/],
+        ["TensorRT's libraries in it", { HALFSCOPE_TENSORRT_LIBRARY: "/usr" }, /: no libnvinfer of TensorRT 8, 10 or 11 in \/usr\.$/],
+        [
+          "TensorRT's libraries everywhere",
+          { HALFSCOPE_TENSORRT_LIBRARY: undefined, LD_LIBRARY_PATH: "/nowhere" },
+          /: none of libnvinfer\.so\.11, libnvinfer\.so\.10 and libnvinfer\.so\.8 was found by the loader\.$/,
+        ],
         [
           "a library of that major version",
           { FAKE_TENSORRT_VERSION: "90300" },
@@ -41,6 +47,23 @@ describe.skipIf(missing !== undefined)(
         const [error] = await run(refused, env);
         expect(error).toMatchObject({ code: "ERR_BACKEND_UNAVAILABLE", message: expect.stringMatching(message), hint: expect.any(String) });
         expect((error as { message: string }).message).not.toContain("\n");
+      });
+      it("the parser", async () => {
+        const folder = fakes.withOnly({ "libnvinfer.so.10": "libnvinfer.so.10" });
+        for (const named of [folder, join(folder, "libnvinfer.so.10")]) {
+          const [error] = await run(refused, { HALFSCOPE_TENSORRT_LIBRARY: named });
+          expect(error).toMatchObject({
+            message: `TensorRT cannot be used: ${folder}/libnvinfer.so.10 is TensorRT 10.6.0, but libnvonnxparser.so.10, which reads ONNX files, is missing: there is none in ${folder}.`,
+          });
+        }
+      });
+      it("a module for the version that is there", async () => {
+        const folder = fakes.withOnly({ "libnvinfer.so.10": "libnvinfer.so.9" });
+        const [error] = await run(refused, { HALFSCOPE_TENSORRT_LIBRARY: folder, FAKE_TENSORRT_VERSION: "9201" });
+        expect(error).toMatchObject({
+          message: expect.stringMatching(/: TensorRT 9\.2\.1 is in \S+; this build of halfscope has modules for .*\b10\b.*\.$/),
+          hint: expect.stringMatching(/headers/),
+        });
       });
       it("a library that is no TensorRT", async () => {
         const [error] = await run(refused, { HALFSCOPE_TENSORRT_LIBRARY: fakes.foreign() });
@@ -89,6 +112,52 @@ describe.skipIf(missing !== undefined)(
       const without = await fakes.run(body, { FAKE_BUILDER_RESOURCE: name });
       expect(without.code).not.toBe(0);
       expect(without.stderr).toContain(`Unable to load library: ${name}`);
+    });
+
+    it("builds a model from memory, with limits of memory pools, and refuses those that are none", async () => {
+      const [limits, values, ...errors] = await run(`${open}
+      import { readFileSync } from "node:fs";
+      const build = (options) => backend.build({ label: "given", path: "/nowhere/model.onnx", model: readFileSync(model), precision: { kind: "full" }, profiles, options });
+      const engine = await build({ workspaceBytes: 4096, memoryPools: { "tactic-dram": 8192, "tactic-shared-memory": 1024 } });
+      print(engine.messages.filter((m) => m.text.startsWith("pool")).map((m) => m.text));
+      print(floats((await engine.run(feed(1, 2, 3, 4))).get("y")).length);
+      for (const memoryPools of [{ "tactic-shared-memory": 2 ** 30 }, { "tactic-dram": 0.5 }, { dla: 1 }])
+        await build({ memoryPools }).catch((e) => print([e.code, e.message]));`);
+      expect(limits).toEqual(["pool 0: 4096", "pool 4: 8192", "pool 5: 1024"]);
+      expect(values).toBe(4);
+      expect(errors).toEqual([
+        ["ERR_ENGINE_BUILD", expect.stringMatching(/refuses 1073741824 bytes as the limit of shared memory of kernels: .*less than 1GiB/)],
+        ["ERR_OPTION", expect.stringMatching(/whole number of bytes.*"tactic-dram", found 0\.5/)],
+        ["ERR_OPTION", expect.stringMatching(/no memory pool "dla"/)],
+      ]);
+    });
+
+    it("reads the GPU's clocks, and nothing where the driver does not tell them", async () => {
+      const read = "print((await readGpuClocks()) ?? null);";
+      expect(await run(read, { FAKE_NVML_REASONS: "4" })).toEqual([
+        { smMHz: 1755, memoryMHz: 3201, powerWatts: 412.5, temperatureC: 51, throttle: ["power limit"] },
+      ]);
+      expect(await run(read, { FAKE_NVML_POWER: "3" })).toEqual([{ smMHz: 1755, memoryMHz: 3201, temperatureC: 51, throttle: [] }]);
+      expect(await run(read, { FAKE_NVML_INIT: "9" })).toEqual([null]);
+      expect(await run(read, { FAKE_CUDA_DEVICES: "0" })).toEqual([null]);
+    });
+
+    it("doctor tells what the version at hand can do, and of each library beside it", async () => {
+      const doctor = async (env = {}) => {
+        const { code, stdout, stderr } = await fakes.halfscope(["doctor", "--json"], env);
+        expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+        const { findings } = JSON.parse(stdout) as { findings: { name: string; ok: boolean; found: string; remedy?: string }[] };
+        return Object.fromEntries(findings.map(({ name, ...rest }) => [name, rest]));
+      };
+      const bare = await doctor();
+      expect(bare["NVIDIA GPU"]?.found).toMatch(/^Fake GPU, .*now at 1755 MHz, memory 3201 MHz$/);
+      expect(bare["What TensorRT 10.6.0 can do"]?.found).toMatch(
+        /^strongly typed networks .*weakly typed.*\. Not: .*unfused tensors .*: since 10\.12/,
+      );
+      expect(bare["TensorRT's builder resource"]).toMatchObject({ ok: false, remedy: expect.stringMatching(/Builds need it/) });
+      expect(bare["TensorRT's plugins"]).toMatchObject({ ok: false, found: expect.stringMatching(/there is none in/) });
+      const full = await doctor({ HALFSCOPE_TENSORRT_LIBRARY: fakes.withResource("libnvinfer_builder_resource.so.10.6.0") });
+      expect(full["TensorRT's builder resource"]).toMatchObject({ ok: true, found: "libnvinfer_builder_resource.so.10.6.0" });
     });
 
     it("describes a network without building it", async () => {

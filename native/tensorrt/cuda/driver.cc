@@ -63,6 +63,9 @@ DeviceInfo examine() {
   ask(table.cuDeviceGetAttribute(&info.major, kComputeCapabilityMajor, device));
   ask(table.cuDeviceGetAttribute(&info.minor, kComputeCapabilityMinor, device));
   ask(table.cuDeviceGetAttribute(&info.processors, kMultiprocessorCount, device));
+  char bus[32] = {};
+  ask(table.cuDeviceGetPCIBusId(bus, sizeof(bus), device));
+  info.pci_bus = bus;
   std::size_t bytes = 0;
   ask(table.cuDeviceTotalMem_v2(&bytes, device));
   info.memory_bytes = bytes;

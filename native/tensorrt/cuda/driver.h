@@ -31,6 +31,7 @@ using DeviceAddress = unsigned long long;
   F(cuDeviceGet, (int* device, int ordinal))                                           \
   F(cuDeviceGetName, (char* name, int length, int device))                             \
   F(cuDeviceGetAttribute, (int* value, int attribute, int device))                     \
+  F(cuDeviceGetPCIBusId, (char* id, int length, int device))                           \
   F(cuDeviceTotalMem_v2, (std::size_t* bytes, int device))                             \
   F(cuDevicePrimaryCtxRetain, (ContextPointer* context, int device))                   \
   F(cuCtxSetCurrent, (ContextPointer context))                                         \
@@ -65,6 +66,8 @@ struct DeviceInfo {
   std::string cuda;
   /// Of the driver: "580.95.05"; empty where the system does not tell.
   std::string driver;
+  /// "0000:1b:00.0": the same whatever CUDA_VISIBLE_DEVICES hides or reorders.
+  std::string pci_bus;
 };
 
 /// Loads the driver and takes the first visible device's primary context, once per process; later calls return the same.

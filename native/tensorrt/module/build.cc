@@ -66,6 +66,33 @@ void set_strict_nans(IBuilderConfig& config, const Symbols& symbols) {
   throw Error(ErrorCode::kEngineBuild, "TensorRT keeps NaN through folding since 10.6; this is " + symbols.version + ".");
 }
 
+nvinfer1::MemoryPoolType pool_type(Pool pool) {
+  switch (pool) {
+    case Pool::kTacticDram: return nvinfer1::MemoryPoolType::kTACTIC_DRAM;
+    case Pool::kTacticSharedMemory:
+#if HALFSCOPE_TRT_TEN
+      return nvinfer1::MemoryPoolType::kTACTIC_SHARED_MEMORY;
+#else
+      throw Error(ErrorCode::kEngineBuild, "TensorRT 8 has no limit for the shared memory of kernels; 10 and 11 have.");
+#endif
+    case Pool::kWorkspace: break;
+  }
+  return nvinfer1::MemoryPoolType::kWORKSPACE;
+}
+
+/// The function says nothing of a limit that it refuses; the log does.
+void set_pool(IBuilderConfig& config, const PoolLimit& limit, const Messages& messages) {
+  constexpr const char* kNames[] = {"workspace", "device memory of kernels that are tried", "shared memory of kernels"};
+  const auto type = pool_type(limit.pool);
+  const std::string before = messages.last_errors();
+  config.setMemoryPoolLimit(type, limit.bytes);
+  if (messages.last_errors() == before) return;
+  fail(ErrorCode::kEngineBuild, "TensorRT refuses " + std::to_string(limit.bytes) + " bytes as the limit of " + kNames[static_cast<int>(limit.pool)], messages);
+}
+
+/// As people count: the first is 1.
+std::string profile_name(std::size_t index, std::size_t count) { return "profile " + std::to_string(index + 1) + " of " + std::to_string(count); }
+
 bool set_shape_values(nvinfer1::IOptimizationProfile& profile, [[maybe_unused]] const Symbols& symbols, const char* name, OptProfileSelector which, const Dims& values) {
 #if HALFSCOPE_TRT_WIDE_SHAPES
   if (version_number(symbols.reported_version) >= 101100) return profile.setShapeValuesV2(name, which, values.data(), static_cast<std::int32_t>(values.size()));
@@ -89,7 +116,7 @@ void add_profiles(ParsedNetwork& parsed, IBuilderConfig& config, const Symbols& 
       for (int i = 0; i < network.getNbInputs(); i++) {
         if (range.input == network.getInput(i)->getName()) input = network.getInput(i);
       }
-      const std::string where = "input \"" + range.input + "\" in profile " + std::to_string(p);
+      const std::string where = "input \"" + range.input + "\" in " + profile_name(p, request.profiles.size());
       if (input == nullptr) throw Error(ErrorCode::kEngineBuild, "The network has no " + where + ".");
       const std::pair<OptProfileSelector, const Dims*> all[] = {
           {OptProfileSelector::kMIN, &range.min}, {OptProfileSelector::kOPT, &range.opt}, {OptProfileSelector::kMAX, &range.max}};
@@ -99,7 +126,7 @@ void add_profiles(ParsedNetwork& parsed, IBuilderConfig& config, const Symbols& 
         if (!set) fail(ErrorCode::kEngineBuild, "TensorRT refuses " + to_text(*sizes) + " for " + where, messages);
       }
     }
-    if (config.addOptimizationProfile(profile) < 0) fail(ErrorCode::kEngineBuild, "TensorRT refuses profile " + std::to_string(p), messages);
+    if (config.addOptimizationProfile(profile) < 0) fail(ErrorCode::kEngineBuild, "TensorRT refuses " + profile_name(p, request.profiles.size()), messages);
   }
 }
 
@@ -117,7 +144,7 @@ void build_engine(const Symbols& symbols, const BuildRequest& request, BuildWatc
   if (!config) fail(ErrorCode::kEngineBuild, "TensorRT made no builder configuration", messages);
   set_precision(*config, request);
   config->setProfilingVerbosity(nvinfer1::ProfilingVerbosity::kDETAILED);
-  if (request.workspace_bytes > 0) config->setMemoryPoolLimit(nvinfer1::MemoryPoolType::kWORKSPACE, request.workspace_bytes);
+  for (const auto& limit : request.pools) set_pool(*config, limit, messages);
   if (request.optimization_level >= 0) config->setBuilderOptimizationLevel(request.optimization_level);
   if (request.strict_nans) set_strict_nans(*config, symbols);
   add_profiles(parsed, *config, symbols, request, messages);

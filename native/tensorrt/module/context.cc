@@ -75,7 +75,7 @@ class ModuleContext final : public Context {
   }
 
   bool set_profile(int index, void* stream, Failure& failure) noexcept override {
-    return told(failure, "TensorRT refuses profile " + std::to_string(index),
+    return told(failure, "TensorRT refuses profile " + std::to_string(index + 1) + " of " + std::to_string(engine_->getNbOptimizationProfiles()),
                 [&] { return context_->getOptimizationProfile() == index || context_->setOptimizationProfileAsync(index, static_cast<cudaStream_t>(stream)); });
   }
 

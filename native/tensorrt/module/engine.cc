@@ -25,6 +25,7 @@ class ModuleEngine final : public Engine {
   ModuleEngine(const Symbols& symbols, const void* plan, std::size_t bytes)
       : library_version_(version_number(symbols.reported_version)), messages_(std::make_shared<Messages>()) {
     const Listening listening(messages_);
+    register_plugins(symbols);
     runtime_.reset(static_cast<nvinfer1::IRuntime*>(symbols.create_runtime(&logger(), symbols.reported_version)));
     if (!runtime_) fail(ErrorCode::kEngineRun, "TensorRT made no runtime", *messages_);
     engine_.reset(runtime_->deserializeCudaEngine(plan, bytes));

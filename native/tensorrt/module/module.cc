@@ -26,6 +26,8 @@ class ModuleLibrary final : public Library {
   const std::string& version() const noexcept override { return symbols_.version; }
   const std::string& path() const noexcept override { return symbols_.path; }
   const LibraryCapabilities& capabilities() const noexcept override { return capabilities_; }
+  const std::string& plugins() const noexcept override { return symbols_.plugins; }
+  const std::string& plugins_missing() const noexcept override { return symbols_.plugins_missing; }
 
   bool describe(const BuildRequest& request, NetworkDescription& description, Failure& failure) noexcept override {
     return guarded(failure, [&] {

@@ -121,6 +121,7 @@ void fail(ErrorCode code, const std::string& what, const Messages& messages) {
 }
 
 ParsedNetwork::ParsedNetwork(const Symbols& symbols, const BuildRequest& request, Messages& messages) {
+  register_plugins(symbols);
   builder_.reset(static_cast<nvinfer1::IBuilder*>(symbols.create_builder(&logger(), symbols.reported_version)));
   if (!builder_) fail(ErrorCode::kEngineBuild, "TensorRT made no builder", messages);
   network_.reset(builder_->createNetworkV2(creation_flags(request)));

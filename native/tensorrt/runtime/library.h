@@ -22,8 +22,9 @@ struct OpenLibrary {
   ModuleInfo module;
 };
 
-/// TensorRT, loaded once per process by the newest module that finds its library: in `folder`, or by the system's loader if that is empty. Later calls return the
-/// same; another folder then is an error. Throws Error (kBackendUnavailable) with one sentence. Safe from several threads. Never touches the GPU.
+/// TensorRT, loaded once per process by the newest module that finds its library: in `folder` (or that of a file in it), or by the system's loader if that is empty.
+/// Later calls return the same; another folder then is an error. Throws Error (kBackendUnavailable) with one sentence, which tells of the versions that are there and of no
+/// others. Safe from several threads. Never touches the GPU.
 const OpenLibrary& open_library(const std::string& folder);
 
 /// The same, after it was opened; throws Error (kBackendUnavailable) before.

@@ -71,7 +71,7 @@ RunningEngine::~RunningEngine() {
 
 Lane& RunningEngine::lane(int profile, std::size_t number) {
   if (profile < 0 || profile >= std::max(1, engine_->profiles())) {
-    throw Error(ErrorCode::kEngineRun, "the engine has " + std::to_string(engine_->profiles()) + " profiles, asked for number " + std::to_string(profile));
+    throw Error(ErrorCode::kEngineRun, "the engine has " + std::to_string(engine_->profiles()) + " profiles, asked for number " + std::to_string(profile + 1));
   }
   auto& lanes = lanes_[profile];
   while (lanes.size() <= number) lanes.push_back(std::make_unique<Lane>(*engine_, profile));

@@ -30,6 +30,7 @@ FAKE cuDeviceGetCount(int* count) { return *count = setting("FAKE_CUDA_DEVICES",
 FAKE cuDeviceGet(int* device, int) { return *device = 0, 0; }
 FAKE cuDeviceGetName(char* name, int length, int) { return std::strncpy(name, "Fake GPU", static_cast<std::size_t>(length)), 0; }
 FAKE cuDeviceGetAttribute(int* value, int attribute, int) { return *value = attribute == 75 ? 9 : attribute == 76 ? 0 : 132, 0; }
+FAKE cuDeviceGetPCIBusId(char* id, int length, int) { return std::strncpy(id, "0000:1B:00.0", static_cast<std::size_t>(length)), 0; }
 FAKE cuDeviceTotalMem_v2(std::size_t* bytes, int) { return *bytes = std::size_t{8} << 30, 0; }
 FAKE cuDevicePrimaryCtxRetain(void** made, int) { return *made = &context, 0; }
 FAKE cuCtxSetCurrent(void* made) { return made == &context ? 0 : 201; }

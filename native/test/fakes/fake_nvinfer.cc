@@ -149,11 +149,15 @@ class Cache final : public ITimingCache, StubVTimingCache {
 
 class Config final : public IBuilderConfig, StubVBuilderConfig {
  public:
-  Config() { IBuilderConfig::mImpl = this; }
+  explicit Config(ILogger& log) : log_(log) { IBuilderConfig::mImpl = this; }
   void setFlag(BuilderFlag flag) noexcept override { flags.insert(static_cast<int>(flag)); }
   void clearFlag(BuilderFlag flag) noexcept override { flags.erase(static_cast<int>(flag)); }
   void setProfilingVerbosity(ProfilingVerbosity) noexcept override {}
-  void setMemoryPoolLimit(MemoryPoolType, std::size_t) noexcept override {}
+  void setMemoryPoolLimit(MemoryPoolType pool, std::size_t bytes) noexcept override {
+    if (pool == MemoryPoolType::kTACTIC_SHARED_MEMORY && bytes >= std::size_t{1} << 30)
+      return log_.log(ILogger::Severity::kERROR, "IBuilderConfig::setMemoryPoolLimit: Error Code 3: API Usage Error (shared memory must be less than 1GiB)");
+    log_.log(ILogger::Severity::kINFO, ("pool " + std::to_string(static_cast<int>(pool)) + ": " + std::to_string(bytes)).c_str());
+  }
   void setBuilderOptimizationLevel(std::int32_t) noexcept override {}
   std::int32_t addOptimizationProfile(const IOptimizationProfile* profile) noexcept override {
     profiles.push_back(static_cast<const Profile*>(profile));
@@ -176,6 +180,9 @@ class Config final : public IBuilderConfig, StubVBuilderConfig {
   std::vector<const Profile*> profiles;
   Cache* cache = nullptr;
   IProgressMonitor* monitor = nullptr;
+
+ private:
+  ILogger& log_;
 };
 
 /// What a plan says, as text.
@@ -365,7 +372,7 @@ class Runtime final : public IRuntime, StubVRuntime {
 class Builder final : public IBuilder, StubVBuilder {
  public:
   explicit Builder(ILogger& log) : log_(log) { IBuilder::mImpl = this; }
-  IBuilderConfig* createBuilderConfig() noexcept override { return new Config(); }
+  IBuilderConfig* createBuilderConfig() noexcept override { return new Config(log_); }
   INetworkDefinition* createNetworkV2(NetworkDefinitionCreationFlags flags) noexcept override { return new Network((flags & 2) != 0); }
   IOptimizationProfile* createOptimizationProfile() noexcept override {
     profiles_.push_back(std::make_unique<Profile>());

@@ -29,6 +29,17 @@ export interface DeviceEnvironment {
   capabilities: DeviceCapabilities;
 }
 
+/** The GPU as it runs at one moment: latencies mean little without it. */
+export interface GpuClocks {
+  /** Streaming multiprocessors, MHz. */
+  smMHz: number;
+  memoryMHz: number;
+  powerWatts?: number;
+  temperatureC?: number;
+  /** Why it runs slower than it could, in words: "power limit", "heat" ... Empty when nothing holds it back, or when the driver does not say. An idle GPU is "idle". */
+  throttle: readonly string[];
+}
+
 export interface DeviceCapabilities {
   typings: readonly Typing[];
   /** Optimisation profiles: dynamic shapes are served between their bounds only. */
@@ -134,7 +145,10 @@ export interface EngineRecord {
   pins: readonly string[];
   /** Tensors marked besides the model's outputs. */
   marked: number;
+  /** Of a build that failed: until it did. */
   buildSeconds: number;
+  /** Why there is no such engine, as the end of a sentence: "could not be built: ..." with the last line of the log. No other figure is there then. */
+  failed?: string;
   planBytes?: number;
   messages: readonly EngineMessage[];
   /** Final outputs against the reference engine's, worst over samples; absent for the reference. */
@@ -146,6 +160,8 @@ export interface EngineRecord {
   /** Share of the profiled time in engine layers that compute in FP16. */
   halfTimeShare?: number;
   layers?: readonly EngineLayer[];
+  /** Attentions that a single kernel computes, scores and Softmax included; absent where the library does not show its layers. Pins inside of one take it apart. */
+  fusedAttentions?: number;
   proofs?: readonly PinProof[];
   /** Nodes by what ran them: execution providers of ONNX Runtime. */
   placement?: readonly { provider: string; nodes: number; operators: Readonly<Record<string, number>> }[];
@@ -202,8 +218,8 @@ export interface DeviceResult {
   agreement?: Agreement;
   /** From the engine's own messages. */
   hazards?: readonly Hazard[];
-  /** Pins on the engine: what was tried, in order. */
-  trials?: readonly { pins: readonly string[]; error: number; milliseconds?: number; why: string }[];
+  /** Pins on the engine: what was tried, in order. `failed` as that of an engine; the error is infinite then. */
+  trials?: readonly { pins: readonly string[]; error: number; milliseconds?: number; why: string; failed?: string }[];
   /** What the trials ended with, where that is another set than the recommended one: pins that meet the tolerance on the engine. */
   refined?: { pins: readonly string[]; error: number };
   /** Of all engines: error against latency. */

@@ -142,20 +142,29 @@ function firstThatLoads<T>(candidates: readonly string[], load: (path: string) =
 }
 
 function unavailable(what: string, hint: string, failures: readonly Failure[]): EngineError {
-  const tried = failures.length === 0 ? "no file to try was found" : failures.map((f) => `${f.path}: ${f.reason}`).join("; ");
+  const told = ({ path, reason }: Failure) => (reason.startsWith(path) ? reason : `${path}: ${reason}`);
+  const tried = failures.length === 0 ? "no file to try was found" : failures.map((f) => told(f).replace(/\.$/, "")).join("; ");
   return new EngineError("ERR_BACKEND_UNAVAILABLE", `${what} could not be loaded (${tried}).`, {
     hint,
     context: { failures: [...failures] },
   });
 }
 
-function open(): { addon: NativeAddon; library: NativeLibrary } {
+function openAddon(): NativeAddon {
   const failures: Failure[] = [];
   const addon = firstThatLoads(addonCandidates(), (path) => require(path) as NativeAddon, failures);
   if (addon === undefined) {
     const hint = "Build it with `npm run build:native` (or `node native/build.mjs`) in the repository; HALFSCOPE_ADDON names a built one.";
     throw unavailable("halfscope's native addon", hint, failures);
   }
+  // process.exit() joins the threads of runs that are under way; without this it would wait for their end.
+  process.once("exit", () => addon.terminateAll());
+  return addon;
+}
+
+function open(): { addon: NativeAddon; library: NativeLibrary } {
+  const addon = loadAddonAlone();
+  const failures: Failure[] = [];
   let candidates: string[] = [];
   try {
     candidates = libraryCandidates();
@@ -168,12 +177,17 @@ function open(): { addon: NativeAddon; library: NativeLibrary } {
       "Install the workspace's dependencies (package onnxruntime-node), or name a libonnxruntime of 1.20 or newer in HALFSCOPE_ORT_LIBRARY.";
     throw unavailable("ONNX Runtime", hint, failures);
   }
-  // process.exit() joins the threads of runs that are under way; without this it would wait for their end.
-  process.once("exit", () => addon.terminateAll());
   return { addon, library };
 }
 
+let addonAlone: NativeAddon | undefined;
 let loaded: ReturnType<typeof open> | undefined;
+
+/** The addon, whether or not there is an ONNX Runtime that it can load: TensorRT and the GPU need none. Throws as `loadAddon`. */
+export function loadAddonAlone(): NativeAddon {
+  addonAlone ??= openAddon();
+  return addonAlone;
+}
 
 /**
  * Loads the addon and ONNX Runtime on the first call; later calls return the same.

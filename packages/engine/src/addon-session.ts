@@ -12,6 +12,7 @@ import {
 } from "@halfscope/core";
 import { fromNative } from "./addon-errors.js";
 import { loadAddon, type NativeIo, type NativeSession } from "./addon-load.js";
+import { onAbort } from "./on-abort.js";
 import { isPlainTensor, valueModel } from "./value-model.js";
 
 /** A graph input that is fed from a file: float32, little-endian, at any offset and alignment. */
@@ -183,9 +184,10 @@ export class OrtSession implements AsyncDisposable, Disposable {
     const { signal } = options;
     if (signal?.aborted) throw new CancelledError();
     const stop = () => this.#native.terminate();
+    let waiting: Disposable | undefined;
     try {
       const running = this.#native.run(options.switches, [...(options.fetch ?? [])], options.compareOutputs ?? false);
-      signal?.addEventListener("abort", stop, { once: true });
+      waiting = onAbort(signal, stop);
       const run = await running;
       const executions = records(run.executions, executionFields);
       return {
@@ -202,7 +204,7 @@ export class OrtSession implements AsyncDisposable, Disposable {
     } catch (error) {
       throw fromNative(error, "Running the session");
     } finally {
-      signal?.removeEventListener("abort", stop);
+      waiting?.[Symbol.dispose]();
     }
   }
 

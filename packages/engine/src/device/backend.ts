@@ -32,9 +32,15 @@ export type EnginePrecision =
   /** Builder flag and constraints: TensorRT 8.6 and 10. */
   | { kind: "weak"; half: HalfType; pins: readonly LayerPin[]; constraints: "none" | "prefer" | "obey" };
 
+/** Memory of TensorRT's builder beside the workspace. `tactic-dram`: device memory while kernels are tried (8.6, 10, 11); `tactic-shared-memory`: shared memory that a kernel may take (10, 11; less than 1 GiB). */
+export const memoryPools = ["tactic-dram", "tactic-shared-memory"] as const;
+export type MemoryPool = (typeof memoryPools)[number];
+
 export interface DeviceBuildOptions {
   /** Bytes that kernels may use beside activations. Defaults to the library's. */
   workspaceBytes?: number;
+  /** Bytes by pool; those that are not named keep the library's default. */
+  memoryPools?: Readonly<Partial<Record<MemoryPool, number>>>;
   /** File of measured kernel times: read if it is there, merged and written when the build is done. */
   timingCache?: string;
   /** 0 to 5, higher builds longer. Defaults to the library's. */
@@ -54,6 +60,8 @@ export interface DeviceBuildRequest {
   label: string;
   /** ONNX file; external data is read from its folder. */
   path: string;
+  /** ModelProto bytes to build in the file's place, which need not be there then: `path` only says where external data lies. */
+  model?: Uint8Array;
   precision: EnginePrecision;
   /**
    * Tensors to give out besides the model's outputs. `how` defaults to "outputs". `preferHalf`: in a weakly typed network the layers that make them are asked for

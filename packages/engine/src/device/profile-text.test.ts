@@ -73,6 +73,27 @@ describe("a profile's text", () => {
     }
   });
 
+  it.each([
+    ["a=1x1:1x2:4x2 b=1x1:1x2:4x2", '"a=1x1:1x2:4x2,b=1x1:1x2:4x2"'],
+    ["a=1x2 ; b=3x4", '"a=1x2,b=3x4"'],
+    ["a=scalar b=3,c=4", '"a=scalar,b=3"'],
+  ])("%j wants a comma", (text, meant) => {
+    const thrown = (() => {
+      try {
+        parseProfile(text);
+      } catch (error) {
+        return error;
+      }
+    })();
+    expect(thrown).toMatchObject({ code: "ERR_PROFILE", exitCode: 2, message: expect.stringContaining("no comma between two inputs") });
+    expect((thrown as UsageError).hint).toContain(`Join inputs with a comma: ${meant}.`);
+  });
+
+  it("has such a name in quotes where an input is really called so", () => {
+    expect(parseProfile("'a=1x2 b'=3").inputs).toEqual({ "a=1x2 b": { min: [3], opt: [3], max: [3] } });
+    expect(profileText(parseProfile("'a=1x2 b'=3"))).toBe("'a=1x2 b'=3");
+  });
+
   it("is read back from what is written, whatever the names and sizes", () => {
     const random = seeded(3);
     const below = (n: number) => Math.floor(random() * n);

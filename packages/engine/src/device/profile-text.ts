@@ -10,7 +10,7 @@ const form =
 /**
  * One optimisation profile as the command line gives it: `NAME=MIN:OPT:MAX`, sizes joined by `x`, inputs by commas. `NAME=SIZES` alone fixes all three;
  * `scalar`, or nothing, stands for no sizes at all. The name ends at the last `=`, so it may hold `:` and `=`; one with a comma, or that starts with a quote,
- * stands in single quotes (trtexec's rule), a quote inside of them doubled. Of shape tensors the numbers are values and may be negative.
+ * stands in single quotes (trtexec's rule), a quote inside of them doubled; so does one in which sizes and a blank or semicolon stand, as where a comma was forgotten. Of shape tensors the numbers are values and may be negative.
  * Throws UsageError ERR_PROFILE for text of another form and for inputs named twice; what the model says is not known here (`checkProfiles`).
  */
 export function parseProfile(text: string): OptimizationProfile {
@@ -24,10 +24,15 @@ export function parseProfile(text: string): OptimizationProfile {
   return { inputs: Object.fromEntries(inputs) };
 }
 
+/** `a=1x2 b`: what is taken for the name of the second input where no comma stands before it. */
+const joined = /^(.*?=(?:[-\dx:]+|scalar)?)\s*[\s;]\s*(?=\S)/;
+
 /** The inverse of `parseProfile`, for messages and for commands that a person can repeat. */
 export function profileText({ inputs }: OptimizationProfile): string {
   return Object.entries(inputs)
-    .map(([name, range]) => `${/,|^'|^\s|\s$/.test(name) ? `'${name.replaceAll("'", "''")}'` : name}=${rangeText(range)}`)
+    .map(
+      ([name, range]) => `${/,|^'|^\s|\s$/.test(name) || joined.test(name) ? `'${name.replaceAll("'", "''")}'` : name}=${rangeText(range)}`,
+    )
     .join(",");
 }
 
@@ -75,6 +80,12 @@ function nameAndSizes(entry: string): [string, string] {
   const equals = entry.lastIndexOf("=");
   const name = entry.slice(0, Math.max(equals, 0)).trim();
   if (equals < 0 || name === "") throw malformed(`expected NAME=SIZES, found ${JSON.stringify(entry)}`);
+  const [both, first = ""] = joined.exec(name) ?? [];
+  if (both !== undefined)
+    throw malformed(
+      `there is no comma between two inputs in ${JSON.stringify(entry)}`,
+      `Join inputs with a comma: "${first},${entry.slice(both.length)}".`,
+    );
   return [name, entry.slice(equals + 1)];
 }
 
@@ -95,5 +106,5 @@ function sizesOf(name: string, text: string): number[] {
   });
 }
 
-const malformed = (what: string): UsageError =>
-  new UsageError("ERR_PROFILE", `An optimisation profile cannot be read: ${what}.`, { hint: form });
+const malformed = (what: string, hint = form): UsageError =>
+  new UsageError("ERR_PROFILE", `An optimisation profile cannot be read: ${what}.`, { hint });

@@ -3,6 +3,7 @@ import { fromNative } from "../../addon-errors.js";
 import { loadAddon } from "../../addon-load.js";
 import { type IoInfo, toIo, toTensor } from "../../addon-session.js";
 import type { Feed } from "../../feeds/feed.js";
+import { onAbort } from "../../on-abort.js";
 import type { RequestTimes, TimeOptions } from "../backend.js";
 import { nativeFeeds } from "./native-feeds.js";
 import type { NativeCancellation, NativeDeviceSession, NativeLog } from "./native-session.js";
@@ -117,14 +118,13 @@ export class DeviceSession {
 async function cancellable<T>(signal: Signal, doing: string, work: (c: NativeCancellation) => Promise<T>): Promise<T> {
   if (signal?.aborted) throw new CancelledError();
   const cancellation = new (loadAddon().addon.Cancellation)();
-  const stop = () => cancellation.cancel();
-  signal?.addEventListener("abort", stop, { once: true });
+  const waiting = onAbort(signal, () => cancellation.cancel());
   try {
     return await work(cancellation);
   } catch (error) {
     throw disposedOr(error, doing);
   } finally {
-    signal?.removeEventListener("abort", stop);
+    waiting[Symbol.dispose]();
   }
 }
 

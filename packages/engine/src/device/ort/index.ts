@@ -1,3 +1,3 @@
-export * from "./open-ort.js";
+export { openOrt } from "./open-ort.js";
 export { absentEntry, copiesEntry } from "./placement.js";
 export { type OrtBackendName, optimizationKey } from "./provider-options.js";

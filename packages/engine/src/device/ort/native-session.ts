@@ -1,4 +1,5 @@
 /** What the addon's sessions for serving look like from here; see native/addon/device_wrap.h. */
+import type { GpuClocks } from "@halfscope/core";
 import type { NativeIo } from "../../addon-load.js";
 
 export interface NativeFeed {
@@ -51,6 +52,8 @@ export interface NativeDeviceSession {
 export interface NativeDevices {
   /** The first GPU that CUDA's driver shows. Throws ERR_BACKEND_UNAVAILABLE: no driver, no GPU. Missing in addons without CUDA. */
   cudaDevice?(): { name: string; computeCapability: string; memoryBytes: number; processors: number; cuda: string; driver: string };
+  /** Of that GPU; undefined where the driver's management library does not tell. Throws as cudaDevice does. Missing in addons without CUDA. */
+  cudaClocks?(): Promise<GpuClocks | undefined>;
   createDeviceSession(options: {
     model: Uint8Array;
     folder: string;

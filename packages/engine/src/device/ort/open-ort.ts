@@ -3,6 +3,7 @@ import { type DeviceCapabilities, type DeviceEnvironment, EngineError } from "@h
 import { fromNative } from "../../addon-errors.js";
 import { loadAddon, type NativeLibrary } from "../../addon-load.js";
 import type { DeviceBackend } from "../backend.js";
+import { tensorRtRemedy } from "../tensorrt/library.js";
 import { OrtBackend } from "./ort-backend.js";
 import { preloadLibraries } from "./preload.js";
 import { gpuBuildHint, probe } from "./probe.js";
@@ -41,8 +42,10 @@ export async function openOrt(name: OrtBackendName): Promise<DeviceBackend> {
   };
   if (name === "ort-cpu") return new OrtBackend(name, environment);
   requireProvider(name, library);
+  const inTf32 = name === "ort-tensorrt" ? turnTf32Off(titles[name]) : undefined;
   const gpu = findGpu(titles[name]);
-  if (name === "ort-tensorrt") turnTf32Off(titles[name]);
+  if (inTf32 !== undefined) throw inTf32;
+  cudaLoaded = true;
   const failures = [...preloadLibraries("cuda"), ...(name === "ort-tensorrt" ? preloadLibraries("tensorrt") : [])];
   const backend = new OrtBackend(name, { ...environment, ...gpu });
   await probe(backend, name, titles[name], failures);
@@ -61,15 +64,29 @@ function requireProvider(name: "ort-cuda" | "ort-tensorrt", library: NativeLibra
   );
 }
 
-/** Before any of CUDA's libraries is loaded. The environment of a worker thread is a copy that libraries never see, so there the process must have been started with it. */
-function turnTf32Off(title: string): void {
+/** CUDA's libraries are in this process, and their threads: they have read the environment, or are reading it. */
+let cudaLoaded = false;
+
+/**
+ * Before any of CUDA's libraries is loaded: they read the variable when they start, and setting one while other threads read the environment may end the process. The environment
+ * of a worker thread is a copy that libraries never see. Where it is too late, the process must have been started with it: the error says so.
+ */
+export function turnTf32Off(title: string, late = cudaLoaded, mainThread = isMainThread): EngineError | undefined {
   const set = process.env[tf32Variable];
-  if (set === "0") return;
-  if (set === undefined && isMainThread) process.env[tf32Variable] = "0";
-  else
-    throw new EngineError("ERR_BACKEND_UNAVAILABLE", `${title}: TF32 cannot be turned off, and a reference in TF32 is none.`, {
-      hint: `Start the process with ${tf32Variable}=0; it is ${set ?? "not set, and only the main thread could set it"}.`,
-    });
+  if (set === "0") return undefined;
+  if (set === undefined && mainThread && !late) {
+    process.env[tf32Variable] = "0";
+    return undefined;
+  }
+  const why =
+    set !== undefined
+      ? `it is ${set}`
+      : mainThread
+        ? "CUDA's libraries were loaded without it, by another backend of this process"
+        : "it is not set, and only the main thread could set it";
+  return new EngineError("ERR_BACKEND_UNAVAILABLE", `${title}: TF32 cannot be turned off, and a reference in TF32 is none.`, {
+    hint: `Start the process with ${tf32Variable}=0; ${why}.`,
+  });
 }
 
 function findGpu(title: string): Partial<DeviceEnvironment> {
@@ -83,7 +100,7 @@ function findGpu(title: string): Partial<DeviceEnvironment> {
     if (!(known instanceof EngineError)) throw known;
     const reason = error instanceof Error ? error.message : String(error);
     throw new EngineError("ERR_BACKEND_UNAVAILABLE", `${title}: ${reason}`, {
-      hint: "It needs an NVIDIA GPU and its driver; ort-cpu works here.",
+      hint: tensorRtRemedy("device"),
       cause: error,
     });
   }

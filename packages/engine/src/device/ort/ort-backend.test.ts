@@ -170,12 +170,29 @@ describe("ort-cpu", () => {
     await expect(backend.build(request(path, more))).rejects.toMatchObject({ code: "ERR_OPTION", message: expect.stringMatching(message) });
   });
 
+  test("serves a model from memory with the bits of its file, tensors observed", async () => {
+    const model = exampleModel("full");
+    const path = file("full.onnx", model);
+    const observe = { tensors: ["hidden", "x", "nowhere"] };
+    await using fromFile = await backend.build(request(path, { observe }));
+    await using engine = await backend.build(request(join(folder, "no-such-file.onnx"), { model, observe }));
+    expect(engine.outputs).toEqual(fromFile.outputs);
+    expect(engine.notObserved).toEqual(fromFile.notObserved);
+    const feed = exampleFeed(3);
+    expect(await engine.run(feed)).toEqual(await fromFile.run(feed));
+    expect(existsSync(join(folder, "no-such-file.onnx"))).toBe(false);
+    await expect(backend.build(request(path, { model: new Uint8Array() }))).rejects.toMatchObject({ code: "ERR_MODEL_PARSE" });
+  });
+
   test("says which options have no meaning here", async () => {
     const path = file("full.onnx", exampleModel("full"));
     await using engine = await backend.build(
-      request(path, { options: { workspaceBytes: 1, optimizationLevel: 3 }, profiles: [{ inputs: {} }] }),
+      request(path, {
+        options: { workspaceBytes: 1, optimizationLevel: 3, memoryPools: { "tactic-dram": 1 } },
+        profiles: [{ inputs: {} }],
+      }),
     );
-    expect(engine.messages.map((m) => m.text)).toEqual(["ort-cpu has no use for workspaceBytes, optimizationLevel."]);
+    expect(engine.messages.map((m) => m.text)).toEqual(["ort-cpu has no use for workspaceBytes, memoryPools, optimizationLevel."]);
   });
 
   test("quotes ONNX Runtime where it refuses a file, and leaves nothing behind", async () => {
@@ -219,7 +236,11 @@ describe("ort-cpu", () => {
     if (existsSync("/proc/driver/nvidia")) context.skip("this machine has an NVIDIA driver");
     for (const name of ["ort-cuda", "ort-tensorrt"] as const) {
       const error: unknown = await openOrt(name).catch((e: unknown) => e);
-      expect(error).toMatchObject({ code: "ERR_BACKEND_UNAVAILABLE", exitCode: 4, hint: expect.stringContaining("ort-cpu works here") });
+      expect(error).toMatchObject({
+        code: "ERR_BACKEND_UNAVAILABLE",
+        exitCode: 4,
+        hint: expect.stringContaining("the same command without --engine"),
+      });
       expect((error as Error).message).not.toContain("\n");
     }
   });

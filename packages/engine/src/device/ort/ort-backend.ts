@@ -1,8 +1,9 @@
 import { performance } from "node:perf_hooks";
 import { bytesPerElement, CancelledError, type DeviceEnvironment, type ErrorStats, type Progress, UsageError } from "@halfscope/core";
-import { type Model, readModel, viewGraph } from "@halfscope/onnx";
+import { type Model, viewGraph } from "@halfscope/onnx";
 import { type Feed, feedSignature } from "../../feeds/feed.js";
 import type { ComparedTensors, DeviceBackend, DeviceBuildRequest, DeviceEngine, OptimizationProfile } from "../backend.js";
+import { readGivenModel } from "../given-model.js";
 import { checkProfiles, profileInputs } from "../profiles.js";
 import { shapeTensorsOf } from "../shape-tensors.js";
 import { CompareGroups } from "./compare-groups.js";
@@ -44,9 +45,9 @@ export class OrtBackend implements DeviceBackend {
     const setup = sessionSetup(this.name, request);
     const step = o.progress?.step(`Building ${request.label}`);
     const start = performance.now();
-    const model = await readModel(request.path);
+    const model = await readGivenModel(request);
     const { served, warnings } = servedBy(this.name, model, request.profiles ?? []);
-    const graph = buildServingGraph(model, request.observe?.tensors ?? []);
+    const graph = buildServingGraph(model, request.observe?.tensors ?? [], request.model);
     if (o.signal?.aborted) throw new CancelledError();
     const profile = new ProfileFile();
     try {

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { loadAddon } from "../../addon-load.js";
+import { loadAddonAlone } from "../../addon-load.js";
 
 /** What CUDA's provider asks for by name, in versions of its own choice. */
 const cudaLibraries = /^lib(cudart|nvrtc|nvJitLink|cublas|cublasLt|cufft|curand|cudnn\w*)\.so\.\d+$/;
@@ -37,7 +37,7 @@ function librariesIn(folder: string, wanted: RegExp): string[] {
 
 /** They depend on each other in an order that differs from version to version, so those that fail are tried again as long as others succeed. */
 function loadAll(files: readonly string[]): string[] {
-  const { addon } = loadAddon();
+  const addon = loadAddonAlone();
   let left = files.map((path) => ({ path, reason: "" }));
   for (;;) {
     const failed = left.map(({ path }) => ({ path, reason: addon.preload(path) })).filter(({ reason }) => reason !== "");

@@ -8,7 +8,7 @@ import type { OrtBackendName } from "./provider-options.js";
 
 /** What to do where ONNX Runtime has no provider for a GPU. */
 export const gpuBuildHint =
-  "Name a build for GPUs in HALFSCOPE_ORT_LIBRARY: the package onnxruntime-gpu has one in its folder capi, libonnxruntime.so.1.* with its providers beside it; ort-cpu works here.";
+  "Name a build for GPUs in HALFSCOPE_ORT_LIBRARY: the package onnxruntime-gpu has one in its folder capi, libonnxruntime.so.1.* with its providers beside it. The CPU's predictions need none of it: the same command without --engine.";
 
 /**
  * Builds and runs a model of one node: providers find out what they lack when a session is made, not when they are asked for. Throws EngineError
@@ -45,17 +45,18 @@ function oneLine(text: string): string {
   return /CU\w+ failure \d+: [^;]+/.exec(flat)?.[0].trim() ?? flat.replace(/^[^:]+ failed: /, "");
 }
 
+const stillWorks = "The CPU's predictions need none of it: the same command without --engine.";
+
 function adviceFor(name: OrtBackendName, reason: string): string {
   const missing = /(lib[\w.-]+\.so[\w.]*): cannot open shared object file/.exec(reason)?.[1];
-  const stillWorks = "ort-cpu works here.";
   if (missing === undefined)
-    return /^CU\w+ failure/.test(reason) ? `It needs an NVIDIA GPU, and a driver for the CUDA of this build; ${stillWorks}` : stillWorks;
+    return /^CU\w+ failure/.test(reason) ? `It needs an NVIDIA GPU, and a driver for the CUDA of this build. ${stillWorks}` : stillWorks;
   if (/^libnv(infer|onnxparser)/.test(missing))
-    return `Install TensorRT with ${missing} and name its folder in HALFSCOPE_TENSORRT_LIBRARY or LD_LIBRARY_PATH; ${stillWorks}`;
-  if (/^libcuda\.so/.test(missing)) return `Install the NVIDIA driver, which brings ${missing}; ${stillWorks}`;
+    return `Install TensorRT with ${missing} and name its folder in HALFSCOPE_TENSORRT_LIBRARY or LD_LIBRARY_PATH. ${stillWorks}`;
+  if (/^libcuda\.so/.test(missing)) return `Install the NVIDIA driver, which brings ${missing}. ${stillWorks}`;
   if (/^libonnxruntime_/.test(missing)) return gpuBuildHint;
   const versions = name === "ort-tensorrt" ? "CUDA's and cuDNN's libraries" : "CUDA's libraries";
-  return `Install ${versions} in the version that this build asks for, and name their folders in HALFSCOPE_CUDA_LIBRARIES or LD_LIBRARY_PATH; ${stillWorks}`;
+  return `Install ${versions} in the version that this build asks for, and name their folders in HALFSCOPE_CUDA_LIBRARIES or LD_LIBRARY_PATH. ${stillWorks}`;
 }
 
 /** sum = x + x, four floats. */

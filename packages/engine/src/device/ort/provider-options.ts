@@ -85,12 +85,16 @@ function providersOf(backend: OrtBackendName, request: DeviceBuildRequest, own: 
 /** What was asked for and has no meaning here, and what decides about TF32: said, not swallowed. */
 function notesOn(backend: OrtBackendName, { options = {} }: DeviceBuildRequest): EngineMessage[] {
   const notes = backend === "ort-cpu" ? [] : [tf32Note(backend, options.tf32 ?? false)];
-  const names = (["workspaceBytes", "timingCache", "optimizationLevel"] as const).filter((key) => options[key] !== undefined);
-  if (backend !== "ort-tensorrt" && names.length > 0) notes.push(`${backend} has no use for ${names.join(", ")}.`);
+  const unused =
+    backend === "ort-tensorrt"
+      ? (["memoryPools"] as const)
+      : (["workspaceBytes", "memoryPools", "timingCache", "optimizationLevel"] as const);
+  const names = unused.filter((key) => options[key] !== undefined);
+  if (names.length > 0) notes.push(`${backend} has no use for ${names.join(", ")}.`);
   return notes.map((text) => ({ severity: "info", text, count: 1, kind: "other" }));
 }
 
 const tf32Note = (backend: OrtBackendName, on: boolean): string =>
-  backend === "ort-cuda"
+  backend === "ort-cuda" && process.env[tf32Variable] !== "0"
     ? `TF32 is ${on ? "on" : "off"} (use_tf32=${on ? 1 : 0}).`
     : `TF32 is off for the whole process (${tf32Variable}=${process.env[tf32Variable]}).`;

@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { CancelledError, type DeviceEnvironment, statsFromBlock, UsageError } from "@halfscope/core";
 import type { Feed } from "../../feeds/feed.js";
+import { onAbort } from "../../on-abort.js";
 import type { ComparedTensors, DeviceBackend, DeviceBuildRequest, DeviceEngine } from "../backend.js";
 import { type BuildContext, buildTensorRt, describeTensorRt } from "./builder.js";
 import { TensorRtEngine } from "./engine.js";
@@ -26,7 +27,7 @@ export class TensorRtBackend implements DeviceBackend {
   ) {}
 
   async build(request: DeviceBuildRequest, o: BuildContext = {}): Promise<TensorRtEngine> {
-    const { native: built, messages, inputs, profiles } = await buildTensorRt(this.native, request, o);
+    const { native: built, messages, inputs, profiles } = await buildTensorRt(this.native, request, this.environment.version, o);
     const start = performance.now();
     const planBytes = built.plan.length;
     try {
@@ -89,8 +90,7 @@ export class TensorRtBackend implements DeviceBackend {
     if (o.signal?.aborted) throw new CancelledError();
     const [left, right] = [reference.prepare(feed), candidate.prepare(feed)];
     const task = this.native.tensorrtTask();
-    const stop = () => task.cancel();
-    o.signal?.addEventListener("abort", stop, { once: true });
+    const waiting = onAbort(o.signal, () => task.cancel());
     const watching = o.progress && setInterval(() => o.progress?.(task.count()), 200).unref();
     try {
       const names = [...new Set(tensors)];
@@ -107,7 +107,7 @@ export class TensorRtBackend implements DeviceBackend {
       };
     } finally {
       clearInterval(watching);
-      o.signal?.removeEventListener("abort", stop);
+      waiting[Symbol.dispose]();
     }
   }
 

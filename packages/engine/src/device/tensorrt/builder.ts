@@ -7,9 +7,11 @@ import {
   silentProgress,
   UsageError,
 } from "@halfscope/core";
-import { type Model, readModel, viewGraph } from "@halfscope/onnx";
+import { type Model, viewGraph } from "@halfscope/onnx";
 import { feedSignature } from "../../feeds/feed.js";
-import type { DeviceBuildRequest, EnginePrecision, OptimizationProfile } from "../backend.js";
+import { onAbort } from "../../on-abort.js";
+import type { DeviceBuildOptions, DeviceBuildRequest, EnginePrecision, MemoryPool, OptimizationProfile } from "../backend.js";
+import { readGivenModel } from "../given-model.js";
 import { readMessages } from "../messages.js";
 import { checkProfiles, type ProfileInput, profileInputs } from "../profiles.js";
 import { shapeTensorsOf } from "../shape-tensors.js";
@@ -31,19 +33,29 @@ export interface BuildContext {
   progress?: Progress | undefined;
 }
 
+/** Of TensorRT's version: 10 and later tell of a build's progress and stop it, 8 does neither. */
+const stopsBuilds = (version: string): boolean => Number.parseInt(version, 10) >= 10;
+
 /** Builds an engine off the event loop. Throws EngineError ERR_ENGINE_BUILD with the last errors of TensorRT's log, UsageError ERR_PROFILE, CancelledError. */
-export async function buildTensorRt(native: NativeTensorRt, request: DeviceBuildRequest, o: BuildContext = {}): Promise<TensorRtBuild> {
+export async function buildTensorRt(
+  native: NativeTensorRt,
+  request: DeviceBuildRequest,
+  version: string,
+  o: BuildContext = {},
+): Promise<TensorRtBuild> {
   const { signal, progress = silentProgress } = o;
   if (signal?.aborted) throw new CancelledError();
-  const model = await readModel(request.path);
+  const model = await readGivenModel(request);
   const inputs = inputsOf(model);
   const profiles = request.profiles ?? [];
   for (const warning of checkProfiles(profiles, inputs)) progress.note(warning);
   const cache = request.options?.timingCache;
   const cached = cache === undefined ? undefined : ((await readSharedCache(cache)) ?? new Uint8Array());
   const task = native.tensorrtTask();
-  const stop = () => task.cancel();
-  signal?.addEventListener("abort", stop, { once: true });
+  const waiting = onAbort(signal, () => {
+    task.cancel();
+    if (!stopsBuilds(version)) progress.note(`TensorRT ${version.split(".")[0]} cannot be stopped in a build; waiting for its end.`);
+  });
   const step = progress.step(`Building ${request.label}`, 1000);
   const watching = setInterval(() => step.update(Math.floor(1000 * doneShare(task))), 500);
   watching.unref();
@@ -55,7 +67,7 @@ export async function buildTensorRt(native: NativeTensorRt, request: DeviceBuild
     throw fromTensorRt(error, `Building ${request.label} with TensorRT`);
   } finally {
     clearInterval(watching);
-    signal?.removeEventListener("abort", stop);
+    waiting[Symbol.dispose]();
     endStep(step);
   }
 }
@@ -92,6 +104,24 @@ export function inputsOf(model: Model): ProfileInput[] {
   return profileInputs(feedSignature(view), shapeTensorsOf(view));
 }
 
+const poolNumbers: Readonly<Record<MemoryPool, number>> = { "tactic-dram": 1, "tactic-shared-memory": 2 };
+
+/** Throws UsageError ERR_OPTION for pools that are not known and amounts that are none. */
+function poolLimits({ workspaceBytes, memoryPools = {} }: DeviceBuildOptions): NativeBuildRequest["pools"] {
+  const limits = [
+    { name: "workspace", pool: 0, bytes: workspaceBytes },
+    ...Object.entries(memoryPools).map(([name, bytes]) => ({ name, pool: poolNumbers[name as MemoryPool], bytes })),
+  ];
+  return limits.flatMap(({ name, pool, bytes }) => {
+    if (bytes === undefined) return [];
+    if (pool === undefined)
+      throw new UsageError("ERR_OPTION", `TensorRT has no memory pool "${name}"; expected ${Object.keys(poolNumbers).join(" or ")}.`);
+    if (!(Number.isSafeInteger(bytes) && bytes > 0))
+      throw new UsageError("ERR_OPTION", `Expected a whole number of bytes, 1 or more, for the memory pool "${name}", found ${bytes}.`);
+    return [{ pool, bytes }];
+  });
+}
+
 const precisions: Readonly<Record<EnginePrecision["kind"], number>> = { full: 0, typed: 1, weak: 2 };
 const constraintNumbers = { none: 0, prefer: 1, obey: 2 } as const;
 const observeNumbers = { outputs: 0, debug: 1, unfused: 2 } as const;
@@ -108,6 +138,7 @@ function nativeRequest(
     throw new UsageError("ERR_OPTION", `Expected an optimisation level from 0 to 5, found ${level}.`);
   return {
     path: request.path,
+    ...(request.model && { model: request.model }),
     precision: precisions[precision.kind],
     half: numberFromDtype(weak?.half ?? "float16"),
     constraints: constraintNumbers[weak?.constraints ?? "none"],
@@ -116,7 +147,7 @@ function nativeRequest(
     how: observeNumbers[observe?.how ?? "outputs"],
     preferHalf: observe?.preferHalf ?? false,
     profiles: profiles.map((profile) => Object.entries(profile.inputs).map(([input, range]) => ({ input, ...range }))),
-    workspaceBytes: options.workspaceBytes ?? 0,
+    pools: poolLimits(options),
     optimizationLevel: level ?? -1,
     strictNans: options.strictNans ?? false,
     tf32: options.tf32 ?? false,

@@ -9,6 +9,7 @@ import {
 } from "@halfscope/core";
 import type { IoInfo } from "../../addon-session.js";
 import type { Feed } from "../../feeds/feed.js";
+import { onAbort } from "../../on-abort.js";
 import type { DeviceEngine, OptimizationProfile, RequestTimes, TimeOptions } from "../backend.js";
 import { mergeMessages } from "../messages.js";
 import type { ProfileInput } from "../profiles.js";
@@ -169,13 +170,12 @@ export class TensorRtEngine implements DeviceEngine {
     work: (native: NativeTensorRtEngine, task: NativeTask) => Promise<T>,
   ): Promise<T> {
     const task = this.#api.tensorrtTask();
-    const stop = () => task.cancel();
-    if (signal?.aborted) stop();
-    signal?.addEventListener("abort", stop, { once: true });
+    if (signal?.aborted) task.cancel();
+    const waiting = onAbort(signal, () => task.cancel());
     try {
       return await this.use(doing, (native) => work(native, task));
     } finally {
-      signal?.removeEventListener("abort", stop);
+      waiting[Symbol.dispose]();
     }
   }
 

@@ -1,4 +1,4 @@
-import { CancelledError, EngineError, InputError, InternalError } from "@halfscope/core";
+import { CancelledError, EngineError, HalfscopeError, InputError, InternalError } from "@halfscope/core";
 
 const engineCodes = new Set(["ERR_BACKEND_UNAVAILABLE", "ERR_ENGINE_BUILD", "ERR_ENGINE_RUN", "ERR_DISPOSED"] as const);
 type EngineCode = typeof engineCodes extends Set<infer Code> ? Code : never;
@@ -9,8 +9,9 @@ const hints: Partial<Record<EngineCode, string>> = {
   ERR_BACKEND_UNAVAILABLE: "`halfscope doctor` says what is missing.",
 };
 
-/** The addon's error about TensorRT as one of ours; `doing` opens the message. */
+/** The addon's error about TensorRT as one of ours, and one of ours as it is; `doing` opens the message. */
 export function fromTensorRt(error: unknown, doing: string): Error {
+  if (error instanceof HalfscopeError) return error;
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const sentence = `${doing} failed: ${message}${/[.!?]$/.test(message) ? "" : "."}`;

@@ -17,13 +17,33 @@ const remedies = {
   module:
     "Build halfscope where TensorRT's headers are: `node scripts/tensorrt-headers.mjs` fetches some, HALFSCOPE_TENSORRT_INCLUDE names a folder; then `npm run build:native`.",
   library:
-    "Install TensorRT (libnvinfer, libnvonnxparser), or name their folder in HALFSCOPE_TENSORRT_LIBRARY and in LD_LIBRARY_PATH. The CPU's predictions need none of it.",
+    "Install TensorRT (libnvinfer, libnvonnxparser), or name their folder in HALFSCOPE_TENSORRT_LIBRARY. The CPU's predictions need none of it: the same command without --engine.",
+  resource:
+    "Builds need it; engines from plan files do not. It is a part of TensorRT: put it beside libnvinfer, or name its folder in LD_LIBRARY_PATH.",
+  plugins: "Only models with operators that TensorRT runs as plugins need it. It is a part of TensorRT: put it beside libnvinfer.",
   device:
     "Run this on a machine with an NVIDIA GPU and its driver. Without one, halfscope predicts on the CPU: the same command without --engine.",
 } as const;
 
 /** What to do about a missing part. */
 export const tensorRtRemedy = (part: keyof typeof remedies): string => remedies[part];
+
+/** The same for a library that cannot be used, from what the addon says of it: versions that are there need a module, not another library. */
+export const libraryRemedy = (reason: string): string =>
+  /this build of halfscope has modules for|built without TensorRT|module cannot be loaded/.test(reason)
+    ? remedies.module
+    : remedies.library;
+
+/**
+ * Versions whose own build ends the process when tensors are marked as debug tensors; others are untried. 10.6.0: a program of 60 lines without any code of halfscope (parse,
+ * markDebug on one tensor, buildSerializedNetwork) ends in "corrupted double-linked list" or "LLVM ERROR: out of memory".
+ */
+const fatalDebugTensors: readonly (readonly [version: RegExp, evidence: string])[] = [
+  [/^10\.6\./, 'its builder ends the whole process with even one of them ("corrupted double-linked list")'],
+];
+
+/** Why debug tensors are not to be had though the library has them; undefined where it does not have them, and where nothing is known against it. */
+export const debugTensorsFault = (version: string): string | undefined => fatalDebugTensors.find(([known]) => known.test(version))?.[1];
 
 /** Looks without building anything. Throws only where there is no addon. */
 export function examineTensorRt(): TensorRtExamination {
@@ -69,7 +89,7 @@ export function openTensorRtLibrary(): DeviceEnvironment {
     capabilities: {
       typings: [...(capabilities.typed ? ["typed" as const] : []), ...(capabilities.weak ? ["weak" as const] : [])],
       profiles: true,
-      debugTensors: capabilities.debugTensors,
+      debugTensors: capabilities.debugTensors && debugTensorsFault(library.version) === undefined,
       unfusedTensors: capabilities.unfusedTensors,
       strictNans: capabilities.strictNans,
       layerTimes: true,
@@ -85,6 +105,9 @@ function orUnavailable<T>(part: keyof typeof remedies, open: () => T): T {
     const known = fromNative(error, "TensorRT");
     if (!(known instanceof HalfscopeError) || known.code !== "ERR_BACKEND_UNAVAILABLE") throw known;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new EngineError("ERR_BACKEND_UNAVAILABLE", `TensorRT cannot be used: ${reason}`, { hint: remedies[part], cause: error });
+    throw new EngineError("ERR_BACKEND_UNAVAILABLE", `TensorRT cannot be used: ${reason}`, {
+      hint: part === "library" ? libraryRemedy(reason) : remedies[part],
+      cause: error,
+    });
   }
 }

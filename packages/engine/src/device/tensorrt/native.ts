@@ -1,5 +1,5 @@
 /** What the addon shows of TensorRT; see native/addon/tensorrt_binding.h. Types of tensors are numbers of TensorProto.DataType, 0 for one that ONNX has not. */
-import { loadAddon } from "../../addon-load.js";
+import { loadAddonAlone } from "../../addon-load.js";
 
 export interface NativeModules {
   /** Major versions that halfscope was built for, the newest first, with the version of the headers. */
@@ -21,6 +21,9 @@ export interface NativeLibraryInfo {
     strictNans: boolean;
     progress: boolean;
   };
+  /** Path of the library of plugins; empty where there is none, and then `pluginsMissing` says why. */
+  plugins: string;
+  pluginsMissing: string;
 }
 
 export interface NativeDevice {
@@ -56,8 +59,8 @@ export interface NativeBuildRequest {
   how: number;
   preferHalf: boolean;
   profiles: readonly (readonly { input: string; min: readonly number[]; opt: readonly number[]; max: readonly number[] }[])[];
-  /** 0: the library's default. */
-  workspaceBytes: number;
+  /** Pool 0: workspace, 1: device memory of tactics, 2: shared memory of tactics. Those that are not named keep the library's default. */
+  pools: readonly { pool: number; bytes: number }[];
   /** -1: the library's default. */
   optimizationLevel: number;
   strictNans: boolean;
@@ -174,4 +177,4 @@ export interface NativeTensorRt {
 }
 
 /** Throws EngineError ERR_BACKEND_UNAVAILABLE where there is no addon. */
-export const nativeTensorRt = (): NativeTensorRt => loadAddon().addon as unknown as NativeTensorRt;
+export const nativeTensorRt = (): NativeTensorRt => loadAddonAlone() as unknown as NativeTensorRt;

@@ -15,6 +15,8 @@ export interface PlanSidecar {
   /** For people: "all FP16, strongly typed". */
   title: string;
   precision: EnginePrecision;
+  /** Layers of the model that it keeps in FP32, where the plan was made from such a list. */
+  pins?: readonly string[];
   /** Of the ONNX file that was built; `Model.digest`. */
   modelDigest: string;
   profiles: readonly OptimizationProfile[];
@@ -24,7 +26,7 @@ export interface PlanSidecar {
 }
 
 /** What a person knows when a plan is saved. */
-export type PlanFacts = Pick<PlanSidecar, "title" | "precision" | "modelDigest" | "profiles">;
+export type PlanFacts = Pick<PlanSidecar, "title" | "precision" | "pins" | "modelDigest" | "profiles">;
 
 export interface LoadedPlan {
   bytes: Uint8Array;
@@ -48,6 +50,7 @@ export async function savePlan(path: string, bytes: Uint8Array, facts: PlanFacts
     computeCapability: environment.computeCapability ?? "unknown",
     title: facts.title,
     precision: facts.precision,
+    ...(facts.pins && { pins: facts.pins }),
     modelDigest: facts.modelDigest,
     profiles: facts.profiles,
     sha256: sha256(bytes),

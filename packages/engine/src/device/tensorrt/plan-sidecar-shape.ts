@@ -8,6 +8,8 @@ export function damageOf(document: unknown): string | undefined {
   if (typeof document.sha256 !== "string" || !/^[0-9a-f]{64}$/.test(document.sha256)) return '"sha256" is no SHA-256';
   const { planBytes } = document;
   if (typeof planBytes !== "number" || !Number.isSafeInteger(planBytes) || planBytes < 1) return '"planBytes" is no number of bytes';
+  const { pins } = document;
+  if (pins !== undefined && !(Array.isArray(pins) && pins.every((pin) => typeof pin === "string"))) return '"pins" is no list of layers';
   return damageOfPrecision(document.precision) ?? damageOfProfiles(document.profiles);
 }
 

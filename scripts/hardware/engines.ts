@@ -11,6 +11,7 @@ import { type DeviceBackend, type DeviceEngine, halfTimeShare } from "@halfscope
 import { formatOverrides, overridesFromPlan, switchesFromPlan } from "@halfscope/precision";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
+import { feedsBeside } from "./measuring/feeds-beside.js";
 import { type Latency, timeInTurn } from "./measuring/latency.js";
 import { openEngine } from "./measuring/open-engine.js";
 import { commonOptions, endWell, shapeOf, withWorkFolder } from "./measuring/options.js";
@@ -26,6 +27,8 @@ export interface EngineEntry {
   title: string;
   typing: Typing | "full";
   pins: number;
+  /** How a weakly typed engine was told of its pins; without it, in files of before, the builder was asked to prefer them. */
+  constraints?: "obey";
   buildSeconds?: number;
   planBytes?: number;
   /** Relative L2 of the worst final output against the FP32 engine's, padding left out; Infinity when not finite. */
@@ -88,12 +91,6 @@ function overridesOf(name: string, path: string): string | undefined {
   return files.find(existsSync);
 }
 
-/** Real data beside a model of the collection, as its tests have it. */
-function feedsOf(path: string): readonly string[] {
-  const folder = ["ort_fp32_run", "test_data_set_0"].map((f) => join(dirname(path), f)).find(existsSync);
-  return folder === undefined ? [] : [folder];
-}
-
 const layerSummary = (layers: readonly EngineLayer[] | undefined): Pick<EngineEntry, "layers"> => {
   if (layers === undefined) return {};
   const share = halfTimeShare(layers);
@@ -125,7 +122,7 @@ async function measureModel(
   save: () => Promise<void>,
 ): Promise<void> {
   const like = likeOf(argv.engine);
-  const feeds = feedsOf(path);
+  const feeds = feedsBeside(path);
   using studied = await Studied.open(path, { like, shapes, feeds, samples: 2 });
   const { bench } = studied;
   const known = backend.environment.capabilities.typings;
@@ -180,7 +177,8 @@ async function measureModel(
   const { roundings } = await bench.subject();
   for (const [i, setting] of settings.entries()) {
     const { role, title, typing, pins } = setting;
-    const about: EngineEntry = { role, title, typing, pins: pins.length };
+    const obey = typing === "weak" && pins.length > 0;
+    const about: EngineEntry = { role, title, typing, pins: pins.length, ...(obey && { constraints: "obey" }) };
     entry.engines.push(about);
     const predicted = await evaluate(switchesFromPlan(studied.plan(pins), roundings));
     about.predictedError = short(predicted.error);
@@ -193,7 +191,7 @@ async function measureModel(
           precision:
             typing === "typed"
               ? { kind: "typed" }
-              : { kind: "weak", half: "float16", pins: studied.weakPins(pins), constraints: pins.length > 0 ? "prefer" : "none" },
+              : { kind: "weak", half: "float16", pins: await studied.weakPins(pins), constraints: obey ? "obey" : "none" },
           profiles,
           options,
         }),
@@ -232,7 +230,7 @@ const rounded = (p: VerdictPair): VerdictPair => ({
 
 /** Recommended pins as overrides files, for a machine whose time is dear. */
 async function writePins(path: string): Promise<void> {
-  using studied = await Studied.open(path, { like: likeOf(argv.engine), shapes, feeds: feedsOf(path), samples: 2 });
+  using studied = await Studied.open(path, { like: likeOf(argv.engine), shapes, feeds: feedsBeside(path), samples: 2 });
   const pins = await findPins(studied, argv.tolerance);
   const file = join(argv.out, `${studied.name}.json`);
   const note = `for ${argv.engine}, tolerance ${argv.tolerance}`;
@@ -248,7 +246,7 @@ await endWell(() =>
       return;
     }
     await using backend = await openEngine(argv);
-    const report: EnginesReport = { ...reportHead("engines", backend.environment), models: [], verdicts: [], failed: [] };
+    const report: EnginesReport = { ...reportHead("engines", backend.environment, argv), models: [], verdicts: [], failed: [] };
     const save = () => writeReport(argv.out, report);
     for (const path of argv._.map(String)) {
       try {

@@ -12,13 +12,15 @@
  * name; without it, the page is filled from those files. A name without a file, or whose command has changed since, says "not captured yet".
  *
  *     node scripts/hardware/fill-docs.mjs --list
- *     node scripts/hardware/fill-docs.mjs --capture --in WORK [--on gpu|cpu|image] [--only NAME,NAME] [--again]
+ *     node scripts/hardware/fill-docs.mjs --capture --in WORK [--on gpu|cpu|image] [--only NAME,NAME] [--again] [--limit SECONDS]
  *     node scripts/hardware/fill-docs.mjs
  *     node scripts/hardware/fill-docs.mjs --check          exit code 1 where the page differs from the files
  *
  * WORK is the folder that the commands run in; what they need is made by the commands of the page themselves, but for ocr/model.onnx. A placeholder says which machine it
  * wants (`on=cpu`: one without a GPU; `on=image`: a GPU, and ocr/model.onnx in WORK; a GPU otherwise), how many lines are shown (`lines=40`), the longest time (`seconds=300`,
- * 560 by default). Run it again after a limit: what is there already is not run again without `--again`.
+ * 560 by default). `--limit` is for the whole capture: a command that is not expected to fit in what is left of it (by the time that it took when it was captured last, or
+ * by the placeholder's `seconds`) is not begun, shorter ones behind it are, and what is left is named at the end. Run it again after a limit: what is there already is not
+ * run again without `--again`.
  *
  * On a machine without Node, pack this file, load-plan.mjs and the page too, and copy reports/hardware/docs back:
  *
@@ -26,7 +28,7 @@
  *       --with scripts/hardware/fill-docs.mjs=scripts/hardware/fill-docs.mjs --with scripts/hardware/load-plan.mjs=scripts/hardware/load-plan.mjs
  *     halfscope/run.sh fill-docs --capture --in work --from captured
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -47,6 +49,7 @@ const { values: o } = parseArgs({
     again: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
+    limit: { type: "string" },
   },
 });
 
@@ -151,20 +154,61 @@ function plain(text, work) {
     .join("\n");
 }
 
-function capture(placeholder, work) {
+/** Seconds that a command is expected to take, with some to spare; 0 where nobody knows. */
+function expected({ name, seconds }) {
+  const last = existsSync(pathOf(name)) ? JSON.parse(readFileSync(pathOf(name), "utf8")).seconds : undefined;
+  return typeof last === "number" ? 1.25 * last : Number(seconds ?? 0);
+}
+
+/** Ends the command that runs, and this program: whoever ends one of them means both. */
+let endRunning;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => (endRunning ?? process.exit)(endRunning ? signal : 1));
+
+/** Runs a shell text and collects what it says. At its limit it is ended with all that it started: a build that nobody waits for keeps the GPU. */
+function runShell(shell, { cwd, env, seconds }) {
+  return new Promise((done) => {
+    const child = spawn("bash", ["-c", shell], { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    const said = { stdout: [], stderr: [] };
+    for (const stream of ["stdout", "stderr"]) child[stream].on("data", (part) => said[stream].push(part));
+    let late = false;
+    const end = (signal) => {
+      try {
+        process.kill(-child.pid, signal);
+      } catch {
+        // gone already
+      }
+    };
+    endRunning = (signal) => {
+      end(signal);
+      process.exit(1);
+    };
+    const timer = setTimeout(() => {
+      late = true;
+      end("SIGTERM");
+      setTimeout(() => end("SIGKILL"), 5000).unref();
+    }, 1000 * seconds);
+    const text = (stream) => Buffer.concat(said[stream]).toString("utf8");
+    child.on("error", (error) => done({ status: null, why: error.message, stdout: "", stderr: "" }));
+    child.on("close", (code, signal) => {
+      clearTimeout(timer);
+      done({ status: late ? null : code, why: late ? "its limit" : signal, stdout: text("stdout"), stderr: text("stderr") });
+    });
+  });
+}
+
+/** Runs one command, for `most` seconds at most; says how it ended. */
+async function capture(placeholder, work, most) {
   const { name, command } = placeholder;
   const start = Date.now();
   const node = JSON.stringify(process.execPath);
   const shell = `node() { ${node} "$@"; }\nhalfscope() { node ${JSON.stringify(join(root, "packages/halfscope/bin/halfscope.js"))} "$@"; }\n${command}`;
-  const ended = spawnSync("bash", ["-c", shell], {
+  const ended = await runShell(shell, {
     cwd: work,
-    encoding: "utf8",
-    maxBuffer: 2 ** 28,
-    timeout: 1000 * Number(placeholder.seconds ?? 560),
     env: { ...process.env, FORCE_COLOR: "0", COLUMNS: "120" },
+    seconds: Math.min(Number(placeholder.seconds ?? 560), most),
   });
   const seconds = (Date.now() - start) / 1000;
-  if (ended.status === null) return `${name}: stopped after ${seconds.toFixed(0)} s (${ended.signal ?? ended.error?.message})`;
+  if (ended.status === null) return `${name}: stopped after ${seconds.toFixed(0)} s (${ended.why})`;
   if (!(placeholder.exit ?? "0").split("or").includes(String(ended.status)))
     return `${name}: NOT KEPT, exit code ${ended.status} where ${placeholder.exit ?? "0"} was expected:\n${ended.stderr.trim().split("\n").slice(-8).join("\n")}`;
   // Answers are on standard output; where there is none, what went wrong is on the other.
@@ -199,10 +243,17 @@ if (o.list) {
   const only = o.only?.split(",");
   const unknown = only?.find((n) => !placeholders.some((p) => p.name === n));
   if (unknown !== undefined) throw new Error(`the page has no placeholder ${unknown}`);
+  const limit = Number(o.limit ?? Number.POSITIVE_INFINITY);
+  if (!(limit > 0)) throw new Error(`--limit takes seconds, found ${o.limit}`);
+  const left = () => limit - performance.now() / 1000;
+  const notBegun = [];
   for (const p of placeholders) {
     if (only ? !only.includes(p.name) : (p.on ?? "gpu") !== o.on) continue;
-    console.error(captureOf(p) !== undefined && !o.again ? `${p.name}: kept` : capture(p, work));
+    if (captureOf(p) !== undefined && !o.again) console.error(`${p.name}: kept`);
+    else if (left() < Math.max(1, expected(p))) notBegun.push(p.name);
+    else console.error(await capture(p, work, left()));
   }
+  if (notBegun.length > 0) console.error(`left, for want of time: ${notBegun.join(", ")}`);
 } else {
   const now = filled(page);
   if (o.check) {

@@ -1,205 +1,171 @@
 // Whether a hazard fails on the real engine as halfscope says: decomposed and opset-17 normalizations, mask constants, tiny epsilons, long sums and more, each as a
 // small model whose inputs show it. For each: what halfscope predicts, and what the engine does strongly and weakly typed, with its tensors marked and not.
-//   node scripts/dist/hardware/hazards.js -o reports/hardware/hazards-tensorrt.json [--engine ort-cuda] [--only mask] [--jobs 4]
-import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
-import type { EngineLayer, ErrorStats } from "@halfscope/core";
-import type { DeviceBackend, DeviceBuildRequest, DeviceEngine, EnginePrecision } from "@halfscope/engine";
-import { switchesFromPlan } from "@halfscope/precision";
-import { compareStep } from "halfscope";
+//   node scripts/dist/hardware/hazards.js -o reports/hardware/hazards-tensorrt.json [--engine ort-cuda] [--only mask,softmax] [--variants typed,asked] [--jobs 4] [--gpus 0,1]
+// Every engine is saved as it comes; `--resume` goes on behind the last one, also with more variants or other cases.
+import { existsSync, readdirSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { UsageError } from "@halfscope/core";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
-import { type HazardCase, hazardCases } from "./cases/index.js";
-import { isMine, runShares, shareOf } from "./measuring/jobs.js";
+import { byWorth, chooseCases } from "./cases/choose.js";
+import { hazardCases } from "./cases/index.js";
+import { describeEntry, runCase } from "./measuring/hazard-case.js";
+import {
+  afterCrash,
+  afterStop,
+  type HazardEntry,
+  type HazardsReport,
+  inOrder,
+  mergeEntries,
+  variants,
+  variantsOf,
+} from "./measuring/hazard-report.js";
+import { gpuOf, isMine, runShares, shareOf, underParent } from "./measuring/jobs.js";
 import { openEngine } from "./measuring/open-engine.js";
 import { commonOptions, endWell, withWorkFolder } from "./measuring/options.js";
-import { type Outcome, outcomeOf, refusal, warningsIn } from "./measuring/outcome.js";
-import { type ReportHead, readReport, reportHead, writeReport } from "./measuring/report-file.js";
-import { buildOptions, likeOf, Studied } from "./measuring/studied.js";
+import { commandLine, readReport, reportHead, writeReport } from "./measuring/report-file.js";
+import { buildOptions, likeOf } from "./measuring/studied.js";
 
-export interface HazardEngine extends Outcome {
-  /** Which constants its file has: `finite` as `halfscope apply` writes them, `overflow` as a plain cast does. The file's own where weakly typed. */
-  constants: "finite" | "overflow" | "own";
-  typing: "typed" | "weak";
-  marked: boolean;
-  /** FP16 is asked for in each layer: else a weakly typed engine may be left in FP32. */
-  asked?: boolean;
-  /** Engine layers by what they compute in, where the engine tells. */
-  computes?: Readonly<Record<string, number>>;
-  warnings?: ReturnType<typeof warningsIn>;
-}
-
-export interface HazardEntry {
-  id: string;
-  group: string;
-  title: string;
-  /** Hazards that halfscope names, without duplicates: `code (severity)`. */
-  hazards: readonly string[];
-  /** All FP16, emulated; `plain` with constants as a plain cast writes them, where that matters. */
-  predicted?: Outcome;
-  predictedPlain?: Outcome;
-  engines: HazardEngine[];
-  /** Why the case could not be run at all. */
-  failed?: string;
-}
-
-export interface HazardsReport extends ReportHead {
-  like: string;
-  cases: HazardEntry[];
-}
+export type { HazardEngine, HazardEntry, HazardsReport } from "./measuring/hazard-report.js";
 
 const argv = await commonOptions(yargs(hideBin(process.argv)))
   .scriptName("hazards")
   .usage("$0 -o OUT.json")
   .options({
-    only: { type: "string", default: "", describe: "part of an id or a group" },
+    only: { type: "string", default: "", describe: "parts of ids or groups, apart by commas [all cases]" },
+    variants: {
+      type: "string",
+      default: [...variants.keys()].join(),
+      describe: "engines of a case, apart by commas, measured in the order of the default",
+    },
     jobs: { type: "number", default: 1, describe: "processes that build at once" },
-    resume: { type: "boolean", default: false, describe: "go on behind the cases that OUT.json has" },
-    share: { type: "string", default: "1/1", describe: "which part of the cases, for --jobs" },
+    gpus: { type: "string", describe: "GPUs that the processes share out among themselves, apart by commas [the first]" },
+    resume: { type: "boolean", default: false, describe: "measure what OUT.json lacks" },
+    share: { type: "string", hidden: true, describe: "which part of the cases this process has" },
+    crashed: { type: "string", hidden: true, describe: "how the process before this one was ended" },
   })
   .parse();
 
-const chosen = hazardCases.filter((c) => c.id.includes(argv.only) || c.group.includes(argv.only));
-const like = likeOf(argv.engine);
+const wanted = new Set(argv.variants.split(","));
+const unknown = [...wanted].filter((name) => !variants.has(name));
 
-async function predict(studied: Studied): Promise<Pick<HazardEntry, "hazards" | "predicted" | "predictedPlain">> {
-  const { bench } = studied;
-  const compared = await compareStep(bench);
-  const { roundings } = await bench.subject();
-  const run = async (constants: "finite" | "overflow") =>
-    outcomeOf((await bench.outputStats(studied.feed, switchesFromPlan(studied.plan([], constants), roundings))).values());
-  return {
-    hazards: [...new Set(compared.hazards.map((h) => `${h.code} (${h.severity})`))],
-    predicted: await run("finite"),
-    predictedPlain: await run("overflow"),
-  };
-}
+/** The chosen cases of a share, what is worth most first. */
+const casesOf = (share: string) => byWorth(chooseCases(hazardCases, argv.only)).filter((_, i) => isMine(shareOf(share), i));
 
-/** The engines that a case is built as, in order; `label` names the file that a typed one needs. */
-function variantsOf(c: HazardCase, typings: readonly string[]): Omit<HazardEngine, keyof Outcome | "warnings" | "computes">[] {
-  const both = [false, true];
-  return [
-    ...both.map((marked) => ({ typing: "typed" as const, constants: "finite" as const, marked })),
-    ...(c.constantsMatter ? [{ typing: "typed" as const, constants: "overflow" as const, marked: false }] : []),
-    { typing: "weak" as const, constants: "own" as const, marked: false },
-    ...both.map((marked) => ({ typing: "weak" as const, constants: "own" as const, marked, asked: true })),
-  ].filter((v) => typings.includes(v.typing));
-}
-
-async function runCase(backend: DeviceBackend, c: HazardCase, folder: string): Promise<HazardEntry> {
-  const entry: HazardEntry = { id: c.id, group: c.group, title: c.title, hazards: [], engines: [] };
-  const path = await c.make().write(join(folder, c.id));
-  using studied = await Studied.open(path, { like, feeds: [join(folder, c.id, "test_data_set_0")] });
-  const { predictedPlain, ...predicted } = await predict(studied);
-  Object.assign(entry, predicted, c.constantsMatter && { predictedPlain });
-  const outputs = await studied.floatOutputs();
-  const tensors = await studied.floatTensors();
-  const common = { profiles: studied.profiles(), options: buildOptions(argv) };
-  await using reference = await backend.build({ ...common, label: `${c.id}, FP32`, path, precision: { kind: "full" } });
-  for (const variant of variantsOf(c, backend.environment.capabilities.typings)) {
-    const { typing, constants, marked, asked = false } = variant;
-    try {
-      const request: DeviceBuildRequest = {
-        ...common,
-        label: `${c.id}, ${typing}${asked ? ", asked" : ""}${marked ? ", marked" : ""}`,
-        path: constants === "own" ? path : await studied.halfFile(join(folder, c.id), `half-${constants}`, [], constants),
-        precision: typing === "typed" ? { kind: "typed" } : weakPrecision(studied, asked),
-        ...(marked && { observe: { tensors: tensors.filter((t) => !outputs.includes(t)), preferHalf: asked } }),
-      };
-      await using engine = await backend.build(request);
-      const stats = await compareOutputs(backend, reference, engine, studied, outputs);
-      entry.engines.push({ ...variant, ...outcomeOf(stats), ...computesIn(await engine.layers()), warnings: warningsIn(engine.messages) });
-    } catch (error) {
-      entry.engines.push({ ...variant, ...refusal(error) });
-    }
-  }
-  const said = (o: Outcome | undefined) =>
-    o === undefined ? "-" : `${o.outcome}${o.error === undefined ? "" : ` ${o.error.toPrecision(2)}`}`;
-  console.error(
-    `${c.id}: predicted ${said(entry.predicted)}; ${entry.engines.map((e) => `${e.typing}${e.constants === "overflow" ? " plain" : ""}${e.asked ? " asked" : ""}${e.marked ? " marked" : ""} ${said(e)}`).join("; ")}`,
-  );
-  return entry;
-}
-
-const weakPrecision = (studied: Studied, asked: boolean): EnginePrecision => ({
-  ...{ kind: "weak", half: "float16" },
-  ...(asked ? { pins: studied.weakPins(), constraints: "prefer" } : { pins: [], constraints: "none" }),
-});
-
-function computesIn(layers: readonly EngineLayer[] | undefined): Pick<HazardEngine, "computes"> {
-  if (layers === undefined) return {};
-  const counts: Record<string, number> = {};
-  for (const { computes } of layers) counts[computes] = (counts[computes] ?? 0) + 1;
-  return { computes: counts };
-}
-
-async function compareOutputs(
-  backend: DeviceBackend,
-  reference: DeviceEngine,
-  candidate: DeviceEngine,
-  studied: Studied,
-  outputs: readonly string[],
-): Promise<ErrorStats[]> {
-  const compared = await backend.compare(reference, candidate, studied.feed, outputs);
-  return [...compared.stats.values()];
-}
-
-async function runHere(): Promise<void> {
-  await withWorkFolder(argv.work, async (folder) => {
-    await using backend = await openEngine(argv);
-    const report: HazardsReport = { ...reportHead("hazards", backend.environment), like, cases: [] };
-    const before = argv.resume && existsSync(argv.out) ? ((await readReport(argv.out)) as HazardsReport).cases : [];
-    report.cases.push(...before);
-    const mine = shareOf(argv.share);
-    for (const c of chosen.filter((c, i) => isMine(mine, i) && !before.some((e) => e.id === c.id))) {
-      const about = { id: c.id, group: c.group, title: c.title, hazards: [], engines: [] };
-      // Should a library end this process, the case that it ended on is known, and left out by the next one.
-      report.cases.push({ ...about, failed: "the engine's library ended the process" });
-      await writeReport(argv.out, report);
-      const entry = await runCase(backend, c, folder).catch((error: unknown) => {
-        const failed = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-        console.error(`${c.id}: ${failed}`);
-        process.exitCode = 4;
-        return { ...about, failed };
-      });
-      report.cases.splice(-1, 1, entry);
-      await writeReport(argv.out, report);
-    }
-  });
-}
-
-/** What every share has finished by now, in the table's order. */
-async function merge(parts: readonly string[]): Promise<void> {
-  const found: HazardsReport[] = [];
-  for (const part of parts) {
-    try {
-      found.push((await readReport(part)) as HazardsReport);
-    } catch {
-      // nothing finished there
-    }
-  }
-  const [first] = found;
-  if (first === undefined) return;
-  const entries = new Map(found.flatMap((r) => r.cases).map((e) => [e.id, e]));
-  const cases = chosen.flatMap((c) => entries.get(c.id) ?? []);
-  await writeReport(argv.out, { ...first, command: reportHead("hazards", first.environment).command, cases });
-}
-
-async function runInShares(): Promise<void> {
-  const parts = Array.from({ length: argv.jobs }, (_, i) => `${argv.out}.part-${i + 1}`);
-  const given = process.argv
-    .slice(2)
-    .filter((word, i, all) => !/^--jobs/.test(word) && all[i - 1] !== "--jobs" && word !== argv.out && !/^(-o|--out)$/.test(word));
-  const timer = setInterval(() => void merge(parts), 5000);
+/** A share's work. Its file holds what is known of its cases, from earlier runs too. */
+async function runShare(share: string): Promise<void> {
+  const ended = underParent();
   try {
-    const codes = await runShares(argv.jobs, (index) => [...given, "-o", parts[index - 1] ?? ""]);
+    await withWorkFolder(argv.work, async (folder) => {
+      const known = ((await readReport(argv.out)) as HazardsReport).cases;
+      const carry = (e: HazardEntry) => (argv.crashed === undefined ? afterStop(e) : afterCrash(e, argv.crashed));
+      const cases = known.map(carry);
+      await using backend = await openEngine(argv);
+      const like = likeOf(argv.engine);
+      const report: HazardsReport = { ...reportHead("hazards", backend.environment, argv), like, cases };
+      const save = () => writeReport(argv.out, report);
+      await save();
+      for (const c of casesOf(share)) {
+        let entry = cases.find((e) => e.id === c.id);
+        if (entry === undefined) {
+          entry = { id: c.id, group: c.group, title: c.title, hazards: [], engines: [] };
+          cases.push(entry);
+        }
+        if (entry.failed !== undefined) continue;
+        const before = entry.engines.length;
+        try {
+          await runCase(c, entry, { backend, options: buildOptions(argv), wanted, folder: join(folder, share.replace("/", "-")), save });
+          if (entry.engines.length > before) console.error(describeEntry(entry));
+        } catch (error) {
+          entry.failed = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+          console.error(`${c.id}: ${entry.failed}`);
+          process.exitCode = 4;
+        }
+        delete entry.at;
+        await save();
+      }
+    });
+  } finally {
+    ended();
+  }
+}
+
+/** Files of shares, also those that a run left behind that was killed. */
+function partFiles(): string[] {
+  const folder = dirname(resolve(argv.out));
+  const start = `${basename(argv.out)}.part-`;
+  return existsSync(folder)
+    ? readdirSync(folder)
+        .filter((f) => f.startsWith(start))
+        .map((f) => join(folder, f))
+    : [];
+}
+
+/** What is readable of these files: a share may not have written its own yet. */
+async function reportsIn(files: readonly string[]): Promise<HazardsReport[]> {
+  const read = (file: string) => readReport(file).catch(() => undefined) as Promise<HazardsReport | undefined>;
+  return (await Promise.all(files.map(read))).flatMap((r) => r ?? []);
+}
+
+/** What earlier runs know. Throws ERR_OPTION where they built with another effort: one table has one. */
+async function earlier(): Promise<HazardEntry[]> {
+  if (!argv.resume) return [];
+  const reports = await reportsIn([argv.out, ...partFiles()]);
+  const other = reports.find((r) => r.environment !== undefined && r.builderLevel !== argv["builder-level"]);
+  if (other !== undefined)
+    throw new UsageError(
+      "ERR_OPTION",
+      `--resume: ${argv.out} was built with --builder-level ${other.builderLevel ?? "left out"}, this run has ${argv["builder-level"] ?? "none"}.`,
+      { hint: "Give the same level, or write another file." },
+    );
+  return mergeEntries(reports.flatMap((r) => r.cases)).map(afterStop);
+}
+
+/** Starts the shares, and puts together what they have by now, in the table's order, every few seconds. */
+async function runShared(): Promise<void> {
+  if (unknown.length > 0)
+    throw new UsageError("ERR_OPTION", `--variants takes ${[...variants.keys()].join(", ")}; found ${unknown.join(", ")}.`);
+  const chosen = chooseCases(hazardCases, argv.only);
+  const before = await earlier();
+  const jobs = Math.max(1, Math.min(argv.jobs, chosen.length));
+  for (const part of partFiles()) await rm(part, { force: true });
+  const parts = Array.from({ length: jobs }, (_, i) => `${argv.out}.part-${i + 1}`);
+  await mkdir(dirname(resolve(argv.out)), { recursive: true });
+  for (const [i, part] of parts.entries()) {
+    const mine = new Set(casesOf(`${i + 1}/${jobs}`).map((c) => c.id));
+    await writeReport(part, { cases: before.filter((e) => mine.has(e.id)) });
+  }
+  const merge = async () => {
+    const reports = await reportsIn(parts);
+    const head = reports.find((r) => r.environment !== undefined);
+    if (head === undefined) return;
+    const { typings } = head.environment.capabilities;
+    const names = new Map(chosen.map((c) => [c.id, variantsOf(c.constantsMatter, typings, wanted)]));
+    const found = mergeEntries([...before, ...reports.flatMap((r) => r.cases)]);
+    const cases = inOrder(
+      found,
+      hazardCases.map((c) => ({ id: c.id, names: names.get(c.id) ?? [] })),
+    );
+    const notBegun = chosen.filter((c) => !cases.some((e) => e.id === c.id)).map((c) => c.id);
+    await writeReport(argv.out, { ...head, command: commandLine(), cases, ...(notBegun.length > 0 && { notBegun }) });
+  };
+  const own = new Set(["-o", "--out", `--out=${argv.out}`, argv.out, "--resume"]);
+  const given = process.argv.slice(2).filter((word) => !own.has(word));
+  let merging = Promise.resolve();
+  const mergeNext = () => {
+    merging = merging.then(merge);
+    return merging;
+  };
+  const timer = setInterval(() => void mergeNext(), 3000);
+  try {
+    const codes = await runShares(jobs, { argsOf: (i) => [...given, "-o", parts[i - 1] ?? ""], envOf: (i) => gpuOf(argv.gpus, i) });
     process.exitCode = Math.max(...codes);
   } finally {
     clearInterval(timer);
-    await merge(parts);
+    await mergeNext();
     for (const part of parts) await rm(part, { force: true });
   }
 }
 
-await endWell(() => (argv.jobs > 1 ? runInShares() : runHere()));
+await endWell(() => (argv.share === undefined ? runShared() : runShare(argv.share)));

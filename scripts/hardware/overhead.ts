@@ -1,12 +1,10 @@
 // What one request costs through halfscope's addon over a C++ program that does the same copies and waits the same way, on the same plan file. The two take
 // turns. Run it on a machine with a GPU:
 //   node scripts/dist/hardware/overhead.js MODEL.onnx -o reports/hardware/overhead.json --shape input_ids=1x128 ... --program ./request-overhead --library TENSORRT/lib
-import { execFile } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { EngineError, UsageError } from "@halfscope/core";
+import { UsageError } from "@halfscope/core";
 import type { DeviceEngine, Feed } from "@halfscope/engine";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
@@ -14,8 +12,8 @@ import { medianOf, quantileOf } from "./measuring/latency.js";
 import { openEngine } from "./measuring/open-engine.js";
 import { commonOptions, endWell, shapeOf, withWorkFolder } from "./measuring/options.js";
 import { type ReportHead, reportHead, short, writeReport } from "./measuring/report-file.js";
+import { checkProgram, timeProgram, writeInputs } from "./measuring/request-program.js";
 import { buildOptions, likeOf, Studied } from "./measuring/studied.js";
-import { writePrepared } from "./measuring/write-prepared.js";
 
 /** Milliseconds of one way to ask, over all rounds. */
 export interface Way {
@@ -73,16 +71,6 @@ function nvinfer(library: string | undefined): string {
   return join(folder, first);
 }
 
-async function timeProgram(program: string, args: readonly string[]): Promise<number[]> {
-  try {
-    const { stdout } = await promisify(execFile)(program, args, { maxBuffer: 1 << 26 });
-    return (JSON.parse(stdout) as { milliseconds: number[] }).milliseconds;
-  } catch (cause) {
-    const said = (cause as { stderr?: string }).stderr?.trim().split("\n").at(-1) ?? String(cause);
-    throw new EngineError("ERR_ENGINE_RUN", `${program} failed: ${said}`, { hint: "Its headers must be of the library's version.", cause });
-  }
-}
-
 const wayOf = (rounds: readonly (readonly number[])[]): Way => {
   const sorted = Float64Array.from(rounds.flat()).sort();
   return {
@@ -101,6 +89,13 @@ await endWell(() =>
       like: likeOf(argv.engine),
       shapes: Object.fromEntries(argv.shape.map(shapeOf)),
     });
+    const { program, requests } = argv;
+    const inputs = join(folder, "prepared");
+    const library = program === undefined ? "" : nvinfer(argv.library);
+    if (program !== undefined) {
+      await writeInputs(inputs, studied.feed);
+      await checkProgram(program, inputs);
+    }
     await using backend = await openEngine(argv);
     const path = await studied.halfFile(join(folder, studied.name), "all-half", []);
     const typed = backend.environment.capabilities.typings.includes("typed");
@@ -113,23 +108,20 @@ await endWell(() =>
     });
     const times = { addon: [] as number[][], loop: [] as number[][], program: [] as number[][] };
     const warmup = 50;
-    const { program, requests } = argv;
-    let args: string[] = [];
+    const plan = join(folder, "engine.plan");
     if (program !== undefined) {
-      const plan = join(folder, "engine.plan");
       await writeFile(plan, await engine.serialize());
-      await writePrepared(join(folder, "prepared"), studied.feed, []);
-      args = [nvinfer(argv.library), plan, join(folder, "prepared"), String(requests), String(warmup)];
+      await checkProgram(program, inputs, plan);
     }
     for (let round = 0; round < argv.rounds; round++) {
       times.addon.push(await timeRuns(engine, studied.feed, requests, warmup));
       times.loop.push([...(await engine.time(studied.feed, { requests, warmup })).milliseconds]);
-      if (program !== undefined) times.program.push(await timeProgram(program, args));
+      if (program !== undefined) times.program.push(await timeProgram(program, { library, plan, folder: inputs, requests, warmup }));
     }
     const [addon, loop] = [wayOf(times.addon), wayOf(times.loop)];
     const theirs = program === undefined ? undefined : wayOf(times.program);
     const report: OverheadReport = {
-      ...reportHead("overhead", backend.environment),
+      ...reportHead("overhead", backend.environment, argv),
       ...{ model: studied.name, typing: typed ? "typed" : "weak", rounds: argv.rounds, requests },
       ...(engine.planBytes !== undefined && { planBytes: engine.planBytes }),
       ways: { addon, loop, ...(theirs && { program: theirs }) },

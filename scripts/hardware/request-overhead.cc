@@ -2,6 +2,7 @@
 // for. What halfscope's addon takes longer for the same is its overhead; overhead.ts compiles, runs and compares. Prints {"milliseconds": [...]}.
 //   g++ -O2 -std=c++17 request-overhead.cc tensorrt-tensors/prepared.cc -isystem TENSORRT/include -isystem CUDA/include -ldl -o request-overhead
 //   ./request-overhead LIBNVINFER.so PLAN PREPARED_FOLDER REQUESTS WARMUP
+//   ./request-overhead --check PLAN PREPARED_FOLDER          reads what the other form reads, and stops before CUDA: works without a GPU
 #include <NvInferRuntime.h>
 #include <dlfcn.h>
 
@@ -113,12 +114,41 @@ std::size_t width_of(nvinfer1::DataType type) {
   }
 }
 
+/// What is served: the plan's bytes and the inputs.
+struct Work {
+  Work(const char* plan_path, const char* folder) : plan(read_file(plan_path)), prepared(read_prepared(folder)) {
+    if (plan.empty()) throw std::runtime_error(std::string(plan_path) + " is empty");
+    if (prepared.inputs.empty()) throw std::runtime_error(std::string(folder) + "/run.txt names no input");
+  }
+  std::string plan;
+  Prepared prepared;
+};
+
+/// Exit code 3: TensorRT of another version than the headers that this was compiled with.
+class WrongVersion : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+int say(const Work& work) {
+  std::printf("{\"planBytes\": %zu, \"inputs\": [", work.plan.size());
+  for (const Input& input : work.prepared.inputs) {
+    std::printf("%s{\"bytes\": %zu, \"dims\": [", &input == &work.prepared.inputs.front() ? "" : ", ", input.bytes.size());
+    for (std::size_t i = 0; i < input.dims.size(); i++) std::printf("%s%lld", i == 0 ? "" : ", ", static_cast<long long>(input.dims[i]));
+    std::printf("]}");
+  }
+  std::printf("]}\n");
+  return 0;
+}
+
 int main_of(int argc, char** argv) {
+  if (argc == 4 && std::string(argv[1]) == "--check") return say(Work(argv[2], argv[3]));
   if (argc != 6) {
-    std::fprintf(stderr, "usage: request-overhead LIBNVINFER.so PLAN PREPARED_FOLDER REQUESTS WARMUP\n");
+    std::fprintf(stderr, "usage: request-overhead LIBNVINFER.so PLAN PREPARED_FOLDER REQUESTS WARMUP\n       request-overhead --check PLAN PREPARED_FOLDER\n");
     return 2;
   }
   const int requests = std::atoi(argv[4]), warmup = std::atoi(argv[5]);
+  const Work work(argv[2], argv[3]);
   const Driver driver;
   check(driver.init(0), "cuInit");
   void* cuda_context = nullptr;
@@ -129,17 +159,15 @@ int main_of(int argc, char** argv) {
   Log log;
   auto* create = library.find<void*(void*, std::int32_t)>("createInferRuntime_INTERNAL");
   const std::unique_ptr<nvinfer1::IRuntime> runtime(static_cast<nvinfer1::IRuntime*>(create(&log, NV_TENSORRT_VERSION)));
-  if (!runtime) throw std::runtime_error("TensorRT gave no runtime; the headers belong to another version?");
-  const std::string plan = read_file(argv[2]);
-  const std::unique_ptr<nvinfer1::ICudaEngine> engine(runtime->deserializeCudaEngine(plan.data(), plan.size()));
+  if (!runtime) throw WrongVersion("TensorRT gave no runtime for headers of version " + std::to_string(NV_TENSORRT_VERSION));
+  const std::unique_ptr<nvinfer1::ICudaEngine> engine(runtime->deserializeCudaEngine(work.plan.data(), work.plan.size()));
   if (!engine) throw std::runtime_error("TensorRT cannot read the plan");
   const std::unique_ptr<nvinfer1::IExecutionContext> context(engine->createExecutionContext());
   void* stream = nullptr;
   check(driver.create_stream(&stream, 1), "cuStreamCreate");
 
-  const Prepared prepared = read_prepared(argv[3]);
   std::vector<std::unique_ptr<Buffer>> inputs, outputs;
-  for (const Input& input : prepared.inputs) {
+  for (const Input& input : work.prepared.inputs) {
     nvinfer1::Dims dims{};
     dims.nbDims = static_cast<std::int32_t>(input.dims.size());
     for (std::size_t i = 0; i < input.dims.size(); i++) dims.d[i] = input.dims[i];
@@ -188,6 +216,9 @@ int main_of(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return halfscope::main_of(argc, argv);
+  } catch (const halfscope::WrongVersion& error) {
+    std::fprintf(stderr, "request-overhead: %s\n", error.what());
+    return 3;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "request-overhead: %s\n", error.what());
     return 1;

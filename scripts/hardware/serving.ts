@@ -107,7 +107,7 @@ await endWell(() =>
   withWorkFolder(argv.work, async (folder) => {
     useLibrary(argv);
     const { environment } = await openAndClose();
-    const report: ServingReport = { ...reportHead("serving", environment), runs: [], failed: [] };
+    const report: ServingReport = { ...reportHead("serving", environment, argv), runs: [], failed: [] };
     const image = await imageModel().write(join(folder, "image-model"));
     const { profiles: served } = environment.capabilities;
     const runs = [imageTask(image), bertTask(resolve(String(argv._[0])))].flatMap((task) =>
@@ -120,7 +120,17 @@ await endWell(() =>
     );
     for (const { title, args } of runs) {
       const cache = argv["timing-cache"] === undefined ? [] : ["--timing-cache", argv["timing-cache"]];
-      const times = ["--requests", String(argv.requests), "--max-seconds", String(argv["max-seconds"]), "--rounds", "3", ...cache];
+      const level = argv["builder-level"] === undefined ? [] : ["--builder-level", String(argv["builder-level"])];
+      const times = [
+        "--requests",
+        String(argv.requests),
+        "--max-seconds",
+        String(argv["max-seconds"]),
+        "--rounds",
+        "3",
+        ...cache,
+        ...level,
+      ];
       const all = [...args, "--engine", argv.engine, ...times];
       try {
         const document = slim(await bench(all)) as BenchDocument;

@@ -208,7 +208,7 @@ await endWell(() =>
     await using backend = await openEngine(argv);
     const predictions = argv.predicted === undefined ? await predict(studied) : await readPredictions(argv.predicted, studied);
     const report: TensorsReport = {
-      ...reportHead("tensors", backend.environment),
+      ...reportHead("tensors", backend.environment, argv),
       ...{ model: studied.name, digest: predictions.digest, like, predictionSeconds: predictions.seconds },
       runs: [],
     };

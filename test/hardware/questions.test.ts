@@ -70,7 +70,8 @@ describe("rehearsed on ort-cpu", () => {
       "norm-written-out-200",
       "norm-written-out-mul-1000",
     ]);
-    expect(cases.map((c) => c.predicted?.outcome)).toEqual(["wrong", "wrong", "fine", "wrong"]);
+    // As ONNX Runtime on CUDA: the first two are fused, and computed in FP32 inside.
+    expect(cases.map((c) => c.predicted?.outcome)).toEqual(["fine", "fine", "fine", "wrong"]);
     for (const c of cases) expect(c.engines.map((e) => e.marked)).toEqual([false, true]);
   });
 

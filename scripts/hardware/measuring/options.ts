@@ -11,6 +11,7 @@ export interface CommonOptions {
   library: string | undefined;
   work: string | undefined;
   "timing-cache": string | undefined;
+  "builder-level": number | undefined;
 }
 
 export const commonOptions = (yargs: Argv): Argv<CommonOptions> =>
@@ -24,6 +25,10 @@ export const commonOptions = (yargs: Argv): Argv<CommonOptions> =>
       },
       work: { type: "string", describe: "folder for models that are made [a temporary one]" },
       "timing-cache": { type: "string", describe: "file of TensorRT's measured kernel times, read and written" },
+      "builder-level": {
+        choices: [0, 1, 2, 3, 4, 5] as const,
+        describe: "TensorRT's effort in builds: at 0 to 2 they are much faster, engines may be slower [the library's own: 3]",
+      },
     })
     .strict()
     .wrap(120) as Argv<CommonOptions>;

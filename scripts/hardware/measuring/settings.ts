@@ -28,7 +28,7 @@ export async function settingsOf(studied: Studied, o: SettingsOptions): Promise<
   const { bench } = studied;
   const recommended = o.overrides === undefined ? await findPins(studied, o.tolerance) : await pinsOfFile(studied, o.overrides);
   const rules = ruleSuggestions(bench.layers, (await bench.subject()).roundings);
-  const advised = rules.filter((r) => r.rule === "layer-norm" || r.rule === "softmax").flatMap((r) => r.layers);
+  const advised = await advisedPins(studied);
   const sets: (Omit<Setting, "typing"> & { typings: readonly Typing[] })[] = [
     { role: "all-half", title: "all FP16", pins: [], typings: o.typings },
     { role: "recommended", title: `recommended (${recommended.length} pins)`, pins: recommended, typings: o.typings },
@@ -50,6 +50,12 @@ export async function settingsOf(studied: Studied, o: SettingsOptions): Promise<
     }),
   );
   return { settings, recommended };
+}
+
+/** What guides to FP16 advise for every model: normalizations, attention scores and Softmax in FP32. */
+export async function advisedPins({ bench }: Studied): Promise<string[]> {
+  const rules = ruleSuggestions(bench.layers, (await bench.subject()).roundings);
+  return rules.filter((r) => r.rule === "layer-norm" || r.rule === "softmax").flatMap((r) => r.layers);
 }
 
 async function pinsOfFile({ bench }: Studied, path: string): Promise<string[]> {

@@ -13,7 +13,7 @@ import {
 import { type DeviceBuildOptions, type Feed, inferTypes, type LayerPin, type OptimizationProfile, shapesOfFeed } from "@halfscope/engine";
 import { type Node, readModel, viewGraph } from "@halfscope/onnx";
 import { allHalf, withPins } from "@halfscope/precision";
-import { applyPlan, Workbench } from "halfscope";
+import { applyPlan, layerPins, Workbench } from "halfscope";
 
 /** What predicts an engine. */
 export const likeOf = (backend: BackendName): EngineName =>
@@ -94,14 +94,11 @@ export class Studied implements Disposable {
     return made.path;
   }
 
-  /** The same for a weakly typed network. Without `pins`, every node is asked for in FP16. */
-  weakPins(pins?: readonly string[]): LayerPin[] {
-    const pinned = pins && new Set(pins);
-    const precision = pins === undefined ? "float16" : "float32";
-    return this.bench.layers
-      .filter((l) => pinned === undefined || pinned.has(l.id))
-      .flatMap((l) => l.nodes)
-      .flatMap((i) => nodeNameOf(this.bench.view.nodes[i]).map((node) => ({ node, precision }) as const));
+  /** The same for a weakly typed network, as `halfscope debug` names it. Without `pins`, every node is asked for in FP16. */
+  weakPins(pins?: readonly string[]): Promise<LayerPin[]> {
+    if (pins !== undefined) return layerPins(this.bench, pins, "float32");
+    const all = this.bench.layers.map((l) => l.id);
+    return layerPins(this.bench, all, "float16");
   }
 
   [Symbol.dispose](): void {
@@ -113,6 +110,7 @@ export class Studied implements Disposable {
 export const nodeNameOf = (node: Node | undefined): string[] =>
   node === undefined ? [] : [node.name === "" ? `node_of_${node.outputs[0] ?? ""}` : node.name];
 
-export const buildOptions = (o: { "timing-cache"?: string | undefined }): DeviceBuildOptions => ({
+export const buildOptions = (o: { "timing-cache"?: string | undefined; "builder-level"?: number | undefined }): DeviceBuildOptions => ({
   ...(o["timing-cache"] !== undefined && { timingCache: o["timing-cache"] }),
+  ...(o["builder-level"] !== undefined && { optimizationLevel: o["builder-level"] }),
 });

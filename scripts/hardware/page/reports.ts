@@ -30,6 +30,8 @@ export function readReports(folder: string): Reports {
   const files = existsSync(folder) ? readdirSync(folder).filter((f) => f.endsWith(".json")) : [];
   for (const file of files.sort()) {
     const report = { ...(decodeJson(readFileSync(join(folder, file), "utf8")) as ReportHead), file };
+    // Computed on a CPU, about results that are here: no table of its own.
+    if (report.schema.startsWith("halfscope/hardware/spread/")) continue;
     const kind = /^halfscope\/hardware\/(tensors|engines|hazards|serving|overhead)\/1$/.exec(report.schema)?.[1] as
       | Exclude<keyof Reports, "all">
       | undefined;

@@ -94,6 +94,7 @@ int main_of(int argc, char** argv) {
     prefer_half = prefer_half || std::string(argv[i]) == "--prefer-half";
   }
   const Prepared prepared = read_prepared(folder);
+  const std::string description = read_description(folder);
   // createInferBuilder ends the process where it finds no GPU.
   int devices = 0;
   const cudaError_t status = cudaGetDeviceCount(&devices);
@@ -118,7 +119,7 @@ int main_of(int argc, char** argv) {
   std::snprintf(head, sizeof head,
                 "{\n  \"schema\": \"halfscope/tensorrt-tensors/1\",\n  \"tensorrt\": \"%d.%d.%d\",\n  \"gpu\": \"%s\",\n  \"cudaDriver\": \"%d.%d\",\n",
                 version / 10000, version / 100 % 100, version % 100, device.name, driver / 1000, driver % 1000 / 10);
-  write(out + "/tensors.json", std::string(head) + "  \"subject\": " + prepared.description + ",\n  \"engines\": [\n" + engine_entry("FP32, marked", reference) +
+  write(out + "/tensors.json", std::string(head) + "  \"subject\": " + description + ",\n  \"engines\": [\n" + engine_entry("FP32, marked", reference) +
                                    ",\n" + engine_entry(prefer_half ? "FP16, marked as FP16" : "FP16, marked", candidate) + ",\n" + engine_entry("FP16", plain) +
                                    "\n  ],\n  \"columns\": [\"tensor\", \"count\", \"maxAbs\", \"meanAbs\", \"rmsError\", \"rmsReference\", \"nonFiniteReference\", "
                                    "\"nonFiniteCandidate\"],\n  \"outputsUnmarked\": [\n" +

@@ -14,9 +14,10 @@ std::string read_file(const std::string& path) {
   return all.str();
 }
 
+std::string read_description(const std::string& folder) { return read_file(folder + "/prepared.json"); }
+
 Prepared read_prepared(const std::string& folder) {
   Prepared prepared;
-  prepared.description = read_file(folder + "/prepared.json");
   std::istringstream lines(read_file(folder + "/run.txt"));
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words(line);

@@ -1,5 +1,5 @@
 /** `halfscope bench` on the CPU, as a person runs it. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type BenchDocument, decodeJson } from "@halfscope/core";
 import { renderBenchHtml } from "@halfscope/report";
@@ -78,9 +78,80 @@ describe("a BERT with open batch and sequence", () => {
     ]);
     expect(d.engines[1]?.path).toBeUndefined();
     expect(d.warnings[0]).toMatch(/computes FP16 operators in FP32/);
-    expect(d.comparisons.every((c) => (c.reference?.relativeL2 ?? 0) > 0)).toBe(true);
+    expect(d.comparisons.every((c) => c.reference === undefined && c.single !== undefined)).toBe(true);
     expect(d.points.map((p) => p.role)).toEqual(["candidate", "reference", "candidate", "reference"]);
-    expect(d.verdict.outcome).toBe("within");
+    expect(d.verdict).toMatchObject({ outcome: "within", against: "single", notRealHalf: expect.stringMatching(/in FP32/) });
+  });
+
+  it("says of a model that overflows in FP16 that this was not judged, in every form", async () => {
+    const faulty = join(folder, "faulty.onnx");
+    await makeBert({ path: faulty, layers: 2, hidden: 32, heads: 2, vocab: 100, maxPosition: 64, faults: [{ kind: "square-overflow" }] });
+    const out = join(folder, "faulty");
+    const { code, stdout, stderr } = await halfscope([
+      "bench",
+      faulty,
+      "--fp16",
+      "--dim",
+      "sequence=8",
+      "--batch",
+      "1,2",
+      "-o",
+      out,
+      ...quick,
+    ]);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^NOT REAL FP16: /);
+    expect(stdout).toMatch(/^Not judged: what FP16 loses against FP32/m);
+    expect(stdout).not.toMatch(/off the FP32 reference|^WITHIN/m);
+    const page = readFileSync(join(out, "bench.html"), "utf8");
+    expect(page).toMatch(/Not real FP16: only batching is judged/);
+    expect(page).not.toMatch(/relative L2 against FP32/);
+  });
+
+  it("gives other shapes their rows when one fails, and does not end as if all had been served", async () => {
+    const { code, stdout } = await halfscope(["bench", model, "--dim", "sequence=9999,16", "--batch", "1,2", ...quick]);
+    expect(code).toBe(4);
+    const text = stdout.replaceAll(/\s+/g, " ");
+    expect(text).toMatch(/^FAILED: 2 of 4 batch sizes and shapes; what follows is about the others\. WITHIN tolerance/);
+    expect(text).toMatch(
+      /FAILED \(batches 1, 2 of sequence=9999\): Running the engine failed: Add node "[^"]+": Attempting to broadcast [^/]*64 by 9999\. /,
+    );
+    expect(stdout).not.toMatch(/onnxruntime_src|\ufffd/);
+    const d = await bench([model, "--fp16", "--dim", "sequence=9999,16", "--batch", "2"], [4]);
+    expect(d.comparisons.map((c) => c.refusal?.kind)).toEqual(["failed", undefined]);
+    expect(d.points.map((p) => p.latency !== undefined)).toEqual([false, false, true, true]);
+  });
+
+  it("says what is wrong with a profile before TensorRT is looked for", async () => {
+    const serve = (profile: string) => ["bench", model, "--dim", "sequence=16", "--engine", "tensorrt", "--profile", profile];
+    const wrong = { code: 2, error: "ERR_PROFILE" };
+    await expectFailure(serve("input_ids=1x32:1x16:8x64"), wrong, /min 32, opt 16, max 64 for "input_ids"/);
+    await expectFailure(serve("input_id=1x8:1x16:8x64"), wrong, /names "input_id", which is no input/);
+    await expectFailure(serve("input_ids=1x8:1x16:8x64 attention_mask=1x8:1x16:8x64"), wrong, /no comma between two inputs/);
+  });
+
+  it("tells of options that do nothing here", async () => {
+    const d = await bench([model, "--dim", "sequence=8", "--batch", "1", "--workspace", "4GiB", "--builder-level", "3"]);
+    expect(d.warnings.join(" ")).toMatch(/--workspace, --builder-level do nothing on ort-cpu/);
+    expect((await bench([model, "--dim", "sequence=8", "--batch", "1"])).warnings.join(" ")).not.toMatch(/nothing on/);
+  });
+
+  it("is shown again from what was saved, and what was damaged is refused", async () => {
+    const out = join(folder, "again");
+    await bench([model, "--dim", "sequence=8", "--batch", "1", "-o", out]);
+    const page = readFileSync(join(out, "bench.html"));
+    rmSync(join(out, "bench.html"));
+    expect(await jsonOf(["report", out])).toEqual({ schema: "halfscope/report/1", path: join(out, "bench.html") });
+    expect(readFileSync(join(out, "bench.html")).equals(page)).toBe(true);
+    const damaged = readFileSync(join(out, "bench.json"), "utf8").replace('"verdict"', '"verdicts"');
+    writeFileSync(join(out, "bench.json"), damaged);
+    await expectFailure(["report", out], { code: 2, error: "ERR_RESULT" }, /is damaged: verdict is missing/);
+    mkdirSync(join(folder, "empty"));
+    await expectFailure(
+      ["report", join(folder, "empty")],
+      { code: 2, error: "ERR_FILE_NOT_FOUND" },
+      /neither result\.json nor bench\.json/,
+    );
   });
 
   it("takes a candidate file, and refuses one of another model", async () => {
@@ -155,8 +226,8 @@ it("measures images of several sizes, with whole shapes and with dimensions", as
 describe("a command line that cannot be", () => {
   const model = writeModel(folder, benchModels.rows);
   test.each([
-    ["--batch 0", /--batch needs a whole number of at least 1, found 0/],
-    ["--batch 1,x", /--batch needs a whole number/],
+    ["--batch 0", /--batch needs a whole number of at least 1, or several joined by commas, found "0"/],
+    ["--batch 1,2x", /--batch needs a whole number .* found "2x" in "1,2x"/],
     ["--contexts 0", /--contexts needs/],
     ["--dim batch=2", /sets the batch/],
     ["--dim nothing=2", /no dimension "nothing"/],
@@ -172,13 +243,18 @@ describe("a command line that cannot be", () => {
   });
 });
 
-it("Ctrl-C ends it with 130 and leaves nothing behind", async () => {
+it("Ctrl-C ends it with 130 and keeps what was finished, marked as stopped", async () => {
   const out = join(folder, "stopped");
   const model = writeModel(folder, benchModels.rows);
   const ended = await halfscope(["bench", model, "--requests", "1000000", "--max-seconds", "60", "-o", out], {
-    onStart: (child) => setTimeout(() => child.kill("SIGINT"), 4000),
+    onStart: (child) => setTimeout(() => child.kill("SIGINT"), 6000),
   });
   expect(ended.code, ended.stderr).toBe(130);
   expect(ended.stderr).toMatch(/ERR_CANCELLED/);
-  expect(filesIn(out)).toEqual([]);
+  expect(ended.stdout).toMatch(/^STOPPED before the end: 4 of 4 comparisons/);
+  expect(filesIn(out)).toEqual(["bench.html", "bench.json"]);
+  const d = decodeJson(readFileSync(join(out, "bench.json"), "utf8")) as BenchDocument;
+  expect(d.stopped?.comparisons).toEqual([4, 4]);
+  expect(d.comparisons.every((c) => c.single !== undefined)).toBe(true);
+  expect(readFileSync(join(out, "bench.html"), "utf8")).toMatch(/Stopped before the end: 4 of 4 comparisons/);
 });

@@ -1,4 +1,4 @@
-import type { BackendName, DeviceEnvironment, EngineMessage, LatencySummary, Typing } from "./device.js";
+import type { BackendName, DeviceEnvironment, EngineMessage, GpuClocks, LatencySummary, Typing } from "./device.js";
 import type { ErrorStats } from "./error-stats.js";
 import type { HalfType } from "./plan.js";
 import type { FeedSummary } from "./result.js";
@@ -46,9 +46,9 @@ export interface BenchEngine {
   placement?: readonly { provider: string; nodes: number; operators: Readonly<Record<string, number>> }[];
 }
 
-/** What was not measured, and why: no profile serves the shape, the model's batch is fixed, or the engine failed on it. */
+/** What was not measured, and why: no profile serves the shape or the model's batch is fixed (`refused`), the engine `failed` on it, or a person `stopped` the work before. */
 export interface BenchRefusal {
-  kind: "refused" | "failed";
+  kind: "refused" | "failed" | "stopped";
   code: string;
   reason: string;
 }
@@ -81,8 +81,13 @@ export interface BenchComparison {
   refusal?: BenchRefusal;
   /** Batched against the same requests sent singly, on the same engine. Of batch 1: against the same once more, what the engine repeats. */
   single?: BenchDifference;
-  /** Batched against the FP32 reference, each request sent to it singly. */
+  /**
+   * Batched against the reference, each request sent to it singly. Absent where the candidate's FP16 is not real (`BenchVerdict.notRealHalf`), where single requests are not
+   * served and nothing else is there to hold batches against, and where the reference fails (`referenceRefusal`).
+   */
   reference?: BenchDifference;
+  /** Why the reference gave nothing, where the candidate was served. */
+  referenceRefusal?: BenchRefusal;
   /** Of batch 1, where several contexts are asked for: the single requests sent at once, against alone. Engines whose requests take turns pass by themselves. */
   atOnce?: BenchDifference;
   /** The same requests in the same places of the batch beside other ones: any difference says that the model or engine mixes requests. */
@@ -141,14 +146,35 @@ export interface BenchMachine {
 export interface BenchVerdict {
   /** `not-judged`: the model has no float output, or no batch could be compared. */
   outcome: "within" | "not-within" | "not-finite" | "not-judged";
+  /** What requests are held against: the FP32 reference, or the same requests sent singly to the same engine. Absent in earlier documents: the reference where there is a candidate. */
+  against?: "reference" | "single";
+  /** Where FP16 or bfloat16 is served by an engine that computes it in FP32: the sentence that says so. Then nothing is judged against FP32. */
+  notRealHalf?: string;
   tolerance: number;
-  /** Relative L2 of the worst output of the worst request against the FP32 reference; Infinity where not finite, or where the reference is all zeros. */
+  /** Relative L2 of the worst output of the worst request, against what `against` says; Infinity where not finite, or where what was expected is all zeros. */
   error: number;
   worst?: { shape: string; batch: number; request: number; output: string };
   /** Largest difference between a batched request and the same sent singly, and whether any differs in a bit. */
   batched?: { maxAbs: number; relativeL2: number; bitIdentical: boolean };
   /** A request's result hangs on the requests beside it. */
   mixes: boolean;
+}
+
+/** How far a measurement came that a person stopped: done, of how many. What was not reached has a refusal of kind "stopped". */
+export interface BenchStopped {
+  /** Shapes and batches compared or refused. */
+  comparisons: readonly [done: number, of: number];
+  /** Points with times, or refused. */
+  points: readonly [done: number, of: number];
+  /** Rounds that all of them have. */
+  rounds: readonly [done: number, of: number];
+}
+
+/** The GPU's clocks right before and right after the timed rounds, or why they were not read. */
+export interface BenchClocks {
+  before?: GpuClocks;
+  after?: GpuClocks;
+  reason?: string;
 }
 
 /** `bench.json`: batches against single requests on one engine. */
@@ -158,6 +184,10 @@ export interface BenchDocument {
   model: { path: string; digest: string; sizeBytes: number };
   environment: DeviceEnvironment;
   machine: BenchMachine;
+  /** Absent in earlier documents. */
+  clocks?: BenchClocks;
+  /** Absent where everything was measured. */
+  stopped?: BenchStopped;
   options: {
     engine: BackendName;
     batches: readonly number[];
@@ -170,6 +200,8 @@ export interface BenchDocument {
     tolerance: number;
     seed: number;
     threads?: number;
+    /** How engines are built, where it was said: workspaceBytes, optimizationLevel, strictNans, and options of the provider under their own names. */
+    build?: Readonly<Record<string, string | number | boolean>>;
     /** As the command line writes them. */
     profiles?: readonly string[];
     feeds?: readonly string[];

@@ -44,6 +44,39 @@ describe("a page of a benchmark", () => {
     expect(textOf({ kind: "static" })).toMatch(/One request at a time only/);
   });
 
+  test("judges nothing against FP32 where the served FP16 is none, and says so first", () => {
+    const d = exampleBench({ kind: "candidate", shapes: 1 });
+    const comparisons = d.comparisons.map(({ reference: _, ...c }) => c);
+    const verdict = { ...d.verdict, against: "single" as const, notRealHalf: "A library computes FP16 operators in FP32." };
+    const text = readStrictly(renderBenchHtml({ ...d, comparisons, verdict })).text;
+    expect(text).toMatch(
+      /Not real FP16: only batching is judged\.[\s\S]*A library computes FP16 operators in FP32\.[\s\S]*Yes: batched requests/,
+    );
+    expect(text).not.toMatch(/relative L2 against FP32|Against the FP32 reference|of the reference\./);
+    expect(textOf({ kind: "candidate" })).toMatch(/relative L2 against FP32/);
+  });
+
+  test("says of what was stopped, what failed and what has no reference", () => {
+    const d = exampleBench({ kind: "candidate", shapes: 1 });
+    const stopped = readStrictly(renderBenchHtml({ ...d, stopped: { comparisons: [4, 4], points: [3, 12], rounds: [1, 4] } })).text;
+    expect(stopped).toMatch(/Stopped before the end: 4 of 4 comparisons, times of 3 of 12 points, 1 of 4 rounds\./);
+    const refusal = { kind: "failed", code: "ERR_ENGINE_RUN", reason: "Out of memory." } as const;
+    const comparisons = d.comparisons.map(({ reference: _, ...c }) => (c.refusal === undefined ? { ...c, referenceRefusal: refusal } : c));
+    const { worst: __, ...verdict } = d.verdict;
+    const text = readStrictly(renderBenchHtml({ ...d, comparisons, verdict: { ...verdict, outcome: "not-judged" } })).text;
+    expect(text).toMatch(/3 of 4 batch sizes and shapes failed, 1 of 4 batch sizes and shapes is not served/);
+    expect(text).toMatch(/Not judged: the reference was not served\./);
+  });
+
+  test("states the clocks", () => {
+    const clock = { smMHz: 1980, memoryMHz: 2619, throttle: [] };
+    const d = exampleBench();
+    expect(readStrictly(renderBenchHtml({ ...d, clocks: { before: clock, after: clock } })).text).toMatch(
+      /SM 1980 MHz before, 1980 MHz after/,
+    );
+    expect(readStrictly(renderBenchHtml({ ...d, clocks: { reason: "no NVML" } })).text).toMatch(/not read: no NVML; the drift/);
+  });
+
   test("says what batches buy", () => {
     expect(textOf({ kind: "candidate" })).toMatch(/Batches of 4 with sequence=\d+ serve 1\.\d times as many requests per second/);
     const d = exampleBench({ kind: "alone" });
@@ -53,7 +86,9 @@ describe("a page of a benchmark", () => {
 
   test("shows a refused batch in both tables, and its reason once", () => {
     const text = textOf({ kind: "candidate", shapes: 1 });
-    expect(text.match(/not served/g)).toHaveLength(1 + 3);
+    expect(text).toMatch(/1 of 4 batch sizes and shapes is not served: what follows is about the others\./);
+    // That line, one row of differences, and three of times.
+    expect(text.match(/not served/g)).toHaveLength(1 + 1 + 3);
     expect(text.match(/No profile serves this request/g)).toHaveLength(1);
   });
 

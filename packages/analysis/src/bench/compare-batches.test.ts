@@ -1,4 +1,4 @@
-import { type BenchComparison, type FeedValue, isTensorValue, type TensorValue } from "@halfscope/core";
+import { type BenchComparison, EngineError, type FeedValue, isTensorValue, type TensorValue } from "@halfscope/core";
 import { type FeedInput, type IoInfo, tensorOf } from "@halfscope/engine";
 import { describe, expect, it } from "vitest";
 import { type FakeModel, fakeBackend, plainCompare } from "../../../../test/support/fake-backend.js";
@@ -189,7 +189,7 @@ describe("batches against single requests", () => {
     expect(comparisons[1]?.single?.bitIdentical).toBe(true);
   });
 
-  it("are held against batches of the reference where single requests are not served", async () => {
+  it("are held against batches of the reference where single requests are not served, and against nothing without one", async () => {
     const backend = fakeBackend({ inputs, outputs: [], model: model(), capabilities: { profiles: true } });
     const range = { min: [2, width], opt: [2, width], max: [4, width] };
     const engine = serve(await backend.build({ label: "r", path: "", precision: { kind: "full" }, profiles: [{ inputs: { x: range } }] }), [
@@ -200,8 +200,74 @@ describe("batches against single requests", () => {
       ...{ outputs: ["y"], padding: { reason: "" }, compare: plainCompare },
     });
     expect(one?.refusal?.code).toBe("ERR_PROFILE");
-    expect(two).toMatchObject({ reference: { bitIdentical: true, requests: 2 } });
-    expect(two?.single).toBeUndefined();
+    expect(two).toEqual({ shape: "s", batch: 2 });
+    const other = serve(await backend.build({ label: "c", path: "", precision: { kind: "typed" }, profiles: [{ inputs: { x: range } }] }), [
+      "y",
+    ]);
+    const [, both] = await compareBatches({
+      ...{ reference: engine, candidate: other, shape: "s", requests: requests(4), batches: [1, 2], axes: new Map([["x", 0]]) },
+      ...{ outputs: ["y"], padding: { reason: "" }, compare: plainCompare },
+    });
+    expect(both).toMatchObject({ reference: { bitIdentical: true, requests: 2 } });
+    expect(both?.single).toBeUndefined();
+  });
+
+  it("that fail are refused with their reason, single ones too, and the others are measured", async () => {
+    const failing =
+      (rows: number): FakeModel =>
+      (feed, at) => {
+        if (dimsOf(feed.get("x"))[0] === rows) throw new EngineError("ERR_ENGINE_RUN", `Running failed: no place for ${rows}\n\ufffd`);
+        return model()(feed, at);
+      };
+    const two = await compared(failing(2));
+    expect(two.comparisons.map((c) => c.refusal?.kind)).toEqual([undefined, "failed", undefined]);
+    expect(two.comparisons[1]?.refusal?.reason).toBe("Running failed: no place for 2.");
+    const one = await compared(failing(1));
+    expect(one.comparisons.map((c) => c.refusal?.kind)).toEqual(["failed", undefined, undefined]);
+    // Batches were served and have nothing to be held against: that is no answer.
+    expect(one.verdict.outcome).toBe("not-judged");
+  });
+
+  it("of a candidate whose reference fails are held against single ones, and the reference's reason is told", async () => {
+    const fake: FakeModel = (feed, at) => {
+      if (at.label === "reference") throw new EngineError("ERR_ENGINE_RUN", "out of memory");
+      return model()(feed, at);
+    };
+    const { comparisons, verdict } = await compared(fake, { candidate: true });
+    for (const c of comparisons) {
+      expect(c).toMatchObject({ single: { bitIdentical: true }, referenceRefusal: { kind: "failed", reason: "out of memory." } });
+      expect(c.reference).toBeUndefined();
+    }
+    expect(verdict.outcome).toBe("not-judged");
+  });
+
+  it("without a reference are held against single ones alone, and no call is made for it", async () => {
+    const backend = fakeBackend({ inputs, outputs: [], model: model((y, { rows }) => y * (1 + rows * 1e-6)) });
+    const candidate = serve(await backend.build({ label: "candidate", path: "", precision: { kind: "typed" } }), ["y"]);
+    const options = { requests: requests(4), batches: [1, 4], padding: { reason: "" } };
+    const comparisons = await compareBatches({
+      ...{ ...options, reference: undefined, candidate, shape: "s", axes: new Map([["x", 0]]), outputs: ["y"], compare: plainCompare },
+    });
+    expect(comparisons.map((c) => c.reference)).toEqual([undefined, undefined]);
+    expect(comparisons[1]?.single?.relativeL2).toBeCloseTo(3e-6, 6);
+    expect(backend.log.runs).toBe(comparisonCalls({ ...options, alone: true }));
+  });
+
+  it("are told of as they are finished, so that a stop loses only the one under way", async () => {
+    const controller = new AbortController();
+    const found: number[] = [];
+    const backend = fakeBackend({ inputs, outputs: [], model: model() });
+    const engine = serve(await backend.build({ label: "r", path: "", precision: { kind: "full" } }), ["y"]);
+    const work = compareBatches({
+      ...{ reference: engine, candidate: engine, shape: "s", requests: requests(4), batches: [1, 2, 4], axes: new Map([["x", 0]]) },
+      ...{ outputs: ["y"], padding: { reason: "" }, compare: plainCompare, signal: controller.signal },
+      found: (c) => {
+        found.push(c.batch);
+        if (c.batch === 2) controller.abort();
+      },
+    });
+    await expect(work).rejects.toThrow();
+    expect(found).toEqual([1, 2]);
   });
 
   it("and single ones that are sent at once are seen to disturb each other", async () => {

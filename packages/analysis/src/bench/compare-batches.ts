@@ -1,15 +1,16 @@
-import type { BenchComparison, BenchDifference, BenchRefusal, PaddedComparison, TensorValue } from "@halfscope/core";
+import type { BenchComparison, BenchDifference, BenchRefusal } from "@halfscope/core";
 import { type PaddingMask, paddingMasks } from "../judge/judge-padding.js";
+import { comparePadded } from "./compare-padded.js";
 import { type ComparedRequest, type CompareTensors, differenceOf } from "./difference.js";
-import { type Outputs, outputAxis, outputOfRequest, withoutPadding } from "./outputs.js";
-import { cutRequest, lengthOf, type PaddingAxes, paddedLengths, padRequest } from "./padding.js";
+import { type Outputs, sharedOut } from "./outputs.js";
+import type { PaddingAxes } from "./padding.js";
+import { refusalOf } from "./refusal.js";
 import { batchesOf, otherNeighbours, type Request, stackRequests, takeRound } from "./requests.js";
-import { refusalOf } from "./rounds.js";
 import type { Served } from "./serve.js";
 
 export interface ComparisonOptions {
-  /** FP32. */
-  reference: Served;
+  /** FP32. Undefined where the candidate means nothing beside it: then requests are held against the same sent singly, and nothing else. */
+  reference: Served | undefined;
   /** What is served: the reference itself where nothing else is. */
   candidate: Served;
   shape: string;
@@ -27,6 +28,8 @@ export interface ComparisonOptions {
   signal?: AbortSignal | undefined;
   /** Called behind each call of an engine. */
   ran?: (() => void) | undefined;
+  /** Called with each comparison as it is finished: what there is when the signal stops the others. */
+  found?: ((comparison: BenchComparison) => void) | undefined;
 }
 
 /** Calls of engines that `compareBatches` makes at most: for progress. */
@@ -39,22 +42,28 @@ export function comparisonCalls(o: Pick<ComparisonOptions, "requests" | "batches
 
 /**
  * What batching does to the numbers of one shape: every request is sent alone to both engines once, then in batches of each size to the candidate. A batch that no
- * profile serves, or that fails, is refused and the others go on; a failure of single requests is thrown on.
+ * profile serves, or that fails, is refused and the others go on, single requests being batches of one.
  */
 export async function compareBatches(o: ComparisonOptions): Promise<BenchComparison[]> {
   const work = new ShapeComparison(o);
   await work.runSingles();
   const comparisons: BenchComparison[] = [];
-  for (const batch of o.batches) comparisons.push(await work.compare(batch));
+  for (const batch of o.batches) {
+    const comparison = await work.compare(batch);
+    comparisons.push(comparison);
+    o.found?.(comparison);
+  }
   return comparisons;
 }
 
 class ShapeComparison {
   private singles: readonly Outputs[] = [];
-  private references: readonly Outputs[] = [];
+  /** Undefined where there is nothing but the singles to hold requests against. */
+  private references: readonly Outputs[] | undefined;
   private readonly masks: readonly PaddingMask[][];
-  /** Why there are no singles: a profile that starts at larger batches. */
+  /** Why there are no singles: a profile that starts at larger batches, or an engine that fails on the shape. */
   private refusal: BenchRefusal | undefined;
+  private referenceRefusal: BenchRefusal | undefined;
 
   constructor(private readonly o: ComparisonOptions) {
     this.masks = o.requests.map((r) => paddingMasks(r));
@@ -64,11 +73,17 @@ class ShapeComparison {
     const { candidate, reference, requests } = this.o;
     try {
       this.singles = await this.all(candidate, requests);
-      this.references = reference === candidate ? this.singles : await this.all(reference, requests);
     } catch (error) {
       this.refusal = refusalOf(error);
-      if (this.refusal.kind === "failed") throw error;
+      return;
     }
+    if (reference === candidate) this.references = this.singles;
+    else if (reference !== undefined)
+      try {
+        this.references = await this.all(reference, requests);
+      } catch (error) {
+        this.referenceRefusal = refusalOf(error);
+      }
   }
 
   async compare(batch: number): Promise<BenchComparison> {
@@ -76,7 +91,8 @@ class ShapeComparison {
     try {
       if (this.refusal !== undefined)
         return batch === 1 ? { ...head, refusal: this.refusal } : { ...head, ...(await this.wholeBatches(batch)) };
-      return { ...head, ...(batch === 1 ? await this.repeated() : await this.batched(batch)) };
+      const against = this.referenceRefusal && { referenceRefusal: this.referenceRefusal };
+      return { ...head, ...against, ...(batch === 1 ? await this.repeated() : await this.batched(batch)) };
     } catch (error) {
       return { ...head, refusal: refusalOf(error) };
     }
@@ -85,12 +101,16 @@ class ShapeComparison {
   /** Single requests once more: what the engine repeats. */
   private async repeated(): Promise<Partial<BenchComparison>> {
     const again = await this.all(this.o.candidate, this.o.requests);
-    const single = await this.difference(again.map((found, i) => this.pair(i, this.singles, found)));
-    const reference = await this.difference(this.singles.map((found, i) => this.pair(i, this.references, found)));
+    const { references, singles } = this;
+    const single = await this.difference(again.map((found, i) => this.pair(i, singles, found)));
+    const reference = references && (await this.difference(singles.map((found, i) => this.pair(i, references, found))));
     const { atOnce = 1 } = this.o;
-    if (atOnce < 2) return { single, reference };
-    const together = await this.together(atOnce);
-    return { single, reference, atOnce: await this.difference(together.map((found, i) => this.pair(i, this.singles, found))) };
+    const together = atOnce < 2 ? undefined : await this.together(atOnce);
+    return {
+      single,
+      ...(reference && { reference }),
+      ...(together && { atOnce: await this.difference(together.map((found, i) => this.pair(i, singles, found))) }),
+    };
   }
 
   /** Single requests, so many at once. */
@@ -109,7 +129,7 @@ class ShapeComparison {
   }
 
   private async batched(batch: number): Promise<Partial<BenchComparison>> {
-    const { requests, candidate, reference } = this.o;
+    const { requests } = this.o;
     const places: { request: number; found: Outputs }[] = [];
     const not = new Map<string, string>();
     let first: readonly Outputs[] = [];
@@ -122,15 +142,17 @@ class ShapeComparison {
       places.map((p) => this.pair(p.request, this.singles, p.found)),
       not,
     );
-    const against =
-      reference === candidate
+    const { references, singles } = this;
+    const reference =
+      references === singles
         ? single
-        : await this.difference(
-            places.map((p) => this.pair(p.request, this.references, p.found)),
+        : references &&
+          (await this.difference(
+            places.map((p) => this.pair(p.request, references, p.found)),
             not,
-          );
+          ));
     const neighbours = await this.neighbours(batch, first, not);
-    return { single, reference: against, ...(neighbours && { neighbours }), ...(await this.tryPadded(batch)) };
+    return { single, ...(reference && { reference }), ...(neighbours && { neighbours }), ...(await this.tryPadded(batch)) };
   }
 
   /** The first batch again, with other requests at every second place. */
@@ -149,56 +171,45 @@ class ShapeComparison {
   /** Short requests may be outside of every profile that serves the others. */
   private async tryPadded(batch: number): Promise<Pick<BenchComparison, "padded" | "paddedRefusal">> {
     try {
-      const padded = await this.padded(batch);
-      return padded === undefined ? {} : { padded };
+      const { padding, requests, candidate, axes } = this.o;
+      if ("reason" in padding) return {};
+      const call = (request: Request) => this.call(candidate, request);
+      const padded = await comparePadded(takeRound(requests, 0, batch), {
+        padding,
+        axes,
+        call,
+        difference: (pairs, not) => this.difference(pairs, not),
+      });
+      return { padded };
     } catch (error) {
       return { paddedRefusal: refusalOf(error) };
     }
   }
 
-  /** Requests of different lengths in one batch. */
-  private async padded(batch: number): Promise<PaddedComparison | undefined> {
-    const { padding, candidate } = this.o;
-    if ("reason" in padding) return undefined;
-    const base = takeRound(this.o.requests, 0, batch);
-    const lengths = paddedLengths(base.map((r) => lengthOf(r, padding)));
-    const longest = Math.max(...lengths);
-    const own = base.map((r, i) => cutRequest(r, padding, lengths[i] ?? longest));
-    const filled = own.map((r) => padRequest(r, padding, longest)) as [Request, ...Request[]];
-    const expected = await this.all(candidate, own);
-    const alone = await this.all(candidate, filled);
-    const not = new Map<string, string>();
-    const together = await this.split(await this.call(candidate, stackRequests(filled, this.o.axes)), alone[0] ?? new Map(), batch, not);
-    const unpadded = (found: Outputs, place: number): Outputs =>
-      new Map(
-        [...found].flatMap(([name, value]) => {
-          const part = withoutPadding(value, expected[place]?.get(name)?.dims ?? [], longest, lengths[place] ?? longest);
-          if (!("reason" in part)) return [[name, part] as const];
-          not.set(name, part.reason);
-          return [];
-        }),
-      );
-    const pairs = (outputs: readonly Outputs[]) =>
-      outputs.map((found, place) => ({ request: place, expected: expected[place] ?? new Map(), found: unpadded(found, place) }));
-    const [batchedPairs, alonePairs] = [pairs(together), pairs(alone)];
-    return {
-      mask: padding.mask,
-      lengths,
-      batched: await this.difference(batchedPairs, not),
-      alone: await this.difference(alonePairs, not),
-    };
-  }
-
-  /** Where no single request is served: whole batches of both engines against each other. */
+  /**
+   * Where no single request is served: whole batches of both engines against each other. Without a reference of its own a batch has nothing to be held against; it is
+   * served, and told of only where it is not finite.
+   */
   private async wholeBatches(batch: number): Promise<Partial<BenchComparison>> {
-    const { candidate, reference, requests } = this.o;
+    const { candidate, requests } = this.o;
+    const reference = this.o.reference === candidate ? undefined : this.o.reference;
     const pairs: ComparedRequest[] = [];
+    let referenceRefusal: BenchRefusal | undefined;
     for (const [k, members] of batchesOf(requests.length, batch).entries()) {
       const stacked = this.stack(members);
       const found = await this.call(candidate, stacked);
-      pairs.push({ request: k, found, expected: reference === candidate ? found : await this.call(reference, stacked) });
+      let expected = found;
+      if (reference !== undefined && referenceRefusal === undefined)
+        try {
+          expected = await this.call(reference, stacked);
+        } catch (error) {
+          referenceRefusal = refusalOf(error);
+        }
+      pairs.push({ request: k, found, expected });
     }
-    return { reference: await this.difference(pairs) };
+    const difference = await this.difference(pairs);
+    const held = reference !== undefined && referenceRefusal === undefined;
+    return { ...(referenceRefusal && { referenceRefusal }), ...((held || difference.notFinite > 0) && { reference: difference }) };
   }
 
   private stack(members: readonly number[]): Request {
@@ -206,23 +217,12 @@ class ShapeComparison {
   }
 
   private async runBatch(members: readonly number[], not: Map<string, string>): Promise<Outputs[]> {
-    return this.split(
+    return sharedOut(
       await this.call(this.o.candidate, this.stack(members)),
       this.singles[members[0] ?? 0] ?? new Map(),
       members.length,
       not,
     );
-  }
-
-  /** A batch's outputs by place; what cannot be shared out goes into `not`. */
-  private split(batched: Outputs, single: Outputs, batch: number, not: Map<string, string>): Outputs[] {
-    const places = Array.from({ length: batch }, () => new Map<string, TensorValue>());
-    for (const [name, value] of batched) {
-      const at = outputAxis(single.get(name)?.dims ?? [], value.dims, batch);
-      if ("reason" in at) not.set(name, at.reason);
-      else for (const [place, outputs] of places.entries()) outputs.set(name, outputOfRequest(value, at, place));
-    }
-    return places;
   }
 
   private pair(request: number, expected: readonly Outputs[], found: Outputs): ComparedRequest {

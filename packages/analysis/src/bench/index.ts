@@ -3,7 +3,8 @@ export { type ComparisonOptions, compareBatches, comparisonCalls } from "./compa
 export { type CompareTensors, differenceOf } from "./difference.js";
 export { benchWarnings, judgeBench } from "./judge-bench.js";
 export { cutRequest, findPadding, lengthOf, type PaddingAxes, paddedLengths, padRequest } from "./padding.js";
+export { refusalOf, stoppedRefusal } from "./refusal.js";
 export { batchAxes, type Request, requestShapes, splitSample, stackRequests, takeRound } from "./requests.js";
-export { planRound, refusalOf, type TimedPoint, type TimedResult, type TimingOptions, timeInRounds } from "./rounds.js";
+export { planRound, type TimedPoint, type TimedResult, type TimingOptions, timeInRounds } from "./rounds.js";
 export { type Served, serve } from "./serve.js";
 export { type ShapeVariant, shapeName, shapeVariants, type WantedSizes } from "./shape-variants.js";

@@ -23,6 +23,7 @@ describe("the verdict", () => {
     ];
     expect(judgeBench(comparisons, 1e-2)).toEqual({
       outcome: "within",
+      against: "reference",
       tolerance: 1e-2,
       error: 5e-3,
       worst: { shape: "s", batch: 4, request: 1, output: "y" },
@@ -45,6 +46,21 @@ describe("the verdict", () => {
       judgeBench([at(1, { reference: noFloat }), at(2, { refusal: { kind: "refused", code: "ERR_PROFILE", reason: "" } })], 1).outcome,
     ).toBe("not-judged");
     expect(judgeBench([], 1).outcome).toBe("not-judged");
+  });
+  it("is of batching alone where requests are held against single ones, whatever the reference says", () => {
+    const all = [
+      at(1, { single: difference(0), reference: difference(0.9) }),
+      at(4, { single: difference(2e-3), reference: difference(0.9) }),
+    ];
+    expect(judgeBench(all, 1e-2, "single")).toMatchObject({ outcome: "within", against: "single", error: 2e-3, worst: { batch: 4 } });
+    expect(judgeBench(all, 1e-3, "single").outcome).toBe("not-within");
+  });
+  it("is none about batches where only single requests were sent again, unless these are not finite", () => {
+    expect(judgeBench([at(1, { single: difference(0) })], 1e-2, "single").outcome).toBe("not-judged");
+    expect(judgeBench([at(1, { single: difference(Number.POSITIVE_INFINITY, { notFinite: 3 }) })], 1e-2, "single").outcome).toBe(
+      "not-finite",
+    );
+    expect(judgeBench([at(1, { single: difference(0.5) })], 1e-2, "single").outcome).toBe("not-within");
   });
   it("does not blame the model for an engine that does not repeat itself", () => {
     const neighbours = difference(2e-6);
@@ -87,6 +103,11 @@ describe("warnings", () => {
       "requests that disturb each other",
       { comparisons: [at(1, { single: difference(0), atOnce: difference(1e-3) })] },
       /served at once.*0\.00100/,
+    ],
+    [
+      "single points whose clock was another one in the end",
+      { points: [point({ drift: 0.42 }), point({ drift: -0.05 }), point({ drift: 0.01 })] },
+      /by more than 20 % at 1 of 3 points; worst \+42 %/,
     ],
     ["few requests", { points: [point({ latency: latency({ requests: 12 }) })] }, /p99 of fewer than 100 requests/],
   ])("tell of %s", (_, change, words) => {

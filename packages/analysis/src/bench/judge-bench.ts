@@ -1,20 +1,29 @@
 import type { BenchComparison, BenchDocument, BenchVerdict } from "@halfscope/core";
 
-/** Batched requests against the tolerance; NaN and infinities never pass. */
-export function judgeBench(comparisons: readonly BenchComparison[], tolerance: number): BenchVerdict {
+/**
+ * Requests against the tolerance: `against` the reference, or the same requests sent singly. NaN and infinities never pass; single requests that the engine repeats are, by
+ * themselves, no answer about batches.
+ */
+export function judgeBench(
+  comparisons: readonly BenchComparison[],
+  tolerance: number,
+  against: NonNullable<BenchVerdict["against"]> = "reference",
+): BenchVerdict {
   let error = -1;
   let worst: BenchVerdict["worst"];
   let notFinite = false;
   for (const c of comparisons) {
-    const r = c.reference;
+    const r = against === "reference" ? c.reference : (c.single ?? c.reference);
     if (r?.worst === undefined) continue;
     notFinite ||= r.notFinite > 0;
     if (r.relativeL2 > error) [error, worst] = [r.relativeL2, { shape: c.shape, batch: c.batch, ...r.worst }];
   }
   const singles = comparisons.flatMap((c) => (c.batch > 1 && c.single !== undefined ? [c.single] : []));
   const mixes = comparisons.some((c) => c.neighbours !== undefined && !c.neighbours.bitIdentical && !repeatsBadly(c, comparisons));
+  const judged = worst !== undefined && (against === "reference" || singles.length > 0 || error > tolerance);
   return {
-    outcome: worst === undefined ? "not-judged" : notFinite ? "not-finite" : error <= tolerance ? "within" : "not-within",
+    outcome: notFinite ? "not-finite" : !judged ? "not-judged" : error <= tolerance ? "within" : "not-within",
+    against,
     tolerance,
     error: worst === undefined ? 0 : error,
     ...(worst && { worst }),
@@ -67,6 +76,11 @@ export function benchWarnings(d: Pick<BenchDocument, "machine" | "points" | "com
     warnings.push(
       `The last round was ${percent(Math.abs(drift))} ${drift > 0 ? "slower" : "faster"} than the first (median over points): clocks or other work changed meanwhile.`,
     );
+  const far = drifts.filter((x) => Math.abs(x) > highVariation);
+  if (far.length > 0 && Math.abs(drift ?? 0) <= highDrift)
+    warnings.push(
+      `The last round differs from the first by more than ${percent(highVariation)} at ${far.length} of ${measured.length} points; worst ${signed(far.toSorted((a, b) => Math.abs(b) - Math.abs(a))[0] ?? 0)}. Times of these points say less than they look: measure again, with more --requests and --rounds.`,
+    );
   const few = measured.filter((p) => (p.latency?.requests ?? 0) < fewRequests);
   if (few.length > 0)
     warnings.push(
@@ -75,4 +89,5 @@ export function benchWarnings(d: Pick<BenchDocument, "machine" | "points" | "com
   return warnings;
 }
 
+const signed = (x: number): string => `${x < 0 ? "-" : "+"}${percent(Math.abs(x))}`;
 const percent = (x: number): string => `${Math.round(100 * x)} %`;

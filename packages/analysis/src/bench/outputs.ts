@@ -29,6 +29,17 @@ export function outputAxis(single: readonly number[], batched: readonly number[]
 export const outputOfRequest = (batched: TensorValue, at: { axis: number; rows: number }, place: number): TensorValue =>
   sliceAlong(batched, at.axis, place * at.rows, (place + 1) * at.rows);
 
+/** A batch's outputs by place; what cannot be shared out goes into `not`, with the reason. `single` is one request's. */
+export function sharedOut(batched: Outputs, single: Outputs, batch: number, not: Map<string, string>): Outputs[] {
+  const places = Array.from({ length: batch }, () => new Map<string, TensorValue>());
+  for (const [name, value] of batched) {
+    const at = outputAxis(single.get(name)?.dims ?? [], value.dims, batch);
+    if ("reason" in at) not.set(name, at.reason);
+    else for (const [place, outputs] of places.entries()) outputs.set(name, outputOfRequest(value, at, place));
+  }
+  return places;
+}
+
 /**
  * The part of an output of a padded request that stands for the request itself: axes that are as long as the padding where the unpadded request's are as long as
  * the request lose what is behind it. Gives a reason where the sizes differ in any other way.

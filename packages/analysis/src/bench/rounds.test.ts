@@ -1,7 +1,7 @@
 import { EngineError, InputError } from "@halfscope/core";
 import { describe, expect, it } from "vitest";
 import { fakeBackend } from "../../../../test/support/fake-backend.js";
-import { planRound, refusalOf, type TimedPoint, timeInRounds } from "./rounds.js";
+import { planRound, type TimedPoint, timeInRounds } from "./rounds.js";
 
 const options = { rounds: 4, requests: 100, warmup: 10, maxMilliseconds: 10_000 };
 const feed = { tensors: new Map() };
@@ -81,7 +81,7 @@ describe("timing in rounds", () => {
       options,
     );
     expect(results.map((r) => r.refusal?.kind)).toEqual(["refused", "failed", undefined]);
-    expect(results[0]).toEqual({ refusal: { kind: "refused", code: "ERR_PROFILE", reason: "outside every profile" }, rounds: [] });
+    expect(results[0]).toEqual({ refusal: { kind: "refused", code: "ERR_PROFILE", reason: "outside every profile." }, rounds: [] });
     expect(results[2]?.latency?.requests).toBe(100);
   });
 
@@ -94,8 +94,26 @@ describe("timing in rounds", () => {
     expect(shares).toEqual(shares.toSorted((a, b) => a - b));
   });
 
-  it("throws what is no matter of the point", () => {
-    expect(() => refusalOf(new EngineError("ERR_DISPOSED", "gone"))).toThrow("gone");
-    expect(() => refusalOf(new TypeError("a bug"))).toThrow("a bug");
+  it("keeps the rounds that were finished when it is stopped, and says which points have none", async () => {
+    const controller = new AbortController();
+    // The 40th call of the second engine is in its second round.
+    const { point: early } = await point(() => 1);
+    const { point: late } = await point(({ call }) => {
+      if (call === 40) controller.abort();
+      return 1;
+    });
+    const results = await timeInRounds([early, late], { ...options, warmup: 0, signal: controller.signal });
+    expect(results.map((r) => r.rounds.length)).toEqual([1, 2]);
+    expect(results[0]?.latency?.requests).toBe(25);
+    expect(results.some((r) => r.refusal !== undefined)).toBe(false);
+
+    const stopped = new AbortController();
+    const { point: first } = await point(({ call }) => {
+      if (call === 20) stopped.abort();
+      return 1;
+    });
+    const [one, none] = await timeInRounds([first, early], { ...options, warmup: 0, signal: stopped.signal });
+    expect(one?.rounds).toHaveLength(1);
+    expect(none).toEqual({ refusal: { kind: "stopped", code: "ERR_CANCELLED", reason: expect.any(String) }, rounds: [] });
   });
 });

@@ -1,5 +1,6 @@
-import { type BenchRefusal, type BenchRound, CancelledError, HalfscopeError, type LatencySummary } from "@halfscope/core";
+import type { BenchRefusal, BenchRound, LatencySummary } from "@halfscope/core";
 import { type DeviceEngine, type Feed, type RequestTimes, summariseLatency } from "@halfscope/engine";
+import { refusalOf, stoppedRefusal } from "./refusal.js";
 
 /** What is timed: one engine, one call, so many contexts at once. */
 export interface TimedPoint {
@@ -61,11 +62,23 @@ export function planRound(
 
 /**
  * Times all points in rounds, every second one backwards: a clock that falls, or other work, meets all of them alike, and the first and the last round tell how much
- * of it there was. A point that no profile serves, or that fails, is refused and the others go on.
+ * of it there was. A point that no profile serves, or that fails, is refused and the others go on. When the signal stops the work, points have the rounds that were finished,
+ * and those without any are refused as stopped.
  */
 export async function timeInRounds(points: readonly TimedPoint[], o: TimingOptions): Promise<TimedResult[]> {
   const states = points.map((): State => ({ rounds: [], times: [], discarded: 0 }));
+  try {
+    await allRounds(points, states, o);
+  } catch (error) {
+    if (o.signal?.aborted !== true) throw error;
+  }
+  if (o.signal?.aborted) for (const s of states) if (s.rounds.length === 0) s.refusal ??= stoppedRefusal;
+  return states.map((s, i) => resultOf(s, points[i]?.batch ?? 1));
+}
+
+async function allRounds(points: readonly TimedPoint[], states: readonly State[], o: TimingOptions): Promise<void> {
   for (const [i, state] of states.entries()) {
+    if (o.signal?.aborted) return;
     await attempt(state, async () => {
       const point = points[i] as TimedPoint;
       // The first call of a shape allocates and chooses kernels: it is no measure of the second.
@@ -88,6 +101,7 @@ export async function timeInRounds(points: readonly TimedPoint[], o: TimingOptio
     for (const i of round % 2 === 0 ? order : order.reverse()) {
       const [state, point] = [states[i] as State, points[i] as TimedPoint];
       const { plan } = state;
+      if (o.signal?.aborted) return;
       if (plan === undefined || state.refusal !== undefined) continue;
       await attempt(state, async () => {
         const times = await point.engine.time(point.feed, { ...plan, contexts: point.contexts, signal: o.signal });
@@ -103,7 +117,6 @@ export async function timeInRounds(points: readonly TimedPoint[], o: TimingOptio
       o.progress?.(total === 0 ? 1 : done / total);
     }
   }
-  return states.map((s, i) => resultOf(s, points[i]?.batch ?? 1));
 }
 
 interface State {
@@ -123,14 +136,6 @@ async function attempt(state: State, work: () => Promise<void>): Promise<void> {
   } catch (error) {
     state.refusal = refusalOf(error);
   }
-}
-
-/** Errors of a point that leave the others alone; every other error is thrown on. */
-export function refusalOf(error: unknown): BenchRefusal {
-  if (!(error instanceof HalfscopeError) || error instanceof CancelledError) throw error;
-  if (error.code === "ERR_PROFILE") return { kind: "refused", code: error.code, reason: error.message };
-  if (error.code === "ERR_ENGINE_RUN" || error.code === "ERR_FEED") return { kind: "failed", code: error.code, reason: error.message };
-  throw error;
 }
 
 function resultOf(s: State, batch: number): TimedResult {

@@ -88,6 +88,28 @@ describe("a shape's name", () => {
     ]);
     expect(shapeName(request, texts, findBatch(texts))).toBe("seq=128, mask:1=64");
   });
+  it("tells sizes by their first place where their names are an exporter's", () => {
+    const open = (name: string, symbol: string): FeedInput => ({
+      name,
+      dtype: "float32",
+      dims: [
+        { size: undefined, symbol: "batch" },
+        { size: undefined, symbol },
+      ],
+    });
+    for (const symbol of ["p2o.DynamicDimension.2", "unk__17", "s77", "images_dynamic_axes_1"]) {
+      const inputs = [open("x", symbol), open("mask", symbol)];
+      const request = (second: number) =>
+        new Map([
+          ["x", zeros([1, 64])],
+          ["mask", zeros([1, second])],
+        ]);
+      expect(shapeName(request(64), inputs, findBatch(inputs))).toBe("x:1=64");
+      expect(shapeName(request(32), inputs, findBatch(inputs))).toBe("x:1=64, mask:1=32");
+    }
+    const named = [open("x", "steps1")];
+    expect(shapeName(new Map([["x", zeros([1, 64])]]), named, findBatch(named))).toBe("steps1=64");
+  });
   it("is no name where nothing is open", () => {
     const fixed = [input("x", [1, 4])];
     expect(shapeName(new Map([["x", zeros([1, 4])]]), fixed, findBatch(fixed))).toBe("as declared");

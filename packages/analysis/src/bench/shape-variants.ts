@@ -61,17 +61,24 @@ export function shapeVariants(wanted: WantedSizes, batching: Batching, signature
   ).flatMap((shapes) => combinations.map((dims) => ({ dims, shapes })));
 }
 
-/** What tells a shape from others: the open sizes but the batch, "sequence=128, images:2=640". */
+/** Names that an exporter made up tell a person nothing, and are long. */
+const madeUpName = /DynamicDimension|dynamic_axes_\d+$|^unk__\d+$|^s\d+$|^\?$|^dim_?\d+$/i;
+
+/** What tells a shape from others: the open sizes but the batch, "sequence=128, images:2=640". Sizes without a name, or with one that an exporter made up, go by their first place. */
 export function shapeName(request: ReadonlyMap<string, FeedValue>, signature: readonly FeedInput[], batching: Batching): string {
   const axes = batchAxes(batching);
   const parts = new Map<string, number>();
+  const places = new Map<string, string>();
   for (const { name, dims } of signature) {
     const value = request.get(name);
     if (value === undefined || !isTensorValue(value)) continue;
     for (const [axis, size] of value.dims.entries()) {
       const declared = dims?.[axis];
       if (axes.get(name) === axis || declared?.size !== undefined) continue;
-      const key = declared?.symbol ?? `${name}:${axis}`;
+      const symbol = declared?.symbol;
+      const place = (symbol !== undefined && places.get(symbol)) || `${name}:${axis}`;
+      if (symbol !== undefined && madeUpName.test(symbol)) places.set(symbol, place);
+      const key = symbol === undefined || madeUpName.test(symbol) ? place : symbol;
       // A symbol with two sizes in one request is told by its places.
       if (parts.has(key) && parts.get(key) !== size) parts.set(`${name}:${axis}`, size);
       else parts.set(key, size);

@@ -1,5 +1,5 @@
 import { expect, it, test } from "vitest";
-import { wantedCandidate, wantedSizes, wholeList } from "./bench-options.js";
+import { idleOptions, wantedCandidate, wantedSizes, wholeList } from "./bench-options.js";
 
 it("sizes and shapes are lists, and a part with a name starts the next one", () => {
   expect(wantedSizes(["sequence=128,384", "height=8,width=6"], ["images=1x3x8x8,1x3x4x4", "a:b=2"])).toEqual({
@@ -25,7 +25,24 @@ test.each([["1x2"], ["x=1xx2"], ["x=ax2"]])("--shape %s is refused", (text) => {
 
 it("lists of whole numbers", () => {
   expect(wholeList("--batch", "1,2, 8")).toEqual([1, 2, 8]);
-  for (const text of ["", "1,", "0", "a"]) expect(() => wholeList("--batch", text)).toThrow(/--batch needs/);
+  for (const text of ["", "1,", "0", "a", "0x10", "1e3", "1.5", "99999999999999999999"])
+    expect(() => wholeList("--batch", text)).toThrow(/--batch needs a whole number of at least 1/);
+});
+it("quote what was given in their errors", () => {
+  expect(() => wholeList("--batch", "1,2x")).toThrow(/found "2x" in "1,2x"\.$/);
+  expect(() => wholeList("--contexts", "many")).toThrow(/--contexts .*found "many"\.$/);
+});
+
+it("options that do nothing on an engine are told, those that work are not", () => {
+  const none = { workspace: undefined, "timing-cache": undefined, "builder-level": undefined, threads: undefined };
+  const given = { workspace: "4GiB", "timing-cache": "t.cache", "builder-level": 3, threads: 2 };
+  expect(idleOptions({ ...none, engine: "ort-cpu" })).toEqual([]);
+  expect(idleOptions({ ...given, engine: "ort-cpu" })).toEqual([
+    expect.stringMatching(/^--workspace, --timing-cache, --builder-level do nothing on ort-cpu/),
+  ]);
+  expect(idleOptions({ ...none, engine: "ort-cuda", workspace: "1" })[0]).toMatch(/^--workspace does nothing on ort-cuda/);
+  expect(idleOptions({ ...given, engine: "ort-tensorrt" })).toEqual([]);
+  expect(idleOptions({ ...given, engine: "tensorrt" })).toEqual([expect.stringMatching(/^--threads does nothing on tensorrt/)]);
 });
 
 it("one candidate at most", () => {

@@ -1,8 +1,7 @@
 import type { WantedSizes } from "@halfscope/analysis";
-import { UsageError } from "@halfscope/core";
+import { type BackendName, UsageError } from "@halfscope/core";
 import type { Argv } from "yargs";
 import type { WantedCandidate } from "../pipeline/bench-candidate.js";
-import { whole } from "./options.js";
 
 export const benchInputs = <T>(y: Argv<T>) =>
   y
@@ -70,9 +69,36 @@ export const benchTimes = <T>(y: Argv<T>) =>
     })
     .option("threads", { type: "number", requiresArg: true, group: "Times:", describe: "threads inside one operator of ort-cpu [cores]" });
 
-/** 1,2,4 as numbers. Throws ERR_OPTION. */
+/** 1,2,4 as numbers. Throws ERR_OPTION, which quotes what was given. */
 export function wholeList(option: string, text: string): number[] {
-  return text.split(",").map((part) => whole(option, part.trim() === "" ? Number.NaN : Number(part), 1));
+  return text.split(",").map((given) => {
+    const part = given.trim();
+    const number = /^\d+$/.test(part) ? Number(part) : Number.NaN;
+    if (Number.isSafeInteger(number) && number >= 1) return number;
+    const found = part === text.trim() ? JSON.stringify(part) : `${JSON.stringify(part)} in ${JSON.stringify(text)}`;
+    throw new UsageError("ERR_OPTION", `${option} needs a whole number of at least 1, or several joined by commas, found ${found}.`, {
+      hint: `For instance ${option} 1,2,4.`,
+    });
+  });
+}
+
+/** Options that were given and do nothing on the engine, a sentence for each kind: nobody should take a figure for theirs. */
+export function idleOptions(
+  args: Readonly<Partial<Record<"workspace" | "timing-cache" | "builder-level" | "threads", unknown>>> & { engine: BackendName },
+): string[] {
+  const builds = args.engine === "tensorrt" || args.engine === "ort-tensorrt";
+  const names = (["workspace", "timing-cache", "builder-level"] as const).filter((name) => !builds && args[name] !== undefined);
+  const list = names.map((name) => `--${name}`).join(", ");
+  return [
+    ...(names.length === 0
+      ? []
+      : [
+          `${list} ${names.length === 1 ? "does" : "do"} nothing on ${args.engine}: only TensorRT, also under ONNX Runtime, builds with ${names.length === 1 ? "it" : "them"}.`,
+        ]),
+    ...(args.engine === "tensorrt" && args.threads !== undefined
+      ? ["--threads does nothing on tensorrt: it is of operators that ONNX Runtime runs on the CPU."]
+      : []),
+  ];
 }
 
 /** Throws ERR_OPTION. */

@@ -1,42 +1,14 @@
-import type { BenchComparison, BenchDifference, BenchDocument, BenchPoint, BenchRefusal } from "@halfscope/core";
+import type { BenchComparison, BenchDocument, BenchPoint } from "@halfscope/core";
+import { clocksText, judgedAgainst, referenceWords } from "@halfscope/report";
+import { benchAnswer } from "./describe-bench-answer.js";
+import { bits, ms, placesOf, rate, refusals, several, word, worstOf } from "./describe-bench-words.js";
 import { table } from "./table.js";
-import { given, number, quote, safe } from "./text.js";
+import { number, quote } from "./text.js";
 
 /** A benchmark for people: the answer, the numbers, the times, and what they are worth. */
 export function describeBench(d: BenchDocument): string {
-  return [answer(d), engines(d), accuracy(d), padding(d), times(d), remarks(d)].filter((part) => part !== "").join("\n\n");
+  return [benchAnswer(d), engines(d), accuracy(d), padding(d), times(d), remarks(d)].filter((part) => part !== "").join("\n\n");
 }
-
-/** Milliseconds with three digits. */
-const ms = (x: number | undefined): string => (x === undefined ? "-" : x >= 1000 ? String(Math.round(x)) : x.toPrecision(3));
-const rate = (x: number | undefined): string => (x === undefined ? "-" : x >= 1000 ? String(Math.round(x)) : x.toPrecision(3));
-const several = (n: number, one: string): string => `${n} ${one}${n === 1 ? "" : "s"}`;
-
-function answer({ verdict: v, batching, engines }: BenchDocument): string {
-  const where = v.worst === undefined ? "" : `, at batch ${v.worst.batch}${shapeOf(v.worst.shape)}, output "${safe(v.worst.output)}"`;
-  const reference = engines.length > 1 ? "the FP32 reference" : "the same sent singly";
-  const lines: string[] = [];
-  if (v.outcome === "not-judged") lines.push("Not judged: no float output could be compared.");
-  else if (v.outcome === "not-finite") lines.push(`NOT FINITE: an output cannot be compared with ${reference}${where}.`);
-  else if (v.error === 0) lines.push(`WITHIN tolerance: requests are equal to ${reference}.`);
-  else
-    lines.push(
-      `${v.outcome === "within" ? "WITHIN" : "NOT WITHIN"} tolerance: requests are off ${reference} by ${number(v.error)} at most (relative L2, tolerance ${given(v.tolerance)})${where}.`,
-    );
-  if (batching.kind !== "dynamic") lines.push("The model takes one request at a time: there are no batches to compare.");
-  else if (v.batched?.bitIdentical) lines.push("Every batched request gives the bits of the same request sent singly.");
-  else if (v.batched !== undefined && engines.length > 1)
-    lines.push(
-      `A batched request differs from the same sent singly by ${number(v.batched.maxAbs)} at most (relative L2 ${number(v.batched.relativeL2)}).`,
-    );
-  if (v.mixes)
-    lines.push(
-      "REQUESTS MIX: a request's result changes with the requests beside it. Something in the model works across the batch axis, such as a normalization.",
-    );
-  return lines.map((line) => quote(line, 0)).join("\n");
-}
-
-const shapeOf = (name: string): string => (name === "as declared" ? "" : `, ${safe(name)}`);
 
 function engines({ environment: e, engines, machine }: BenchDocument): string {
   const gpu = e.gpu === undefined ? "" : `, ${e.gpu}${e.driver === undefined ? "" : `, driver ${e.driver}`}`;
@@ -48,7 +20,7 @@ function engines({ environment: e, engines, machine }: BenchDocument): string {
 }
 
 function accuracy(d: BenchDocument): string {
-  const judged = d.engines.length > 1;
+  const single = judgedAgainst(d) === "single";
   const rows = d.comparisons.map((c) => [
     c.shape,
     c.batch,
@@ -58,40 +30,38 @@ function accuracy(d: BenchDocument): string {
           bits(c.single),
           number(c.single?.maxAbs),
           number(c.single?.meanAbs),
-          worstOf(c.reference),
+          single ? worstOf(c.single) : c.referenceRefusal === undefined ? worstOf(c.reference) : word(c.referenceRefusal),
           c.neighbours === undefined ? "-" : bits(c.neighbours),
         ]),
   ]);
+  const measured = d.comparisons.filter((c) => c.refusal === undefined);
+  const legend = [
+    ...(measured.some((c) => c.batch === 1) ? ["batch 1: the same single request sent twice"] : []),
+    ...(measured.some((c) => c.neighbours !== undefined)
+      ? ["other neighbours: the same request in the same place of the batch beside other requests"]
+      : []),
+  ];
   const notes = [
-    "batch 1 is the same single request twice; other neighbours: the same request in the same place beside other requests",
+    ...(legend.length === 0 ? [] : [legend.join("; ")]),
     ...sentAtOnce(d),
-    ...refusals(d.comparisons),
+    ...nothingToHold(d),
+    ...refusals(d.comparisons, (c) => c.refusal),
+    ...refusals(d.comparisons, (c) => c.referenceRefusal, "the reference, "),
     ...notCompared(d.comparisons),
   ];
+  const expected = referenceWords(d) === "the FP32 reference" ? "FP32" : "reference";
   const head = [
     "shape",
     "batch",
     "batched against\nsingle",
     "largest\ndifference",
     "mean\ndifference",
-    `against ${judged ? "FP32" : "single"}\nrelative L2`,
+    single ? "relative L2" : `against ${expected}\nrelative L2`,
     "other\nneighbours",
   ];
-  return `Batched against single requests\n\n${table(head, rows, { numeric: [1, 3, 4, 5] })}\n\n${notes.map((n) => quote(n, 2)).join("\n")}`;
+  const lines = notes.map((n) => quote(n, 2)).join("\n");
+  return `Batched against single requests\n\n${table(head, rows, { numeric: [1, 3, 4, 5] })}${lines === "" ? "" : `\n\n${lines}`}`;
 }
-
-const bits = (x: BenchDifference | undefined): string =>
-  x === undefined
-    ? "-"
-    : x.bitIdentical
-      ? "same bits"
-      : x.notFinite > 0
-        ? "not finite"
-        : x.relativeL2 === 0 && x.decisions !== undefined
-          ? "decides otherwise"
-          : "differs";
-const worstOf = (x: BenchDifference | undefined): string => (x === undefined ? "-" : number(x.relativeL2));
-const word = (r: BenchRefusal): string => (r.kind === "refused" ? "not served" : "FAILED");
 
 function sentAtOnce({ comparisons, options }: BenchDocument): string[] {
   const all = comparisons.flatMap((c) => c.atOnce ?? []);
@@ -102,20 +72,15 @@ function sentAtOnce({ comparisons, options }: BenchDocument): string[] {
   ];
 }
 
-/** Each reason once, with where it holds. */
-function refusals(all: readonly { shape: string; batch: number; refusal?: BenchRefusal; paddedRefusal?: BenchRefusal }[]): string[] {
-  const reasons = new Map<string, string[]>();
-  for (const c of all)
-    for (const [r, what] of [
-      [c.refusal, ""],
-      [c.paddedRefusal, " padded"],
-    ] as const)
-      if (r !== undefined)
-        reasons.set(`${word(r)}: ${r.reason}`, [
-          ...(reasons.get(`${word(r)}: ${r.reason}`) ?? []),
-          `batch ${c.batch}${what}${shapeOf(c.shape)}`,
-        ]);
-  return [...reasons].map(([reason, where]) => `${where.slice(0, 4).join("; ")}${where.length > 4 ? " ..." : ""} ${reason}`);
+/** Batches that were served where no single request was. */
+function nothingToHold({ comparisons }: BenchDocument): string[] {
+  const shapes = new Map<string, number[]>();
+  for (const c of comparisons)
+    if (c.refusal === undefined && c.referenceRefusal === undefined && c.single === undefined && c.reference === undefined)
+      shapes.set(c.shape, [...(shapes.get(c.shape) ?? []), c.batch]);
+  return shapes.size === 0
+    ? []
+    : [`not judged (${placesOf(shapes)}): single requests are not served, so there is nothing to hold these against`];
 }
 
 function notCompared(all: readonly BenchComparison[]): string[] {
@@ -128,8 +93,13 @@ function notCompared(all: readonly BenchComparison[]): string[] {
 
 function padding({ comparisons, paddingNotTried }: BenchDocument): string {
   const padded = comparisons.flatMap((c) => (c.padded === undefined ? [] : [{ ...c, padded: c.padded }]));
-  if (padded.length === 0)
+  const refused = refusals(comparisons, (c) => c.paddedRefusal);
+  const reasons = refused.map((line) => quote(line, 2)).join("\n");
+  if (padded.length === 0) {
+    if (refused.length > 0)
+      return `Requests of different lengths in one batch were not measured; each would be sent alone at its own length too\n\n${reasons}`;
     return paddingNotTried === undefined ? "" : quote(`Requests of different lengths in one batch were not tried: ${paddingNotTried}.`, 0);
+  }
   const rows = padded.map(({ shape, batch, padded: p }) => {
     const lengths = [...new Set(p.lengths)];
     return [
@@ -151,10 +121,21 @@ function padding({ comparisons, paddingNotTried }: BenchDocument): string {
     "relative L2",
     "padding alone,\nrelative L2",
   ];
-  return `Requests of different lengths, padded to the longest of the batch, against each alone at its own length\n\n${table(head, rows, { numeric: [1, 4, 5, 6], names: [0, 2] })}`;
+  return `Requests of different lengths, padded to the longest of the batch, against each alone at its own length\n\n${table(head, rows, { numeric: [1, 4, 5, 6], names: [0, 2] })}${reasons === "" ? "" : `\n\n${reasons}`}`;
 }
 
+const signed = (x: number): string => {
+  const percents = Math.round(100 * x);
+  return `${percents > 0 ? "+" : percents < 0 ? "-" : ""}${Math.abs(percents)} %`;
+};
+
 function times(d: BenchDocument): string {
+  // What was not served stands in the table of differences, with its reason.
+  const refused = (p: BenchPoint) => d.comparisons.some((c) => c.shape === p.shape && c.batch === p.batch && c.refusal !== undefined);
+  const referenceRefused = (p: BenchPoint) =>
+    d.comparisons.some((c) => c.shape === p.shape && c.batch === p.batch && c.referenceRefusal !== undefined);
+  const shown = d.points.filter((p) => !refused(p));
+  if (shown.length === 0) return "";
   const both = d.engines.length > 1;
   const contexts = d.options.contexts.length > 1;
   const row = (p: BenchPoint) => [
@@ -170,7 +151,7 @@ function times(d: BenchDocument): string {
           ms(p.latency.p99),
           rate(p.throughput),
           `${Math.round(100 * p.latency.variation)} %`,
-          p.drift === undefined ? "-" : `${p.drift < 0 ? "-" : "+"}${Math.abs(Math.round(100 * p.drift))} %`,
+          p.drift === undefined ? "-" : signed(p.drift),
         ]),
   ];
   const head = [
@@ -188,8 +169,12 @@ function times(d: BenchDocument): string {
   const first = head.indexOf("p50 ms");
   const numeric = [1, ...(contexts ? [2] : []), ...head.slice(first).map((_, i) => first + i)];
   const { rounds, requests, warmup, maxSeconds } = d.options;
-  const note = `A call holds a whole batch; requests/s counts single ones. ${several(rounds, "round")} over all points in turn, ${several(warmup, "call")} of warm-up before each and left out, up to ${requests} timed calls or ${maxSeconds} s of each point. Variation: standard deviation over mean. Drift: median of the last round against the first's.`;
-  return `Times of a call: inputs in, engine run, outputs out\n\n${table(head, d.points.map(row), { numeric })}\n\n${quote(note, 2)}`;
+  const notes = [
+    ...refusals(shown, (p) => (p.role === "reference" && referenceRefused(p) ? undefined : p.refusal)),
+    ...(shown.length < d.points.length ? ["What has no row here was not served or not measured, as told above."] : []),
+  ];
+  const note = `A call holds a whole batch; requests/s counts single ones. ${several(rounds, "round")} over all points in turn, ${several(warmup, "call")} of warm-up before each and left out, up to ${requests} timed calls or ${maxSeconds} s of each point. Variation: standard deviation over mean. Drift: median of the last round against the first's. Clocks: ${clocksText(d.clocks)}.`;
+  return `Times of a call: inputs in, engine run, outputs out\n\n${table(head, shown.map(row), { numeric })}\n\n${[...notes, note].map((n) => quote(n, 2)).join("\n")}`;
 }
 
 function remarks({ warnings, notes }: BenchDocument): string {

@@ -1,5 +1,14 @@
-import type { Batching, BenchComparison, BenchEngine, BenchRole, DeviceEnvironment } from "@halfscope/core";
-import type { DeviceEngine } from "@halfscope/engine";
+import {
+  type Batching,
+  type BenchComparison,
+  type BenchDocument,
+  type BenchEngine,
+  type BenchRole,
+  type DeviceEnvironment,
+  type HalfType,
+  halfWords,
+} from "@halfscope/core";
+import type { DeviceBuildOptions, DeviceEngine } from "@halfscope/engine";
 import type { Model } from "@halfscope/onnx";
 import { engineTitle } from "./device/options.js";
 
@@ -30,6 +39,27 @@ export function engineRecord(
     messages: engine.messages,
     ...(engine.placement && { placement: engine.placement }),
   };
+}
+
+/**
+ * The sentence that says so where FP16 or bfloat16 is served and the engine computes it in FP32; undefined elsewhere. What such an engine gives must not be judged against FP32:
+ * an overflow does not happen there.
+ */
+export const notRealHalf = (environment: DeviceEnvironment, served: HalfType | undefined): string | undefined =>
+  served === undefined || environment.capabilities.realHalf
+    ? undefined
+    : `${engineTitle(environment)} computes ${halfWords[served]} operators in FP32, so how far a GPU's ${halfWords[served]} is off FP32 cannot be seen here.`;
+
+/** What was said of building engines, for the result; where the timing cache lies changes no figure. */
+export function buildAsked({
+  timingCache: _,
+  providerOptions = {},
+  memoryPools = {},
+  ...build
+}: DeviceBuildOptions = {}): Pick<BenchDocument["options"], "build"> {
+  const pools = Object.entries(memoryPools).map(([pool, bytes]) => [`memory pool ${pool}`, bytes] as const);
+  const asked = [...Object.entries(build), ...pools, ...Object.entries(providerOptions)].filter(([, value]) => value !== undefined);
+  return asked.length === 0 ? {} : { build: Object.fromEntries(asked) };
 }
 
 /** What changes the meaning of the figures, before anything about times. */
@@ -69,7 +99,14 @@ export function benchNotes(o: {
   notes: readonly string[];
 }): string[] {
   const { batching } = o;
-  const failed = o.comparisons.some((c) => c.batch > 1 && c.refusal?.kind === "failed");
+  // A shape that fails singly too, or a batch that works with another shape, is no matter of how requests are stacked.
+  const fails = (c: BenchComparison) => c.refusal?.kind === "failed";
+  const failed = o.comparisons.some(
+    (c) =>
+      c.batch > 1 &&
+      fails(c) &&
+      !o.comparisons.some((x) => (x.shape === c.shape && x.batch === 1 && fails(x)) || (x.batch === c.batch && x.refusal === undefined)),
+  );
   return [
     ...(o.half ? ["The model is in FP16 or bfloat16 itself: differences are against itself, sent singly, and not against FP32."] : []),
     ...(!o.candidate && !o.half ? ["The model is served as it is, in FP32: what differs from single requests is batching alone."] : []),

@@ -1,24 +1,22 @@
-import { benchWarnings, type CompareTensors, findBatch, judgeBench, requestShapes, serve, type WantedSizes } from "@halfscope/analysis";
+import { benchWarnings, type CompareTensors, judgeBench, requestShapes, serve, type WantedSizes } from "@halfscope/analysis";
 import { type BenchDocument, type Progress, silentProgress } from "@halfscope/core";
 import {
   compareTensors,
   type DeviceBuildOptions,
   type DeviceBuildRequest,
-  feedSignature,
-  mentions,
-  profileInputs,
   profileText,
-  shapeTensorsOf,
+  readGpuClocks,
+  type SettledProfiles,
 } from "@halfscope/engine";
-import { readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
+import { readModel } from "@halfscope/onnx";
 import { version } from "../version.js";
 import { benchCandidate, type WantedCandidate } from "./bench-candidate.js";
+import { ClockReader, clockWarnings, type ReadClocks } from "./bench-clocks.js";
 import { benchMachine, currentLoad } from "./bench-machine.js";
-import { allCalls, compareAll, timeAll } from "./bench-measure.js";
-import { benchProfiles } from "./bench-profiles.js";
-import { benchNotes, engineRecord, meaningWarnings } from "./bench-record.js";
-import { benchRequests } from "./bench-requests.js";
-import type { DeviceOptions } from "./device/options.js";
+import { compareAll, stoppedAt, timeAll } from "./bench-measure.js";
+import { benchPlan, sizesSent } from "./bench-plan.js";
+import { benchNotes, buildAsked, engineRecord, meaningWarnings, notRealHalf } from "./bench-record.js";
+import { type DeviceOptions, hasProfiles } from "./device/options.js";
 import { openDevice } from "./device/session.js";
 
 export interface BenchOptions extends Pick<DeviceOptions, "engine" | "typing" | "profiles" | "open"> {
@@ -41,38 +39,39 @@ export interface BenchOptions extends Pick<DeviceOptions, "engine" | "typing" | 
   feeds?: readonly string[] | undefined;
   threads?: number | undefined;
   build?: Omit<DeviceBuildOptions, "tf32" | "threads"> | undefined;
+  /** What the person should know of the command line itself: told with the document's other warnings. */
+  warnings?: readonly string[] | undefined;
+  /** Defaults to the driver's management library. */
+  readClocks?: ReadClocks | undefined;
   /** Defaults to the addon's. */
   compare?: CompareTensors | undefined;
   progress?: Progress | undefined;
   signal?: AbortSignal | undefined;
 }
 
+const noProfiles: SettledProfiles = { profiles: [], notes: [], warnings: [] };
+
 /**
  * Batches against single requests on one engine: for every batch size and shape what batching does to the numbers, then latency and throughput in rounds. Throws what
- * opening, building and feeding throw; a batch or shape that is not served, or that fails, is a refused point of the result.
+ * reading, opening, building and feeding throw; a batch or shape that is not served, or that fails, is a refused point of the result. When the signal stops it after the first
+ * comparison, the result is what was finished, marked as `stopped`; before, CancelledError is thrown.
  */
 export async function benchStep(path: string, o: BenchOptions): Promise<BenchDocument> {
   const { progress = silentProgress, signal, threads } = o;
   const loadBefore = currentLoad();
+  const plan = await benchPlan(path, o);
+  const { model, view, half, batching, batches, sent } = plan;
+  // Before a library is looked for: a slip in a profile shows on any machine.
+  const early = hasProfiles(o.engine) ? plan.profiles() : undefined;
   await using device = await openDevice(o);
   const { backend, typing } = device;
-  const model = unfoldModel(await readModel(path));
-  const view = viewGraph(model.graph);
-  const signature = feedSignature(view);
-  const batching = findBatch(signature, o.batchAxis);
-  const dynamic = batching.kind === "dynamic";
-  // What was asked for by name is answered, if only by a reason.
-  const batches = [...new Set(o.batches ?? (dynamic ? defaultBatches : [1]))];
-  const sent = await benchRequests(model, view, signature, batching, { ...o, largestBatch: dynamic ? Math.max(...batches) : 1 });
-  const sizes = requestShapes((sent.shapes[0] as (typeof sent.shapes)[number]).requests[0]);
-  await using candidate = o.candidate && (await benchCandidate(path, o.candidate, typing, { shapes: sizes, threads, progress, signal }));
-  const settled = backend.environment.capabilities.profiles
-    ? benchProfiles(o.profiles ?? [], profileInputs(signature, shapeTensorsOf(view)), allCalls(sent, batching, batches))
-    : { profiles: [], notes: [], warnings: [] };
+  const { environment } = backend;
+  const settled = environment.capabilities.profiles ? (early ?? plan.profiles()) : noProfiles;
+  await using candidate =
+    o.candidate && (await benchCandidate(path, o.candidate, typing, { sizes: sizesSent(plan), threads, progress, signal }));
   const options = { ...o.build, ...(threads !== undefined && { threads }), tf32: false };
   const build = (request: Omit<DeviceBuildRequest, "profiles" | "options">) =>
     backend.build({ ...request, profiles: settled.profiles, options }, { signal, progress });
-  const half = mentions(view, "float16") || mentions(view, "bfloat16");
   await using reference = await build({ label: "the reference", path: model.path, precision: { kind: half ? "typed" : "full" } });
   await using built = candidate && (await build({ label: "the candidate", path: candidate.path, precision: candidate.precision }));
 
@@ -80,17 +79,23 @@ export async function benchStep(path: string, o: BenchOptions): Promise<BenchDoc
   const referenceServed = serve(reference, outputs);
   const pair = { reference: referenceServed, candidate: built === undefined ? referenceServed : serve(built, outputs) };
   const work = { pair, sent, batching, batches, progress, signal };
-  const comparisons = await compareAll({ ...work, outputs, atOnce: Math.max(...o.contexts), compare: o.compare ?? compareTensors });
+  const notReal = notRealHalf(environment, candidate?.half ?? half);
+  const held = notReal === undefined || built === undefined;
+  const comparisons = await compareAll({ ...work, outputs, atOnce: Math.max(...o.contexts), compare: o.compare ?? compareTensors, held });
+  const clocks = new ClockReader(environment, o.readClocks ?? readGpuClocks);
+  await clocks.before();
   const points = await timeAll({
     ...work,
     comparisons,
     contexts: [...new Set(o.contexts)],
     timing: { ...o, maxMilliseconds: 1000 * o.maxSeconds },
   });
+  await clocks.after();
+  const stopped = stoppedAt(comparisons, points, o.rounds, signal);
 
-  const verdict = judgeBench(comparisons, o.tolerance);
+  const against = built === undefined || notReal !== undefined ? "single" : "reference";
+  const verdict = { ...judgeBench(comparisons, o.tolerance, against), ...(notReal !== undefined && { notRealHalf: notReal }) };
   const machine = benchMachine(loadBefore);
-  const { environment } = backend;
   const own = { title: half ? "the model as it is" : "the model in FP32", typing: half ? ("typed" as const) : ("full" as const) };
   const engines = [
     engineRecord("reference", reference, model, own),
@@ -112,6 +117,8 @@ export async function benchStep(path: string, o: BenchOptions): Promise<BenchDoc
     model: { path: model.path, digest: model.digest, sizeBytes: model.sizeBytes },
     environment,
     machine,
+    clocks: clocks.found,
+    ...(stopped && { stopped }),
     options: {
       engine: o.engine,
       batches,
@@ -123,6 +130,7 @@ export async function benchStep(path: string, o: BenchOptions): Promise<BenchDoc
       tolerance: o.tolerance,
       seed: o.seed,
       ...(threads !== undefined && { threads }),
+      ...buildAsked(o.build),
       ...(settled.profiles.length > 0 && { profiles: settled.profiles.map(profileText) }),
       ...(o.feeds && { feeds: o.feeds }),
     },
@@ -134,9 +142,19 @@ export async function benchStep(path: string, o: BenchOptions): Promise<BenchDoc
     points,
     ...("reason" in sent.padding && { paddingNotTried: sent.padding.reason }),
     verdict,
-    warnings: [...meaningWarnings(environment, engines, half), ...settled.warnings, ...benchWarnings({ machine, points, comparisons })],
-    notes: benchNotes({ half, batching, comparisons, candidate: candidate !== undefined, notes: [...settled.notes, ...sent.notes] }),
+    warnings: [
+      ...meaningWarnings(environment, engines, half !== undefined),
+      ...(o.warnings ?? []),
+      ...settled.warnings,
+      ...clockWarnings(clocks.found),
+      ...benchWarnings({ machine, points, comparisons }),
+    ],
+    notes: benchNotes({
+      half: half !== undefined,
+      batching,
+      comparisons,
+      candidate: candidate !== undefined,
+      notes: [...settled.notes, ...sent.notes],
+    }),
   };
 }
-
-const defaultBatches = [1, 2, 4, 8];

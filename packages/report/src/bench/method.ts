@@ -3,6 +3,7 @@ import { bytes, nameOf, number, plural, seconds } from "../format.js";
 import { html, type Markup, type Renderable } from "../markup.js";
 import { sentence, shortName } from "../names.js";
 import { folded, quoted, type Section, table, text } from "../sections/section.js";
+import { clocksText } from "./clocks-text.js";
 
 /** What was run, on what, with which requests. */
 export function methodOfBench(d: BenchDocument): Section {
@@ -26,13 +27,16 @@ function serving({ environment: e, options: o }: BenchDocument): Markup {
     ["FP16 arithmetic", e.capabilities.realHalf ? "real" : "none: FP16 operators compute in FP32"],
     ["contexts", o.contexts.join(", ")],
     ...(o.threads === undefined ? [] : [["threads in an operator", String(o.threads)] as const]),
+    ...Object.entries(o.build ?? {})
+      .slice(0, 50)
+      .map(([name, value]) => [shortName(name, 60), shortName(String(value), 80)] as const),
     ...(o.profiles?.length
       ? [["profiles", html`${o.profiles.slice(0, 20).map((p) => html`<code>${shortName(p, 200)}</code> `)}`] as const]
       : []),
   ]);
 }
 
-function machine({ machine: m, halfscope }: BenchDocument): Markup {
+function machine({ machine: m, halfscope, clocks }: BenchDocument): Markup {
   return facts("Machine", [
     ["processor", `${m.processor === "" ? "not stated" : shortName(m.processor, 80)}, ${plural(m.cores, "core")}`],
     ["memory", bytes(m.memoryBytes)],
@@ -43,7 +47,10 @@ function machine({ machine: m, halfscope }: BenchDocument): Markup {
         ? "not told by the system"
         : `${number(m.load[0])} before, ${number(m.load[1])} after (processes, mean of a minute)`,
     ],
-    ["clocks", "not read: the drift between rounds tells what they did"],
+    [
+      "clocks",
+      `${shortName(clocksText(clocks), 300)}${clocks?.before === undefined && clocks?.after === undefined ? "; the drift between rounds tells what they did" : ""}`,
+    ],
     ["system", `${shortName(m.platform, 40)}, Node ${shortName(m.node, 40)}, halfscope ${shortName(halfscope, 40)}`],
   ]);
 }

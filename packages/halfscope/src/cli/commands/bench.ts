@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { type BackendName, type BenchDocument, encodeJson, exitCodes } from "@halfscope/core";
-import { benchInputs, benchTimes, positiveNumber, wantedCandidate, wantedSizes, wholeList } from "../bench-options.js";
+import { type BackendName, CancelledError, encodeJson } from "@halfscope/core";
+import { benchInputs, benchTimes, idleOptions, positiveNumber, wantedCandidate, wantedSizes, wholeList } from "../bench-options.js";
 import type { Command } from "../command.js";
 import { type EngineArguments, engineFrom, engineOptions } from "../device-options.js";
 import { jsonOption, requireTolerance, toleranceOption, whole } from "../options.js";
@@ -85,16 +85,25 @@ export const benchCommand: Command<Arguments> = (context) => ({
     };
     const engine = await engineFrom(args);
     const { benchStep } = await import("../../pipeline/bench.js");
+    const { benchExitCode } = await import("../../pipeline/bench-outcome.js");
+    const { hasProfiles } = await import("../../pipeline/device/options.js");
     const { benchFiles } = await import("../../pipeline/bench-files.js");
     const { openResultsFolder, resultFiles, writeTextFile } = await import("../../pipeline/results-folder.js");
     const { describeBench } = await import("../describe-bench.js");
     if (args.out !== undefined) await openResultsFolder(args.out);
+    // What does nothing is told, and not handed on.
+    const { workspaceBytes: _, timingCache: __, optimizationLevel: ___, ...always } = engine?.build ?? {};
+    const built = hasProfiles(args.engine) ? engine?.build : always;
     const document = await benchStep(args.model, {
       ...engine,
       engine: args.engine,
-      build: { ...(args.out !== undefined && { timingCache: join(args.out, resultFiles.timingCache) }), ...engine?.build },
+      build: {
+        ...(args.out !== undefined && hasProfiles(args.engine) && { timingCache: join(args.out, resultFiles.timingCache) }),
+        ...built,
+      },
       typing: args.typing,
       ...options,
+      warnings: idleOptions(args),
       ...{ tolerance, contexts, batchAxis: args["batch-axis"], feeds: args.feed },
       progress: context.progress,
       signal: context.signal,
@@ -104,18 +113,23 @@ export const benchCommand: Command<Arguments> = (context) => ({
       await writeTextFile(join(args.out, benchFiles.document), `${encodeJson(document, 1)}\n`);
       await writeTextFile(join(args.out, benchFiles.page), renderBenchHtml(document));
     }
-    context.answer(
-      args.json,
-      () => document,
-      () => describeBench(document),
-    );
+    const { stopped } = document;
+    // Standard output holds one document: of a measurement that was stopped that is the error.
+    if (stopped === undefined || !args.json)
+      context.answer(
+        args.json,
+        () => document,
+        () => describeBench(document),
+      );
     if (args.out !== undefined) context.say(`Written: ${join(args.out, benchFiles.page)}`);
-    context.exitCode = exitCodeOf(document);
+    if (stopped !== undefined)
+      throw new CancelledError("Stopped before the work was done.", {
+        hint:
+          args.out === undefined
+            ? `What was finished is ${args.json ? "lost" : "above"}; with -o FOLDER it is kept.`
+            : `What was finished is in ${join(args.out, benchFiles.document)}, marked as stopped.`,
+        context: { stopped },
+      });
+    context.exitCode = benchExitCode(document);
   },
 });
-
-/** A point that failed was asked for and cannot be served; one that no profile serves is an answer. */
-function exitCodeOf({ comparisons, points, verdict }: BenchDocument): number {
-  if ([...comparisons, ...points].some((p) => p.refusal?.kind === "failed")) return exitCodes.run;
-  return verdict.outcome === "not-within" || verdict.outcome === "not-finite" ? exitCodes.accuracyNotMet : exitCodes.ok;
-}

@@ -89,11 +89,50 @@ describe("an engine that this machine lacks", () => {
   });
 });
 
+describe("verify by overrides", () => {
+  const overrides = join(results, "overrides.json");
+  it("verifies the model as they say, on the CPU and on an engine, as it does the file that was written from them", async () => {
+    const read = async (...args: string[]) =>
+      (await jsonOf(["verify", model, ...args])) as unknown as Verdict & { candidate: string; device?: DeviceResult };
+    const [byPins, byFile] = [await read("--overrides", overrides), await read(join(results, "mixed.onnx"))];
+    expect(byPins.candidate).toBe(overrides);
+    expect([byPins.error, byPins.outcome]).toEqual([byFile.error, byFile.outcome]);
+    const { device } = await read("--overrides", overrides, "--engine", "ort-cpu");
+    expect(device?.engines.map((e) => e.title)).toEqual(["FP32, TF32 off", overrides]);
+    expect(device?.engines[1]?.pins).toEqual(saved().overrides?.pins.map((p) => p.layer));
+  }, 120_000);
+
+  it.each([
+    [[], /verify needs the file to verify, or --overrides/],
+    [[join(results, "mixed.onnx"), "--overrides", overrides], /name two things to verify/],
+    [["--overrides", join(folder, "nowhere.json")], /cannot be read/],
+    [["--feed", "x.npz", "mixed.onnx"], /Put files before --feed/],
+  ])("%j is refused as wrong usage", async (args, message) => {
+    const { code, stderr } = await halfscope(["verify", model, ...args]);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(message) });
+  });
+});
+
 describe("options of the engine", () => {
+  it("a profile that does not hold is refused on any machine, with a driver or without", async () => {
+    for (const command of [
+      ["debug", model, "-o", join(folder, "refused")],
+      ["verify", model, join(results, "mixed.onnx")],
+    ])
+      for (const engine of ["tensorrt", "ort-tensorrt"]) {
+        const { code, stderr } = await halfscope([...command, "--engine", engine, "--profile", "input_ids=1x256:1x128:8x512"]);
+        expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/^ERR_PROFILE: /) });
+      }
+    expect(existsSync(join(folder, "refused"))).toBe(false);
+  }, 60_000);
+
   it.each([
     [["--workspace", "4GiB"], /--workspace needs --engine/],
     [["--profile", "input_ids=1x8"], /--profile needs --engine/],
     [["--engine", "ort-cpu", "--workspace", "much"], /--workspace needs an amount of memory/],
+    [["--engine", "ort-cpu", "--workspace", "4"], /at least 1 MiB.*\n.*Did you mean 4GiB/],
+    [["--engine", "ort-cpu", "--provider-option", "device_id=0"], /The CPU's provider has no options/],
+    [["--engine", "ort-cpu", "--provider-option", "a.b=0", "--provider-option", "a.b=1"], /gives a\.b twice/],
     [["--engine", "ort-cpu", "--builder-level", "9"], /--builder-level needs a whole number from 0 to 5/],
     [["--engine", "ort-cpu", "--engine-trials", "-1"], /--engine-trials needs a whole number/],
     [["--engine", "ort-cpu", "--typing", "weak"], /has no weak networks/],

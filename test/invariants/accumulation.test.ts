@@ -1,4 +1,4 @@
-/** Sums of products in FP16: what must hold between the engines that have them. */
+/** Sums of products in FP16, and nodes that round as one: what must hold between the engines that have them. */
 import { join } from "node:path";
 import { isExact, switchOff } from "@halfscope/core";
 import { EnginePair } from "@halfscope/engine";
@@ -37,6 +37,33 @@ describe("under --like tensorrt, a plan's switches and its file give the same bi
     await expectOneMeaning(bert);
     for (let seed = 1; seed <= 10; seed++) {
       using bench = await openBench(randomModel(folder, seed), { like: "tensorrt" });
+      await expectOneMeaning(bench);
+    }
+  });
+});
+
+describe("under --like ort-cuda, what is fused in the plan is fused in its file", () => {
+  // RMS normalizations, decomposed ones with an epsilon that FP16 holds, and scaled attention products.
+  for (const name of [
+    "bert-squad-pt-op11",
+    "gpt2-pt-op11",
+    "llama-ts",
+    "convnext-ts",
+    "deberta-v2-dynamo",
+    "bert-small-dynamo-op20",
+    "cct-xs-plate-ocr-op15",
+  ])
+    it(`of ${name}`, { timeout: 120_000 }, async (context) => {
+      using bench = await openBench(sharedModel(context, name, "model.onnx"), { like: "ort-cuda" });
+      await expectOneMeaning(bench);
+    });
+
+  it("of a made BERT, and of random graphs", { timeout: 240_000 }, async () => {
+    using bert = await openBench(await madeBert("fused"), { like: "ort-cuda" });
+    expect((await bert.subject()).roundings.keptFull?.size).toBeGreaterThan(0);
+    await expectOneMeaning(bert);
+    for (let seed = 1; seed <= 10; seed++) {
+      using bench = await openBench(randomModel(folder, seed), { like: "ort-cuda" });
       await expectOneMeaning(bench);
     }
   });

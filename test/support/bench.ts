@@ -2,11 +2,11 @@
 
 import type { ConstantPolicy, PrecisionPlan, TensorValue } from "@halfscope/core";
 import { inferTypes, OutputEngine, shapesOfFeed } from "@halfscope/engine";
-import { readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
+import { listLayers, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
 import {
   allHalf,
+  keptFullBy,
   movedInputs,
-  multiplyAdds,
   productSums,
   type RestoredSites,
   restoreSites,
@@ -61,7 +61,7 @@ export async function realiseAndRun(bench: Workbench, plan: PrecisionPlan, path:
       feedShapes: shapesOfFeed(bench.feeds[0]),
       isMover,
       sumsOf: productSums(bench.profile, { view, types }),
-      keepsFull: multiplyAdds(bench.profile, { view, types }),
+      keepsFull: keptFullBy(bench.profile, { view, types, layers: listLayers(model, view) }),
     },
     { threads: bench.threads },
   );

@@ -13,8 +13,8 @@ import {
   OutputEngine,
   shapesOfFeed,
 } from "@halfscope/engine";
-import { type GraphView, type Model, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
-import { engineProfile, movedInputs, multiplyAdds, productSums } from "@halfscope/precision";
+import { type GraphView, listLayers, type Model, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
+import { engineProfile, keptFullBy, movedInputs, productSums } from "@halfscope/precision";
 
 export interface Planted {
   /** Final outputs of FP16 engines are this much further from the reference's. */
@@ -138,7 +138,7 @@ class EmulatedEngine implements DeviceEngine {
     if (request.precision.kind === "full") return OutputEngine.reference(input, { threads }, extra);
     const profile = engineProfile("tensorrt");
     const isMover = (...of: Parameters<typeof movedInputs>) => movedInputs(...of) !== undefined;
-    const sums = { sumsOf: productSums(profile, input), keepsFull: multiplyAdds(profile, input) };
+    const sums = { sumsOf: productSums(profile, input), keepsFull: keptFullBy(profile, { ...input, layers: listLayers(model, view) }) };
     return OutputEngine.restored({ ...input, isMover, ...sums }, { threads }, extra);
   }
 

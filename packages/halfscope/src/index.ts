@@ -3,6 +3,7 @@ export * from "./pipeline/base-pins.js";
 export * from "./pipeline/compare-step.js";
 export * from "./pipeline/debug.js";
 export * from "./pipeline/describe.js";
+export { layerPins } from "./pipeline/device/device-files.js";
 export { type DeviceStepInput, deviceStep } from "./pipeline/device/device-step.js";
 export { type DeviceOptions, likeOf, type ObserveWay, observeWays } from "./pipeline/device/options.js";
 export { type OpenedDevice, openDevice, profilesFor } from "./pipeline/device/session.js";

@@ -34,10 +34,11 @@ export function answerOf(v: View): Answer {
   };
 }
 
-/** The engine with the pins that the answer is about was measured, in real FP16, and does not meet the tolerance. */
+/** The engine with the pins that the answer is about was measured, in real FP16, and does not meet the tolerance, or cannot be had at all. */
 function failsOnEngine({ engine, pins }: View): boolean {
   const built = engine?.recommended ?? (pins.size === 0 ? engine?.allHalf : undefined);
   if (engine === undefined || built === undefined || !engine.device.environment.capabilities.realHalf) return false;
+  if (built.failed !== undefined) return true;
   const outcome = outcomeOf(built, engine.tolerance);
   return outcome !== undefined && outcome !== "within";
 }

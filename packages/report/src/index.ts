@@ -1,4 +1,8 @@
+export { clocksText, heldBack } from "./bench/clocks-text.js";
+export { bestBatch, bestContexts, type ServingGain, speedOverReference } from "./bench/gains.js";
+export { judgedAgainst, referenceWords } from "./bench/words.js";
 export { renderBenchHtml } from "./bench-page.js";
+export { type DeviceLines, deviceLines } from "./device/device-lines.js";
 export * from "./exports/index.js";
 export { renderMarkdown } from "./markdown.js";
 export { renderHtml } from "./page.js";

@@ -1,6 +1,6 @@
 import type { Layer, Site, SiteSensitivity } from "@halfscope/core";
 import { describe, expect, it } from "vitest";
-import { type EngineSearch, nextEngineTrial, type TriedPins } from "./engine-trials.js";
+import { cheaper, type EngineSearch, nextEngineTrial, type TriedPins } from "./engine-trials.js";
 
 /** Eight layers with one site each; the error of layer i is 2^-i, and errors add in squares. */
 const ids = Array.from({ length: 8 }, (_, i) => `layer${i}`);
@@ -64,6 +64,38 @@ describe("trials on an engine", () => {
     const next = await nextEngineTrial(o, [{ pins: [], error: 2 }, { pins: recommended, error: 0.43 }, failed]);
     expect(next?.pins.length).toBeGreaterThan(3);
     expect(next?.why).toContain("0.400 with 3 layers pinned is beyond the tolerance");
+  });
+
+  it("step over a set of which no engine could be built", async () => {
+    const tried: TriedPins[] = [
+      { pins: [], error: 2 },
+      { pins: recommended, error: 0.43 },
+    ];
+    const first = await nextEngineTrial(search(), tried);
+    const failed = { pins: first?.pins ?? [], error: Number.POSITIVE_INFINITY, failed: true };
+    const second = await nextEngineTrial(search(), [...tried, failed]);
+    expect(second?.pins.length).toBeGreaterThan(failed.pins.length);
+    // It is no measurement: nothing is said of its outputs.
+    expect(second?.why).toContain("0.430 with 2 layers pinned");
+    const smaller = await nextEngineTrial(search(), [
+      { pins: ids.slice(0, 4), error: 0.01 },
+      { ...failed, pins: ids.slice(0, 2) },
+    ]);
+    expect(smaller?.pins.length).not.toBe(2);
+  });
+
+  it("go on from the set that a person would rather have: fewest pins, or least work", async () => {
+    const work = new Map([["layer0", 100]]);
+    const prices = { work, added: (layers: readonly string[]) => layers.reduce((n, l) => n + (work.get(l) ?? 1), 0) };
+    const [few, light] = [{ pins: ["layer0"] }, { pins: ["layer1", "layer2"] }];
+    expect(cheaper({ prices, prefer: "pins" }, light, few)).toBe(few);
+    expect(cheaper({ prices, prefer: "work" }, few, light)).toBe(light);
+    // Between equals the other decides, then the first.
+    expect(cheaper({ prices, prefer: "pins" }, few, { pins: ["layer3"] }).pins).toEqual(["layer3"]);
+    expect(cheaper({ prices, prefer: "work" }, light, { pins: ["layer4", "layer5"] })).toBe(light);
+    const tried = [few, light].map((t) => ({ ...t, error: 0.01 }));
+    const next = await nextEngineTrial(search({ prices, prefer: "work" }), tried);
+    expect(next?.why).toContain("with 2 layers pinned");
   });
 
   it("let go of pins where it errs far less, and bisect between what fails and what holds", async () => {

@@ -1,9 +1,11 @@
 import { growthChain, type PinProblem, sitesLeft } from "../recommend/pin-problem.js";
 
-/** One set of pins as an engine showed it; the error is Infinity where outputs are not finite. */
+/** One set of pins as an engine showed it; the error is Infinity where outputs are not finite, and where no engine was built. */
 export interface TriedPins {
   readonly pins: readonly string[];
   readonly error: number;
+  /** No engine could be built with it: nothing is known of it, and nobody asks again. */
+  readonly failed?: boolean;
 }
 
 /** What a search on an engine works on: the swept sites, as a search on the CPU has them. */
@@ -32,17 +34,41 @@ const mostEmulated = 16;
 /**
  * The next set of pins that is worth a build, and why; undefined when there is none. As long as no set meets the tolerance, pins are added in the order of squared error
  * removed per price, until the emulation, scaled by what the engine showed of the last set, meets it. Far below the tolerance, pins are let go of the same way, those of the
- * overflow origins never. The same tries lead to the same answer, so that a search can go on where it stopped.
+ * overflow origins never. Sets of which no engine could be built are stepped over. The same tries lead to the same answer, so that a search can go on where it stopped.
  */
 export async function nextEngineTrial(search: EngineSearch, tried: readonly TriedPins[]): Promise<NextTrial | undefined> {
-  const within = tried.filter((t) => t.error <= search.tolerance);
-  const next = within.length === 0 ? await grow(search, tried) : await shrink(search, tried, fewest(within));
+  const failed = new Set(tried.filter((t) => t.failed).map((t) => keyOf(t.pins)));
+  const measured = tried.filter((t) => !t.failed);
+  const [first, ...others] = measured.filter((t) => t.error <= search.tolerance);
+  const next =
+    first === undefined
+      ? await grow(search, measured, failed)
+      : await shrink(
+          search,
+          measured,
+          others.reduce((a, b) => cheaper(search, a, b), first),
+          failed,
+        );
   const known = new Set(tried.map((t) => keyOf(t.pins)));
   return next === undefined || known.has(keyOf(next.pins)) ? undefined : next;
 }
 
 const keyOf = (pins: readonly string[]): string => [...pins].sort().join("\0");
-const fewest = (tried: readonly TriedPins[]): TriedPins => tried.reduce((a, b) => (b.pins.length < a.pins.length ? b : a));
+
+/** The better of two sets that meet the tolerance, as a person prefers: fewer pins, or less work. The other decides between equals, then the first. */
+export function cheaper<T extends { readonly pins: readonly string[] }>(
+  { prices, prefer }: Pick<EngineSearch, "prices" | "prefer">,
+  a: T,
+  b: T,
+): T {
+  const keys = ({ pins }: T): [number, number] => {
+    const work = prices.added(pins, () => false);
+    return prefer === "pins" ? [pins.length, work] : [work, pins.length];
+  };
+  const [[a1, a2], [b1, b2]] = [keys(a), keys(b)];
+  return b1 < a1 || (b1 === a1 && b2 < a2) ? b : a;
+}
+
 const isSubset = (a: readonly string[], b: ReadonlySet<string>): boolean => a.every((l) => b.has(l));
 const number = (x: number): string => (Number.isFinite(x) ? x.toPrecision(3) : "not finite");
 const layersWord = (n: number): string => `${n} ${n === 1 ? "layer" : "layers"}`;
@@ -53,22 +79,23 @@ async function scaleOf(search: EngineSearch, t: TriedPins): Promise<number | und
   return Number.isFinite(t.error) && t.error > 0 && Number.isFinite(emulated) && emulated > 0 ? t.error / emulated : undefined;
 }
 
-async function grow(search: EngineSearch, tried: readonly TriedPins[]): Promise<NextTrial | undefined> {
+async function grow(search: EngineSearch, tried: readonly TriedPins[], failed: ReadonlySet<string>): Promise<NextTrial | undefined> {
   const last = tried.reduce<TriedPins | undefined>((a, b) => (a === undefined || b.pins.length >= a.pins.length ? b : a), undefined);
   if (last === undefined) return undefined;
   const pinned = new Set(last.pins);
   if (!Number.isFinite(last.error)) {
     const suspects = search.suspects.filter((l) => !pinned.has(l)).slice(0, suspectsAtOnce);
-    if (suspects.length > 0)
+    const pins = [...last.pins, ...suspects];
+    if (suspects.length > 0 && !failed.has(keyOf(pins)))
       return {
-        pins: [...last.pins, ...suspects],
+        pins,
         why: `the outputs are not finite; ${layersWord(suspects.length)} more where the engine's tensors stop being so`,
       };
   }
   const left = sitesLeft(search);
   // With nothing left in FP16 the engine is the reference: nobody needs a build to know.
   const steps = growthChain({ ...search, base: last.pins }, search.prefer).sets.filter(
-    (set) => set.length > last.pins.length && left.predictedFor(set) > 0,
+    (set) => set.length > last.pins.length && left.predictedFor(set) > 0 && !failed.has(keyOf(set)),
   );
   const scale = await scaleOf(search, last);
   const doubled = scale === undefined ? steps.find((s) => s.length > 2 * last.pins.length) : undefined;
@@ -97,15 +124,20 @@ async function firstWithin(
   return undefined;
 }
 
-async function shrink(search: EngineSearch, tried: readonly TriedPins[], best: TriedPins): Promise<NextTrial | undefined> {
+async function shrink(
+  search: EngineSearch,
+  tried: readonly TriedPins[],
+  best: TriedPins,
+  failed: ReadonlySet<string>,
+): Promise<NextTrial | undefined> {
   if (best.error > farBelow * search.tolerance || best.pins.length === 0) return undefined;
   const scale = await scaleOf(search, best);
   if (scale === undefined) return undefined;
   const sets = shrinking(search, best.pins);
   // What is in a set that failed fails too, as far as anybody knows.
-  const failed = tried.filter((t) => t.error > search.tolerance).map((t) => new Set(t.pins));
-  const bound = sets.findIndex((set) => failed.some((f) => isSubset(set, f)));
-  const usable = (bound < 0 ? sets : sets.slice(0, bound)).toReversed();
+  const missed = tried.filter((t) => t.error > search.tolerance).map((t) => new Set(t.pins));
+  const bound = sets.findIndex((set) => missed.some((f) => isSubset(set, f)));
+  const usable = (bound < 0 ? sets : sets.slice(0, bound)).toReversed().filter((set) => !failed.has(keyOf(set)));
   const found = await firstWithin(search, usable, scale);
   if (found === undefined) return undefined;
   return {

@@ -50,7 +50,7 @@ export const commands: readonly ListedCommand[] = [
     async () => (await import("./commands/apply.js")).applyCommand,
   ),
   listed(
-    "verify <model> <candidate>",
+    "verify <model> [candidate]",
     "measured verdict on any FP16, BF16 or mixed model, ours or another tool's",
     async () => (await import("./commands/verify.js")).verifyCommand,
   ),

@@ -1,4 +1,5 @@
 import type { Agreement, DeviceResult, EngineRecord } from "@halfscope/core";
+import { deviceLines } from "@halfscope/report";
 import { table } from "./table.js";
 import { clip, given, number, percent, safe, wrap } from "./text.js";
 
@@ -6,40 +7,66 @@ const width = 120;
 const shownPins = 10;
 const shownReasons = 3;
 
-/** What a real engine showed, for people. */
-export function describeDevice(device: DeviceResult, tolerance: number): string {
+/** What a real engine showed, for people. `said` is what they have read before: counts in it are not repeated. */
+export function describeDevice(device: DeviceResult, tolerance: number, said = ""): string {
   const { environment: e } = device;
   const machine = [e.gpu, e.driver && `driver ${e.driver}`].filter((x) => x !== undefined).join(", ");
   const lines = [`On the real engine: ${safe(e.library)} ${safe(e.version)}${machine === "" ? "" : `, ${safe(machine)}`}`];
   if (!e.capabilities.realHalf)
     lines.push("NOT REAL FP16: this engine computes FP16 operators in FP32; its errors say nothing about a GPU.");
-  lines.push(
-    table(
-      ["engine", "pins", "build s", "latency ms\np50", "p99", "error", `tolerance ${given(tolerance)}`],
-      device.engines.map((r) => [
-        clip(safe(r.title)),
-        r.role === "reference" ? "-" : r.pins.length,
-        r.buildSeconds.toFixed(1),
-        number(r.latency?.p50),
-        number(r.latency?.p99),
-        r.role === "reference" ? "-" : number(r.error),
-        outcomeWord(r),
-      ]),
-      { numeric: [1, 2, 3, 4, 5] },
-    ),
-  );
+  const { latency, attentions, fallback, messages, hazards } = deviceLines(device, tolerance);
+  lines.push(describeEngines(device.engines, tolerance));
+  if (device.engines.some((r) => r.role === "guides"))
+    lines.push("(Guides to FP16 advise to keep normalizations, Softmaxes and embeddings in FP32.)");
+  const failures = device.engines.filter((r) => r.failed !== undefined).map((r) => `"${clip(safe(r.title))}" ${safe(r.failed ?? "")}`);
+  lines.push(...[...failures, ...(latency === undefined ? [] : [latency]), ...attentions].map((l) => wrap(l, width)));
   lines.push(
     ...describeAgreement(device.agreement),
     ...describeMarking(device),
     ...describePins(device),
     ...describeTrials(device, tolerance),
   );
+  if (fallback !== undefined) {
+    const known = said.replace(/\s+/g, " ").includes(fallback.count);
+    lines.push(
+      wrap(`${known ? "On the CPU" : fallback.count}: ${fallback.operators}. Shape arithmetic there is usual and harmless.`, width),
+    );
+  }
+  lines.push(...[...(messages === undefined ? [] : [messages]), ...hazards].map((l) => wrap(clip(safe(l)), width)));
   lines.push(...describeMissing(device));
   return lines.join("\n");
 }
 
+function describeEngines(engines: readonly EngineRecord[], tolerance: number): string {
+  const attentions = engines.some((r) => (r.fusedAttentions ?? 0) > 0);
+  return table(
+    [
+      "engine",
+      "pins",
+      "build s",
+      "latency ms\np50",
+      "p99",
+      ...(attentions ? ["fused\nattentions"] : []),
+      "error",
+      `tolerance ${given(tolerance)}`,
+    ],
+    engines.map((r) => [
+      clip(safe(r.title)),
+      r.role === "reference" ? "-" : r.pins.length,
+      r.buildSeconds.toFixed(1),
+      number(r.latency?.p50),
+      number(r.latency?.p99),
+      ...(attentions ? [r.fusedAttentions ?? "-"] : []),
+      r.role === "reference" ? "-" : number(r.error),
+      outcomeWord(r),
+    ]),
+    { numeric: attentions ? [1, 2, 3, 4, 5, 6] : [1, 2, 3, 4, 5] },
+  );
+}
+
 const words = { within: "within", "not-within": "NOT within", "not-finite": "NOT FINITE" } as const;
-const outcomeWord = ({ outcome }: EngineRecord): string => (outcome === undefined ? "" : words[outcome]);
+const outcomeWord = ({ outcome, failed }: EngineRecord): string =>
+  failed !== undefined ? "NOT BUILT" : outcome === undefined ? "" : words[outcome];
 
 /** Prediction against engine, in sentences. */
 function describeAgreement(a: Agreement | undefined): string[] {
@@ -88,33 +115,52 @@ function describeMarking({ marking = [] }: DeviceResult): string[] {
   if (worst === undefined) return [];
   return [
     wrap(
-      `Marking tensors changed output "${clip(safe(worst.output))}" by at most ${number(worst.difference.maxAbs)}: its error is ${number(worst.markedError)} with them marked and ${number(worst.unmarkedError)} without.`,
+      `Marking tensors changed output "${clip(safe(worst.output))}" by at most ${number(worst.difference.maxAbs)}: over all samples together its error is ${number(worst.markedError)} with them marked and ${number(worst.unmarkedError)} without.`,
       width,
     ),
   ];
 }
 
-/** Pins that are not in the engine. */
+/** Where pins ended: in FP32 by themselves, in FP32 inside an engine layer that computes more, or not in FP32. */
 function describePins({ engines, environment }: DeviceResult): string[] {
-  const recommended = engines.find((e) => e.role === "recommended");
-  if (recommended === undefined || recommended.pins.length === 0) return [];
+  // A file that was verified stands beside the reference alone.
+  const recommended = engines.find((e) => e.role === "recommended") ?? (engines.length === 2 ? engines[1] : undefined);
+  if (recommended === undefined || recommended.failed !== undefined || recommended.pins.length === 0) return [];
   const { proofs } = recommended;
   if (proofs === undefined)
     return [`${safe(environment.library)} does not show its layers: whether each pin took effect shows in the error alone.`];
-  const failed = proofs.filter((p) => p.outcome !== "took-effect");
-  const counts = `${proofs.length - failed.length} of ${proofs.length} pins took effect on the engine`;
-  const share = recommended.halfTimeShare === undefined ? "" : `; ${percent(recommended.halfTimeShare)} of its time is in FP16 layers`;
-  if (failed.length === 0) return [`${counts}${share}.`];
+  const parts = (["took-effect", "moved", "ignored", "not-found"] as const).flatMap((outcome) => {
+    const n = proofs.filter((p) => p.outcome === outcome).length;
+    return n === 0 ? [] : [`${n} ${n === 1 ? "is" : "are"} ${whereWords[outcome]}`];
+  });
+  const share =
+    recommended.halfTimeShare === undefined
+      ? ""
+      : `${percent(recommended.halfTimeShare)} of the engine's time is in layers that compute in FP16. `;
+  const failed = proofs.filter((p) => p.outcome !== "took-effect").sort((a, b) => rank[a.outcome] - rank[b.outcome]);
+  const pins = proofs.length === 1 ? "The pin" : `Of the ${proofs.length} pins`;
+  const where = proofs.length === 1 ? (parts[0] ?? "").replace(/^1 /, " ") : `, ${parts.join(", ")}`;
+  const counts = wrap(`${share}${pins}${where}${failed.length === 0 ? "." : ":"}`, width);
+  if (failed.length === 0) return [counts];
   return [
-    `${counts}${share}; not as asked:`,
+    counts,
     table(
       ["pin", "outcome", "evidence"],
-      failed.slice(0, shownPins).map((p) => [p.layer, p.outcome, p.evidence]),
+      failed.slice(0, shownPins).map((p) => [p.layer, proofWords[p.outcome], p.evidence]),
       { sentences: 2 },
     ),
     ...(failed.length > shownPins ? [`... and ${failed.length - shownPins} more (see --json)`] : []),
   ];
 }
+
+const whereWords = {
+  "took-effect": "in FP32 on the engine",
+  moved: "in FP32 in an engine layer with nodes that are not pinned",
+  ignored: "ignored, computed in FP16 all the same",
+  "not-found": "found in no engine layer",
+} as const;
+const rank = { ignored: 0, "not-found": 1, moved: 2, "took-effect": 3 } as const;
+const proofWords = { ignored: "ignored", "not-found": "not found", moved: "moved by fusion", "took-effect": "took effect" } as const;
 
 function describeTrials({ trials = [], refined }: DeviceResult, tolerance: number): string[] {
   const built = trials.filter((t) => t.why !== "no pins" && t.why !== "recommended on the CPU");
@@ -125,7 +171,7 @@ function describeTrials({ trials = [], refined }: DeviceResult, tolerance: numbe
           "Trials on the engine:",
           table(
             ["pins", "error", "ms", "why"],
-            built.map((t) => [t.pins.length, number(t.error), number(t.milliseconds), t.why]),
+            built.map((t) => [t.pins.length, t.failed === undefined ? number(t.error) : "NOT BUILT", number(t.milliseconds), t.why]),
             { numeric: [0, 1, 2], sentences: 3 },
           ),
         ];

@@ -23,24 +23,34 @@ export const engineOptions = <T>(y: Argv<T>) =>
       type: "string",
       requiresArg: true,
       group: "Real engine:",
-      describe: "file of measured kernel times, read and written [in the results folder]",
+      describe: "file of measured kernel times, read and written [timing.cache in the folder that -o names, else none]",
+    })
+    .option("provider-option", {
+      type: "string",
+      array: true,
+      requiresArg: true,
+      group: "Real engine:",
+      describe: "of ONNX Runtime's provider, as it names them: KEY=VALUE; with a dot in KEY of the session; repeat",
     })
     .option("builder-level", { type: "number", requiresArg: true, group: "Real engine:", describe: "TensorRT's effort, 0 to 5" })
     .option("strict-nans", { type: "boolean", default: false, group: "Real engine:", describe: "leave out folds that hide NaN" });
 
+export const typingOption = <T>(y: Argv<T>) =>
+  y.option("typing", {
+    choices: ["typed", "weak"] as const,
+    group: "Real engine:",
+    describe: "typed: precision as the file states it; weak: a flag and constraints per layer (TensorRT 8.6, 10) [typed where there is]",
+  });
+
 /** The same, with what only the main job does. */
 export const deviceOptions = <T>(y: Argv<T>) =>
-  engineOptions(y)
-    .option("typing", {
-      choices: ["typed", "weak"] as const,
-      group: "Real engine:",
-      describe: "typed: precision as the file states it; weak: a flag and constraints per layer (TensorRT 8.6, 10) [typed where there is]",
-    })
+  typingOption(engineOptions(y))
     .option("observe", {
       choices: ["outputs", "debug", "unfused", "none"] as const,
       default: "outputs" as const,
       group: "Real engine:",
-      describe: "how inner tensors are looked at; debug was seen to end the process on TensorRT 10.6",
+      describe:
+        "how inner tensors are looked at: as outputs; as debug tensors (not on TensorRT 8, 10.6, 10.8); where fusion left them; not",
     })
     .option("engine-trials", {
       type: "number",
@@ -59,7 +69,7 @@ export const deviceOptions = <T>(y: Argv<T>) =>
       type: "string",
       requiresArg: true,
       group: "Real engine:",
-      describe: "write the recommended engine's plan file, with what it needs beside it",
+      describe: "write the plan file of the recommended pins, or of those that trials on the engine found, and what it needs beside it",
     });
 
 export interface EngineArguments {
@@ -69,6 +79,7 @@ export interface EngineArguments {
   "timing-cache"?: string | undefined;
   "builder-level"?: number | undefined;
   "strict-nans": boolean;
+  "provider-option"?: string[] | undefined;
 }
 export interface DeviceArguments extends EngineArguments {
   typing?: Typing | undefined;
@@ -78,17 +89,19 @@ export interface DeviceArguments extends EngineArguments {
   "save-plan"?: string | undefined;
 }
 
+const settings = ["profile", "workspace", "timing-cache", "builder-level", "provider-option"];
+
 /** What to build with; undefined without --engine, when nothing else of it may be given. Throws ERR_OPTION, ERR_PROFILE. */
 export async function engineFrom(args: EngineArguments): Promise<DeviceOptions | undefined> {
   const level = args["builder-level"];
   if (args.engine === undefined) {
-    const given = (["profile", "workspace", "timing-cache", "builder-level", "typing", "save-plan"] as const).find(
-      (name) => (args as unknown as Record<string, unknown>)[name] !== undefined,
-    );
+    const given = [...settings, "typing", "save-plan"].find((name) => (args as unknown as Record<string, unknown>)[name] !== undefined);
     if (given === undefined && !args["strict-nans"]) return undefined;
     throw new UsageError("ERR_OPTION", `--${given ?? "strict-nans"} needs --engine.`, { hint: "For instance --engine tensorrt." });
   }
   const { parseProfile } = await import("@halfscope/engine");
+  const { providerOptionsFrom } = await import("./provider-options.js");
+  const providerOptions = args["provider-option"] && providerOptionsFrom(args["provider-option"], args.engine);
   return {
     engine: args.engine,
     ...(args.profile && { profiles: args.profile.map((text) => parseProfile(text)) }),
@@ -97,6 +110,7 @@ export async function engineFrom(args: EngineArguments): Promise<DeviceOptions |
       ...(args["timing-cache"] !== undefined && { timingCache: args["timing-cache"] }),
       ...(level !== undefined && { optimizationLevel: levelOf(level) }),
       ...(args["strict-nans"] && { strictNans: true }),
+      ...(providerOptions && { providerOptions }),
     },
   };
 }
@@ -117,11 +131,18 @@ export async function deviceFrom(args: DeviceArguments): Promise<DeviceOptions |
   );
 }
 
-/** `4GiB`, `512 MB`, or bytes. Throws ERR_OPTION. */
+/** Less is no memory for kernels: a unit was forgotten. */
+const leastWorkspace = 2 ** 20;
+
+/** `4GiB`, `512 MB`, or bytes. Throws ERR_OPTION, also for less than 1 MiB. */
 export function bytesOf(text: string): number {
   const [, digits = "", unit = ""] = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]i?b|b)?\s*$/i.exec(text) ?? [];
   const power = "bkmgt".indexOf(unit.slice(0, 1).toLowerCase() || "b");
   const bytes = Math.round(Number(digits) * (/i/i.test(unit) ? 1024 : 1000) ** Math.max(0, power));
+  if (digits !== "" && bytes > 0 && bytes < leastWorkspace)
+    throw new UsageError("ERR_OPTION", `--workspace needs at least 1 MiB, found ${JSON.stringify(text)}, which is ${bytes} bytes.`, {
+      hint: unit === "" ? `Did you mean ${digits}GiB?` : "For instance --workspace 4GiB.",
+    });
   if (digits !== "" && bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
   throw new UsageError("ERR_OPTION", `--workspace needs an amount of memory, found ${JSON.stringify(text)}.`, {
     hint: "For instance --workspace 4GiB.",

@@ -27,7 +27,20 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 process.stderr.on("error", () => {});
 
 /** Options that may be repeated. */
-const lists = new Set(["feed", "dim", "shape", "from", "to", "observe", "folders", "profile", "batch-axis", "batchAxis"]);
+const lists = new Set([
+  "feed",
+  "dim",
+  "shape",
+  "from",
+  "to",
+  "observe",
+  "folders",
+  "profile",
+  "batch-axis",
+  "batchAxis",
+  "provider-option",
+  "providerOption",
+]);
 let misused: UsageFailure | undefined;
 const typed = hideBin(process.argv);
 

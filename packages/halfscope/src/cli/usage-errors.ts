@@ -40,11 +40,11 @@ export function explainUsage({ message, help, typed }: UsageFailure): UsageError
     );
   }
   if (message.startsWith("Not enough non-option arguments")) {
-    const lists = typed.some((a) => /^--(feed|dim|shape|observe|from|to|profile|batch-axis)$/.test(a));
+    const lists = typed.some((a) => /^--(feed|dim|shape|observe|from|to|profile|batch-axis|provider-option)$/.test(a));
     return bad(
       `${command} needs ${positionals(help)}.`,
       lists
-        ? "Put files before --feed, --dim, --shape, --observe, --from, --to, --profile and --batch-axis: these take every word that follows."
+        ? "Put files before --feed, --dim, --shape, --observe, --from, --to, --profile, --batch-axis and --provider-option: these take every word that follows."
         : seeHelp(command),
     );
   }

@@ -60,9 +60,6 @@ async function fp32ShareOf(bench: Workbench, { pins }: Overrides): Promise<numbe
 
 /** The main job: measure, sweep, recommend, apply, verify, report; with a device also on a real engine. Every step is saved when it is done. */
 export async function debugModel(path: string, o: DebugOptions): Promise<ResultDocument> {
-  // A library or GPU that is missing should show before a sweep of minutes.
-  await using device = o.device && (await openDevice(o.device));
-  await openResultsFolder(o.folder);
   const timings: Record<string, number> = {};
   const timed = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
     const start = performance.now();
@@ -71,10 +68,12 @@ export async function debugModel(path: string, o: DebugOptions): Promise<ResultD
     return value;
   };
   using bench = await timed("open", () => Workbench.open(path, o));
+  // A profile that does not hold, a library or GPU that is missing, pins that name no layer should show before a sweep of minutes. Profiles need no library.
+  if (o.device !== undefined) profilesFor(bench, o.device);
+  await using device = o.device && (await openDevice(o.device));
+  await openResultsFolder(o.folder);
   await timed("prepare", () => bench.subject());
-  // What names no layer, or serves no sample, should say so before a sweep of minutes.
   if (o.pinsLike !== undefined) await likeStep(bench, o.pinsLike);
-  if (device !== undefined) profilesFor(bench, device);
   let result: ResultDocument = { ...newResult(bench, o.tolerance), timings };
   const keep = async (more: Partial<ResultDocument>) => {
     result = { ...result, ...more };
@@ -121,10 +120,20 @@ export async function debugModel(path: string, o: DebugOptions): Promise<ResultD
   if (device === undefined) return result;
   const { warnings } = result;
   const found = { compared, sensitivity, overrides, mixed, verdict, verdictAllHalf, fixes };
-  await deviceStep(bench, device, { ...o, ...found, prefer: o.prefer ?? "pins" }, async (shown, more, seconds) => {
-    Object.assign(timings, seconds);
-    await keep({ device: shown, warnings: [...warnings, ...more] });
-  });
-  await writeTextFile(join(o.folder, resultFiles.report), renderHtml(result));
+  const report = () => writeTextFile(join(o.folder, resultFiles.report), renderHtml(result));
+  try {
+    await deviceStep(bench, device, { ...o, ...found, prefer: o.prefer ?? "pins" }, async (shown, more, seconds) => {
+      Object.assign(timings, seconds);
+      await keep({ device: shown, warnings: [...warnings, ...more] });
+    });
+  } catch (error) {
+    // Engines that were built cost minutes: the page shows them, and the one that ended the work. What ended it is said by the error.
+    await report().then(
+      () => bench.progress.note(`What was measured until then: ${join(o.folder, resultFiles.report)}`),
+      () => undefined,
+    );
+    throw error;
+  }
+  await report();
   return result;
 }

@@ -33,7 +33,10 @@ export async function restoreHalfModel(
   const computes = (node: Node) => node.opType !== "Cast" && node.opType !== "Constant" && movedInputs(node) === undefined;
   if (!(storedToo ? [...types.keys()].some(isHalf) : view.order.some((n) => computes(n) && n.outputs.some(isHalf)))) return undefined;
   const folder = await realpath(await mkdtemp(join(tmpdir(), "halfscope-fp32-")));
-  const remove = () => rmSync(folder, { recursive: true, force: true });
+  const remove = () => {
+    process.off("exit", remove);
+    rmSync(folder, { recursive: true, force: true });
+  };
   process.once("exit", remove);
   try {
     const externalName = "model.onnx.data";
@@ -51,10 +54,7 @@ export async function restoreHalfModel(
       model: { ...restored, path: model.path, digest: model.digest, sizeBytes: model.sizeBytes },
       file: { view, types },
       type: [...types.values()].some((t) => t.dtype === "float16") ? "float16" : "bfloat16",
-      [Symbol.dispose]: () => {
-        process.off("exit", remove);
-        remove();
-      },
+      [Symbol.dispose]: remove,
     };
   } catch (error) {
     remove();

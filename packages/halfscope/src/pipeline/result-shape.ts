@@ -37,6 +37,12 @@ const deviceLists: Readonly<Record<string, { readonly [field: string]: Shape }>>
   front: { role: "text", pins: "texts", error: "number", milliseconds: "number" },
 };
 
+/** Of those, what need not be there. */
+const deviceOptional: Readonly<Record<string, { readonly [field: string]: Shape }>> = {
+  engines: { error: "number", failed: "text", fusedAttentions: "number", halfTimeShare: "number", latency: "object", outputs: "object" },
+  trials: { milliseconds: "number", failed: "text" },
+};
+
 /** The first part of a result document that is not what it must be, in words; undefined when all are. Files come from anywhere. */
 export function findDamage(document: object): string | undefined {
   const parts = document as Readonly<Record<string, unknown>>;
@@ -63,11 +69,17 @@ function deviceDamage(device: Record<string, unknown>): string | undefined {
     if (list === undefined) continue;
     const found =
       mismatch(list, "list", `device.${name}`) ??
-      (list as unknown[]).map((v, i) => mismatch(v, shape, `device.${name}[${i}]`)).find((m) => m !== undefined);
+      (list as unknown[])
+        .map((v, i) => mismatch(v, { ...shape, ...there(v, deviceOptional[name]) }, `device.${name}[${i}]`))
+        .find((m) => m !== undefined);
     if (found !== undefined) return found;
   }
   return undefined;
 }
+
+/** Optional fields that a thing has. */
+const there = (v: unknown, shape: { readonly [field: string]: Shape } = {}): { readonly [field: string]: Shape } =>
+  Object.fromEntries(Object.entries(shape).filter(([field]) => isObject(v) && v[field] !== undefined));
 
 const isObject = (v: unknown): v is Record<string, unknown> => typeof v === "object" && v !== null && !Array.isArray(v);
 

@@ -1,6 +1,7 @@
 import type { EngineRecord } from "@halfscope/core";
 import { count, number, percent, plural } from "../format.js";
-import { shortName } from "../names.js";
+import { sentence, shortName } from "../names.js";
+import { attentionPrices } from "./attention-price.js";
 import { type DeviceView, type MeasuredSet, outcomeOf, priceOf } from "./device-view.js";
 import { milliseconds, outcomeWords, roleWords } from "./device-words.js";
 
@@ -40,7 +41,9 @@ export const placeOf = (d: DeviceView): string => shortName(d.place, 120);
 function verdictOf(d: DeviceView, word: string): Pick<DeviceAnswer, "kind" | "headline"> {
   if (!d.device.environment.capabilities.realHalf)
     return { kind: "unknown", headline: `${word} is not real here: this engine computes ${word} operators in FP32.` };
-  const { recommended, allHalf } = d;
+  const { reference, recommended, allHalf } = d;
+  if (reference?.failed !== undefined)
+    return { kind: "unknown", headline: `No answer: the FP32 engine, with which all others are compared, could not be had.` };
   const chosen = recommended && outcomeOf(recommended, d.tolerance);
   if (recommended !== undefined && chosen !== undefined) {
     const what = recommended.pins.length === 0 ? `every layer in ${word}` : `the ${plural(recommended.pins.length, "recommended pin")}`;
@@ -54,6 +57,10 @@ function verdictOf(d: DeviceView, word: string): Pick<DeviceAnswer, "kind" | "he
       kind: "no",
       headline: `No: with ${what} the engine is ${outcomeWords(chosen)}${chosen === "not-within" ? " the tolerance" : ""}.`,
     };
+  }
+  if (recommended?.failed !== undefined) {
+    const what = recommended.pins.length === 0 ? `every layer in ${word}` : `the ${plural(recommended.pins.length, "recommended pin")}`;
+    return { kind: "no", headline: `No: there is no engine with ${what}.` };
   }
   const half = allHalf && outcomeOf(allHalf, d.tolerance);
   if (half === undefined) return { kind: "unknown", headline: `No ${word} engine was compared with the FP32 engine.` };
@@ -80,7 +87,7 @@ function detailOf(d: DeviceView, word: "FP16" | "BF16"): string[] {
   if (d.refined !== undefined) said.push(refinedPhrase(d, d.refined, word));
   const latency = latencyOf(d, word);
   if (latency !== undefined) said.push(latency);
-  return said;
+  return [...said, ...attentionPrices(d, word)];
 }
 
 /** Fewer pins may be enough, or others are needed. */
@@ -93,7 +100,8 @@ function refinedPhrase(d: DeviceView, { pins, error, milliseconds: time }: Measu
   return `${what}, error ${number(error)}${time === undefined ? "" : `, ${milliseconds(time)}`}.`;
 }
 
-function latencyOf(d: DeviceView, word: "FP16" | "BF16"): string | undefined {
+/** How long a request takes, and what pins and FP32 cost beside. Undefined where no such engine was timed. */
+export function latencyOf(d: DeviceView, word: "FP16" | "BF16"): string | undefined {
   const own = (d.recommended?.latency ? d.recommended : d.allHalf)?.latency;
   if (own === undefined) return undefined;
   const half = d.allHalf?.latency;
@@ -140,6 +148,8 @@ function agreementOf(d: DeviceView, word: "FP16" | "BF16"): string[] {
   return said;
 }
 
+const mostFailures = 3;
+
 function alarmsOf(d: DeviceView, word: "FP16" | "BF16"): string[] {
   const alarms: string[] = [];
   if (!d.device.environment.capabilities.realHalf)
@@ -148,10 +158,14 @@ function alarmsOf(d: DeviceView, word: "FP16" | "BF16"): string[] {
     alarms.push(
       `Prediction and engine differ (${roleWords(v.role, word)}): ${outcomeWords(v.predicted)} was predicted (error ${number(v.predictedError)}), ${outcomeWords(v.measured)} was measured (${number(v.measuredError)}).`,
     );
+  for (const e of d.failures.slice(0, mostFailures)) alarms.push(`The engine "${shortName(e.title, 80)}" ${sentence(e.failed ?? "")}`);
+  if (d.failures.length > mostFailures) alarms.push(`${plural(d.failures.length - mostFailures, "more engine")} could not be had.`);
   const ignored = d.ignored.filter((i) => i.proof.outcome === "ignored");
-  if (ignored.length > 0)
+  const layers = new Set(ignored.map((i) => i.proof.layer)).size;
+  const by = new Set(ignored.map((i) => i.engine)).size;
+  if (layers > 0)
     alarms.push(
-      `${plural(new Set(ignored.map((i) => i.proof.layer)).size, "pin")} ${ignored.length === 1 ? "was" : "were"} ignored by an engine: computed in ${word} all the same.`,
+      `${plural(layers, "pin")} ${layers === 1 ? "was" : "were"} ignored by ${by === 1 ? "an engine" : plural(by, "engine")}: computed in ${word} all the same.`,
     );
   const worst = d.fallbacks.toSorted((a, b) => b.nodes - a.nodes)[0];
   if (worst !== undefined)

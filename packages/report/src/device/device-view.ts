@@ -18,6 +18,8 @@ export interface DeviceView {
   ignored: readonly { engine: EngineRecord; proof: PinProof }[];
   /** Nodes that a GPU's engine left to the CPU. */
   fallbacks: readonly Fallback[];
+  /** Engines that could not be built or run. */
+  failures: readonly EngineRecord[];
   /** Verdicts in which prediction and engine differ. */
   contradictions: readonly Agreement["verdicts"][number][];
 }
@@ -39,7 +41,7 @@ export interface Fallback {
 }
 
 /** What `result.device` says, or undefined where no engine was asked. */
-export function deviceViewOf(result: ResultDocument, tolerance: number): DeviceView | undefined {
+export function deviceViewOf(result: Pick<ResultDocument, "device">, tolerance: number): DeviceView | undefined {
   const { device } = result;
   if (device === undefined) return undefined;
   const { environment: e, engines } = device;
@@ -56,6 +58,7 @@ export function deviceViewOf(result: ResultDocument, tolerance: number): DeviceV
       (engine.proofs ?? []).filter((p) => p.outcome === "ignored" || p.outcome === "not-found").map((proof) => ({ engine, proof })),
     ),
     fallbacks: e.backend === "ort-cpu" ? [] : engines.flatMap(fallbacksOf),
+    failures: engines.filter((e) => e.failed !== undefined),
     contradictions: (device.agreement?.verdicts ?? []).filter((v) => v.predicted !== v.measured),
   };
 }
@@ -64,8 +67,9 @@ export function deviceViewOf(result: ResultDocument, tolerance: number): DeviceV
 const pick = (engines: readonly EngineRecord[], role: EngineRole): EngineRecord | undefined =>
   engines.findLast((e) => e.role === role && e.marked === 0) ?? engines.findLast((e) => e.role === role);
 
-/** A NaN or an infinity never passes, whatever the record says of it. Undefined for a reference, and where nothing was compared. */
-export function outcomeOf(e: Pick<EngineRecord, "error" | "outcome">, tolerance: number): EngineOutcome | undefined {
+/** A NaN or an infinity never passes, whatever the record says of it. Undefined for a reference, and where nothing was compared or built. */
+export function outcomeOf(e: Pick<EngineRecord, "error" | "outcome" | "failed">, tolerance: number): EngineOutcome | undefined {
+  if (e.failed !== undefined) return undefined;
   if (e.outcome === "not-finite" || (e.error !== undefined && !Number.isFinite(e.error))) return "not-finite";
   return e.outcome ?? (e.error === undefined ? undefined : e.error <= tolerance ? "within" : "not-within");
 }

@@ -75,14 +75,13 @@ export const debugCommand: Command<Arguments> = (context) => ({
     context.answer(
       args.json,
       () => result,
-      () =>
-        [
-          renderTerminalSummary(result)
-            .split("\n")
-            .map((line) => quote(line.trimStart(), line.length - line.trimStart().length))
-            .join("\n"),
-          ...(result.device ? ["", describeDevice(result.device, tolerance)] : []),
-        ].join("\n"),
+      () => {
+        const summary = renderTerminalSummary(result)
+          .split("\n")
+          .map((line) => quote(line.trimStart(), line.length - line.trimStart().length))
+          .join("\n");
+        return [summary, ...(result.device ? ["", describeDevice(result.device, tolerance, summary)] : [])].join("\n");
+      },
     );
     context.say(`\nReport: ${join(args.out, resultFiles.report)}`);
     const measured = engineExitCode(result, goal.goal !== undefined);

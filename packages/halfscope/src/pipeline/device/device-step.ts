@@ -7,14 +7,16 @@ import { applyPlan } from "../apply.js";
 import type { Compared } from "../compare-step.js";
 import { resultFiles, writeTextFile } from "../results-folder.js";
 import type { Workbench } from "../workbench.js";
+import { buildNote, plannedBuilds } from "./build-estimate.js";
 import { planOf } from "./device-files.js";
+import { failureOf } from "./failure.js";
 import { fixesStep } from "./fixes-step.js";
 import { guidesStep } from "./guides-step.js";
 import { markedStep } from "./marked-step.js";
 import { defaultEngineTrials, engineTitle, notRealHalf } from "./options.js";
 import { Predictions, predictTensors, verdictBeside } from "./prediction.js";
-import { recommendedStep } from "./recommended-step.js";
-import { referenceStep } from "./reference-step.js";
+import { recommendedSpec, recommendedStep } from "./recommended-step.js";
+import { referenceStep, referenceTitle } from "./reference-step.js";
 import { DeviceSession, type OpenedDevice } from "./session.js";
 import { trialsStep } from "./trials-step.js";
 
@@ -39,7 +41,8 @@ type Keep = (device: DeviceResult, warnings: readonly string[], seconds: Readonl
 
 /**
  * The steps on a real engine: reference, marked pair, recommended pins, what guides advise, trials, agreement. `keep` is called after each with all that is known. Times
- * are measurements like errors here: two runs differ in them.
+ * are measurements like errors here: two runs differ in them. An engine that cannot be built is a record of that, and the rest goes on; without the reference or the
+ * recommended engine nothing does.
  */
 export async function deviceStep(bench: Workbench, device: OpenedDevice, o: DeviceStepInput, keep: Keep): Promise<DeviceResult> {
   await using s = await DeviceSession.open(bench, device, o);
@@ -65,10 +68,30 @@ export async function deviceStep(bench: Workbench, device: OpenedDevice, o: Devi
     return value;
   };
 
-  engines.push(await timed("engine reference", () => referenceStep(s)));
-  await save();
+  /** What ends the steps stands in the result all the same. */
+  const needed = async (about: Pick<EngineRecord, "role" | "title">, pins: readonly string[], work: () => Promise<EngineRecord>) => {
+    const start = performance.now();
+    try {
+      engines.push(await work());
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure !== undefined) {
+        const typing = about.role === "reference" ? "full" : s.typing;
+        const buildSeconds = (performance.now() - start) / 1000;
+        engines.push({ role: about.role, title: about.title, typing, pins, marked: 0, buildSeconds, messages: [], failed: failure.text });
+        await save();
+      }
+      throw error;
+    }
+    await save();
+    return engines.at(-1) as EngineRecord;
+  };
 
+  const pins = o.overrides.pins.map((p) => p.layer);
   const prediction = await predictTensors(bench, o.compared);
+  bench.progress.note(buildNote(await plannedBuilds(s, pins, prediction), s.environment.backend, s.build.timingCache));
+  await timed("engine reference", () => needed({ role: "reference", title: referenceTitle }, [], () => referenceStep(s)));
+
   const marked = await timed("engine all half", () => markedStep(s, prediction));
   engines.push(...marked.engines);
   if (marked.tensors.length > 0) seconds["engine marked run"] = marked.seconds;
@@ -79,13 +102,17 @@ export async function deviceStep(bench: Workbench, device: OpenedDevice, o: Devi
   });
   const [allHalf] = marked.engines as [EngineRecord, ...EngineRecord[]];
 
-  const pins = o.overrides.pins.map((p) => p.layer);
-  const recommended = await timed("engine recommended", () => recommendedStep(s, pins, o.mixed));
-  engines.push(recommended);
-  await save();
+  const wanted = recommendedSpec(pins, o.mixed);
+  const recommended = await timed("engine recommended", () => needed(wanted, pins, () => recommendedStep(s, wanted)));
 
   const predictions = new Predictions(bench, o.tolerance);
-  const verdicts: Agreement["verdicts"][number][] = [verdictBeside(allHalf, o.verdictAllHalf), verdictBeside(recommended, o.verdict)];
+  const verdicts: Agreement["verdicts"][number][] = [];
+  const hold = (record: EngineRecord, predicted: Pick<Verdict, "outcome" | "error">) => {
+    if (record.failed === undefined) verdicts.push(verdictBeside(record, predicted));
+  };
+  hold(allHalf, o.verdictAllHalf);
+  // Without pins it is the same engine, about which nobody is right twice.
+  if (pins.length > 0) hold(recommended, o.verdict);
   const depths = depthsOf(bench.view);
   const saveAgreement = () => save(real ? { agreement: agreementOf(verdicts, marked.tensors, depths) } : {});
   await saveAgreement();
@@ -94,17 +121,20 @@ export async function deviceStep(bench: Workbench, device: OpenedDevice, o: Devi
     const guides = await timed("engine guides", () => guidesStep(s));
     if (guides !== undefined) {
       engines.push(guides);
-      verdicts.push(verdictBeside(guides, await predictions.of(guides.pins)));
+      if (guides.failed === undefined) hold(guides, await predictions.of(guides.pins));
       await saveAgreement();
     }
   }
 
-  if (!real) return result;
+  if (!real) {
+    await s.plan?.settle(s, wanted, undefined);
+    return result;
+  }
   const most = s.options.trials ?? defaultEngineTrials;
   const fixed = most > 0 ? await timed("engine fixes", () => fixesStep(s, o.compared, o.fixes)) : undefined;
   if (fixed !== undefined) {
     engines.push(fixed.record);
-    verdicts.push(verdictBeside(fixed.record, fixed.predicted));
+    hold(fixed.record, fixed.predicted);
     await saveAgreement();
   }
   const before = engines.length;
@@ -117,13 +147,15 @@ export async function deviceStep(bench: Workbench, device: OpenedDevice, o: Devi
       async ({ engines: more, trials, refined }) => {
         engines.splice(before, engines.length, ...more);
         const last = more.at(-1);
-        if (last !== undefined) verdicts.push(verdictBeside(last, await predictions.of(last.pins)));
+        if (last !== undefined && last.failed === undefined) hold(last, await predictions.of(last.pins));
         await save({ trials, ...(refined && { refined }), agreement: agreementOf(verdicts, marked.tensors, depths) });
       },
     ),
   );
   await save({ trials: found.trials, ...(found.refined && { refined: found.refined }) });
   if (found.refined !== undefined) await writeRefined(bench, found.refined, o);
+  await s.plan?.settle(s, wanted, found.refined);
+  await save();
   return result;
 }
 

@@ -57,6 +57,7 @@ describe("the journal of engines", () => {
       { ...engine(), buildSeconds: "12" },
       { ...engine(), messages: ["x"] },
       { ...engine(), outputs: { y: { count: 1 } } },
+      { ...engine(), failed: 3 },
       { ...engine(), latency: 3 },
       { ...engine(), latency: { p50: "fast" } },
       { ...engine(), proofs: [{ layer: "a", outcome: "took-effect" }] },
@@ -68,6 +69,11 @@ describe("the journal of engines", () => {
     appendFileSync(path, `\n{"__proto__": {"polluted": 1}}\nnot JSON\n${deep}\n`);
     const journal = new EngineJournal(path);
     expect(hostile.map((_, n) => journal.get("engine", { n }))).toEqual(hostile.map(() => undefined));
+    const none = { tensors: [], notObserved: [], marking: [], seconds: 0 };
+    journal.add("tensors", { n: 1 }, { ...none, engines: [{ reference: engine(), candidate: 3 as unknown as KeptEngine }] });
+    expect(journal.get("tensors", { n: 1 })).toBeUndefined();
+    journal.add("tensors", { n: 2 }, { ...none, engines: [{ reference: engine({ failed: "could not be built: no." }) }] });
+    expect(journal.get("tensors", { n: 2 })?.engines).toHaveLength(1);
     expect(({} as { polluted?: number }).polluted).toBeUndefined();
   });
 

@@ -2,12 +2,13 @@ import { createHash } from "node:crypto";
 import { appendFileSync, readFileSync, rmSync, statSync } from "node:fs";
 import { decodeJson, type EngineRecord, type ErrorStats, encodeJson, UsageError } from "@halfscope/core";
 
-/** What is kept of one engine: the record without what depends on why it was built and on the tolerance. */
-export type KeptEngine = Omit<EngineRecord, "role" | "title" | "outcome">;
+/** What is kept of one engine: the record without what depends on why it was built and on the tolerance, and without what its layers tell. */
+export type KeptEngine = Omit<EngineRecord, "role" | "title" | "outcome" | "fusedAttentions">;
 
 /** What is kept of the marked pair. */
 export interface KeptTensors {
-  engines: { reference: KeptEngine; candidate: KeptEngine }[];
+  /** Without a candidate where the reference failed already. */
+  engines: { reference: KeptEngine; candidate?: KeptEngine }[];
   tensors: (readonly [tensor: string, stats: ErrorStats])[];
   notObserved: { tensor: string; reason: string }[];
   marking: { output: string; difference: ErrorStats; markedError: number; unmarkedError: number }[];
@@ -108,6 +109,7 @@ const isEngine = (v: unknown): v is KeptEngine =>
   typeof v.marked === "number" &&
   typeof v.buildSeconds === "number" &&
   isTexts(v.pins) &&
+  (v.failed === undefined || typeof v.failed === "string") &&
   isListOf(v.messages, ["text", "kind"]) &&
   isNumberOrNone(v.error) &&
   (v.latency === undefined || (isObject(v.latency) && Object.values(v.latency).every(isNumberOrNone))) &&
@@ -119,7 +121,7 @@ const isTensors = (v: unknown): v is KeptTensors =>
   isObject(v) &&
   typeof v.seconds === "number" &&
   Array.isArray(v.engines) &&
-  v.engines.every((e) => isObject(e) && isEngine(e.reference) && isEngine(e.candidate)) &&
+  v.engines.every((e) => isObject(e) && isEngine(e.reference) && (e.candidate === undefined || isEngine(e.candidate))) &&
   Array.isArray(v.tensors) &&
   v.tensors.every((t) => Array.isArray(t) && typeof t[0] === "string" && isStats(t[1])) &&
   isListOf(v.notObserved, ["tensor", "reason"]) &&

@@ -3,8 +3,9 @@ import { type DeviceEngine, type EnginePrecision, groupTensors } from "@halfscop
 import { halfWordOf } from "./device-files.js";
 import { compareOutputs, feedFor, mergeSamples, type Outputs } from "./device-values.js";
 import type { KeptEngine, KeptTensors } from "./engine-journal.js";
+import { type EngineFailure, failureOf } from "./failure.js";
 import { tensorsToMark } from "./markable.js";
-import { judged, measureEngine, recordOf } from "./measure-engine.js";
+import { type BuiltEngine, failedEngine, judged, measureEngine, recordOf } from "./measure-engine.js";
 import { typingWords } from "./options.js";
 import type { DeviceSession } from "./session.js";
 
@@ -21,37 +22,51 @@ export interface MarkedPair {
 /** Device memory that marked tensors of one engine may take: a part of what there is, since both engines and their activations live beside them. */
 const [shareOfMemory, assumedMemory] = [1 / 16, 32e9];
 
+/** Device memory that one group's tensors may take. */
+export const markingLimit = (s: DeviceSession): number => (s.environment.memoryBytes ?? assumedMemory) * shareOfMemory;
+
+/** For the journal. */
+export const tensorsKey = (s: DeviceSession, prediction: Measurements): object => ({
+  ...s.identity,
+  typing: s.typing,
+  observe: s.options.observe ?? "outputs",
+  tensors: prediction.tensors.map((t) => t.tensor),
+});
+
+export const allHalfTitle = (s: DeviceSession): string =>
+  `all ${halfWordOf(s.bench.precision)}, ${typingWords(s.typing, s.environment.backend)}`;
+
 /**
  * The all-FP16 engine, unmarked, and the FP32 and all-FP16 engines with every float tensor marked that the graph names, compared tensor by tensor. Marking changes what is
- * fused, so the marked engine's final outputs stand beside the unmarked one's.
+ * fused, so the marked engine's final outputs stand beside the unmarked one's. A group of which an engine cannot be built is told as such, and its tensors as not observed.
  */
 export async function markedStep(s: DeviceSession, prediction: Measurements): Promise<MarkedPair> {
-  const word = halfWordOf(s.bench.precision);
-  const title = `all ${word}, ${typingWords(s.typing, s.environment.backend)}`;
+  const title = allHalfTitle(s);
   const how = s.options.observe ?? "outputs";
   const spec = { role: "all-half", title, pins: [] } as const;
   if (how === "none") {
     const engine = await measureEngine(s, spec);
     return { engines: [engine], tensors: [], notObserved: [], marking: [], seconds: 0 };
   }
-  const key = { ...s.identity, typing: s.typing, observe: how, tensors: prediction.tensors.map((t) => t.tensor) };
+  const key = tensorsKey(s, prediction);
   let kept = s.journal.get("tensors", key);
   let outputs: readonly Outputs[] | undefined;
-  const keepOutputs = async (_: DeviceEngine, found: readonly Outputs[]) => {
-    outputs = found;
+  const keepOutputs = async (_: DeviceEngine, built: BuiltEngine) => {
+    outputs = built.outputs;
   };
   const plain = await measureEngine(s, spec, kept === undefined ? keepOutputs : undefined);
   if (kept === undefined) {
-    kept = await compareMarked(s, prediction, outputs ?? []);
-    s.journal.add("tensors", key, kept);
+    const found = await compareMarked(s, prediction, outputs ?? []);
+    kept = found.kept;
+    if (found.lasting) s.journal.add("tensors", key, kept);
   }
   const groups = kept.engines.length;
   const marked = kept.engines.flatMap(({ reference, candidate }, i): EngineRecord[] => {
     const group = groups > 1 ? `, group ${i + 1} of ${groups}` : "";
     const and = `${reference.marked} tensors marked${group}`;
     return [
-      { role: "reference", title: `FP32, ${and}`, ...reference },
-      recordOf(s, { role: "all-half", title: `${title}, ${and}` }, candidate),
+      recordOf(s, { role: "reference", title: `FP32, ${and}` }, reference),
+      ...(candidate === undefined ? [] : [recordOf(s, { role: "all-half", title: `${title}, ${and}` }, candidate)]),
     ];
   });
   return { engines: [plain, ...marked], tensors: beside(kept.tensors, prediction), ...pick(kept) };
@@ -63,22 +78,31 @@ const pick = ({ notObserved, marking, seconds }: KeptTensors): Pick<MarkedPair, 
   seconds,
 });
 
-async function compareMarked(s: DeviceSession, prediction: Measurements, unmarked: readonly Outputs[]): Promise<KeptTensors> {
+/** `lasting`: whatever failed fails again. */
+async function compareMarked(
+  s: DeviceSession,
+  prediction: Measurements,
+  unmarked: readonly Outputs[],
+): Promise<{ kept: KeptTensors; lasting: boolean }> {
   const { bench } = s;
   const full = await s.files.reference();
   const half = s.typing === "typed" ? await s.files.mixed([]) : full;
   try {
     const { tensors, notObserved } = await tensorsToMark(bench, prediction, [...new Set([full, half])]);
-    const { groups, notes } = groupTensors(tensors, { limitBytes: (s.environment.memoryBytes ?? assumedMemory) * shareOfMemory });
+    const { groups, notes } = groupTensors(tensors, { limitBytes: markingLimit(s) });
     for (const note of notes) bench.progress.note(note);
     const found: KeptTensors = { engines: [], tensors: [], notObserved: [...notObserved], marking: [], seconds: 0 };
+    let lasting = true;
+    // What everything is compared with: where it cannot be had, nothing goes on.
+    await s.reference();
     for (const [i, group] of groups.entries()) {
       const label = groups.length > 1 ? `, tensors marked, group ${i + 1} of ${groups.length}` : ", tensors marked";
-      await compareGroup(s, { full, half, tensors: group.tensors, label, unmarked }, found);
+      const failure = await compareGroup(s, { full, half, tensors: group.tensors, label, unmarked }, found);
+      lasting &&= failure?.lasting ?? true;
     }
     const order = new Map(tensors.map((t, i) => [t.tensor, i]));
     found.tensors.sort((a, b) => (order.get(a[0]) ?? 0) - (order.get(b[0]) ?? 0));
-    return found;
+    return { kept: found, lasting };
   } finally {
     if (half !== full) await s.files.drop(half);
   }
@@ -92,12 +116,37 @@ interface Group {
   unmarked: readonly Outputs[];
 }
 
-async function compareGroup(s: DeviceSession, group: Group, found: KeptTensors): Promise<void> {
+/** Adds to `found` what a group gives, or what failed: then the failure is returned too. */
+async function compareGroup(s: DeviceSession, group: Group, found: KeptTensors): Promise<EngineFailure | undefined> {
+  const start = performance.now();
+  const built: { reference?: KeptEngine } = {};
+  try {
+    await observeGroup(s, group, found, built);
+    return undefined;
+  } catch (error) {
+    const failure = failureOf(error);
+    if (failure === undefined) throw error;
+    const seconds = (performance.now() - start) / 1000 - (built.reference?.buildSeconds ?? 0);
+    const failed = { ...failedEngine(s, [], failure.text, seconds), marked: group.tensors.length };
+    const { half: _, ...full } = failed;
+    found.engines.push(
+      built.reference === undefined ? { reference: { ...full, typing: "full" } } : { reference: built.reference, candidate: failed },
+    );
+    const which = built.reference === undefined ? "FP32" : `all-${halfWordOf(s.bench.precision)}`;
+    s.warn(`The ${which} engine with ${group.tensors.length} tensors marked ${failure.text}`);
+    const reason = `the ${which} engine that shows it ${failure.text}`;
+    for (const tensor of group.tensors) if (!found.notObserved.some((o) => o.tensor === tensor)) found.notObserved.push({ tensor, reason });
+    return failure;
+  }
+}
+
+async function observeGroup(s: DeviceSession, group: Group, found: KeptTensors, built: { reference?: KeptEngine }): Promise<void> {
   const { bench, device } = s;
   const { observe = "outputs" } = device.options;
   const how = observe === "none" ? "outputs" : observe;
   const marks = { observe: { tensors: group.tensors, how } };
   await using reference = await s.engine({ label: `FP32${group.label}`, path: group.full, precision: { kind: "full" }, ...marks });
+  built.reference = { ...keptOf(reference, group.tensors.length), typing: "full" };
   // Weakly typed, a builder may leave a marked network in FP32: each layer that gives a marked tensor is asked for FP16.
   const weak = { kind: "weak", half: bench.precision, pins: [], constraints: "prefer" } as const;
   const precision: EnginePrecision = s.typing === "typed" ? { kind: "typed" } : weak;
@@ -109,6 +158,8 @@ async function compareGroup(s: DeviceSession, group: Group, found: KeptTensors):
     observe: { ...marks.observe, preferHalf: true },
   });
   const samples: ReadonlyMap<string, ErrorStats>[] = [];
+  const notCompared: { tensor: string; reason: string }[] = [];
+  let seconds = 0;
   const step = bench.progress.step(`Comparing ${group.tensors.length} tensors on the engine`, group.tensors.length * bench.feeds.length);
   for (const [i, feed] of bench.feeds.entries()) {
     const run = await device.backend.compare(reference, candidate, await feedFor(reference, feed), group.tensors, {
@@ -116,18 +167,20 @@ async function compareGroup(s: DeviceSession, group: Group, found: KeptTensors):
       progress: (done) => step.update(i * group.tensors.length + done),
     });
     samples.push(run.stats);
-    found.seconds += run.seconds;
-    if (i === 0) found.notObserved.push(...run.notCompared.filter((n) => !found.notObserved.some((o) => o.tensor === n.tensor)));
+    seconds += run.seconds;
+    if (i === 0) notCompared.push(...run.notCompared);
   }
   step.end();
   const merged = mergeSamples(samples);
   const compared = merged.size;
-  found.tensors.push(...merged);
-  for (const n of [...reference.notObserved, ...candidate.notObserved])
-    if (!found.notObserved.some((o) => o.tensor === n.tensor)) found.notObserved.push(n);
   const outputs = await s.outputsOf(candidate);
   const ours = (await s.reference()).outputs;
   const { error, stats } = await judged(s, ours, outputs);
+  // From here on nothing fails: a group is there as a whole or not at all.
+  found.seconds += seconds;
+  found.tensors.push(...merged);
+  for (const n of [...notCompared, ...reference.notObserved, ...candidate.notObserved])
+    if (!found.notObserved.some((o) => o.tensor === n.tensor)) found.notObserved.push(n);
   found.engines.push({
     reference: { ...keptOf(reference, compared), typing: "full" },
     candidate: {

@@ -1,8 +1,10 @@
+import { fusedAttentions } from "@halfscope/analysis";
 import type { EngineRecord, EngineRole, ErrorStats } from "@halfscope/core";
 import { type DeviceBuildRequest, type DeviceEngine, type EnginePrecision, halfTimeShare, summariseLatency } from "@halfscope/engine";
 import { layerPins } from "./device-files.js";
 import { compareOutputs, feedFor, mergeSamples, type Outputs } from "./device-values.js";
 import type { KeptEngine } from "./engine-journal.js";
+import { failureOf } from "./failure.js";
 import { proofsOf } from "./pin-proofs.js";
 import type { DeviceSession } from "./session.js";
 
@@ -15,6 +17,15 @@ export interface EngineSpec {
   path?: string | (() => Promise<string>) | undefined;
   /** What else the file differs in from the model. */
   edits?: readonly string[] | undefined;
+  /** The steps mean nothing without it: where it fails, so do they. Else the failure is a record like any other. Defaults to false. */
+  needed?: boolean;
+}
+
+/** An engine while it lives. */
+export interface BuiltEngine {
+  outputs: readonly Outputs[];
+  precision: EnginePrecision;
+  record: EngineRecord;
 }
 
 /** Timed requests, and how long they may take in all. */
@@ -24,20 +35,34 @@ const profiledRuns = 10;
 export const outcomeOf = (error: number, tolerance: number): NonNullable<EngineRecord["outcome"]> =>
   !Number.isFinite(error) ? "not-finite" : error <= tolerance ? "within" : "not-within";
 
+/** What an engine's figures hang on, for the journal. */
+export const engineKey = (s: DeviceSession, { pins, edits }: Pick<EngineSpec, "pins" | "edits">): object => ({
+  ...s.identity,
+  typing: s.typing,
+  pins: [...pins].sort(),
+  ...(edits && { edits }),
+});
+
 /**
  * Builds one engine and measures it: its final outputs on every sample against the reference engine's, latency, engine layers, whether each pin took effect. What the journal
- * has is not built again, unless `use` wants the engine itself.
+ * has is not built again, unless `use` wants the engine itself. A build that fails whatever the moment is in the journal too: minutes that end the same way teach nobody
+ * anything; `--fresh` tries it again.
  */
 export async function measureEngine(
   s: DeviceSession,
   spec: EngineSpec,
-  use?: (engine: DeviceEngine, outputs: readonly Outputs[], precision: EnginePrecision) => Promise<void>,
+  use?: (engine: DeviceEngine, built: BuiltEngine) => Promise<void>,
 ): Promise<EngineRecord> {
-  const key = { ...s.identity, typing: s.typing, pins: [...spec.pins].sort(), ...(spec.edits && { edits: spec.edits }) };
-  const known = use === undefined ? s.journal.get("engine", key) : undefined;
-  if (known !== undefined) return recordOf(s, spec, known);
+  const key = engineKey(s, spec);
+  const known = s.journal.get("engine", key);
+  if (known?.failed !== undefined && spec.needed !== true) {
+    s.bench.progress.note(`Not built again: ${spec.title} ${known.failed} (--fresh tries it once more)`);
+    return recordOf(s, spec, known);
+  }
+  if (known !== undefined && known.failed === undefined && use === undefined) return recordOf(s, spec, known);
   const reference = await s.reference();
   const { request, drop } = await requestOf(s, spec);
+  const start = performance.now();
   try {
     await using engine = await s.engine(request);
     const outputs = await s.outputsOf(engine);
@@ -58,17 +83,38 @@ export async function measureEngine(
       ...(engine.placement && { placement: engine.placement }),
     };
     s.journal.add("engine", key, kept);
-    await use?.(engine, outputs, request.precision);
-    return recordOf(s, spec, kept);
+    const record = recordOf(s, spec, kept);
+    await use?.(engine, { outputs, precision: request.precision, record });
+    if (spec.edits === undefined && spec.role !== "guides") await s.plan?.offer(s, engine, request.precision, record);
+    return record;
+  } catch (error) {
+    const failure = failureOf(error);
+    if (failure === undefined || spec.needed) throw error;
+    const failed = failedEngine(s, spec.pins, failure.text, (performance.now() - start) / 1000);
+    if (failure.lasting) s.journal.add("engine", key, failed);
+    s.warn(`The engine "${spec.title}" ${failure.text}`);
+    return recordOf(s, spec, failed);
   } finally {
     await drop();
   }
 }
 
-export const recordOf = (s: DeviceSession, spec: Pick<EngineSpec, "role" | "title">, kept: KeptEngine): EngineRecord => ({
-  role: spec.role,
-  title: spec.title,
+/** What is left of an engine that there is not. */
+export const failedEngine = (s: DeviceSession, pins: readonly string[], failed: string, seconds: number): KeptEngine => ({
+  typing: s.typing,
+  half: s.bench.precision,
+  pins,
+  marked: 0,
+  buildSeconds: seconds,
+  messages: [],
+  failed,
+});
+
+export const recordOf = (s: DeviceSession, { role, title }: Pick<EngineRecord, "role" | "title">, kept: KeptEngine): EngineRecord => ({
+  role,
+  title,
   ...kept,
+  ...(kept.layers && { fusedAttentions: fusedAttentions(kept.layers) }),
   ...(kept.error !== undefined && { outcome: outcomeOf(kept.error, s.tolerance) }),
 });
 

@@ -1,5 +1,5 @@
 import { type BackendName, type DeviceCapabilities, type Typing, UsageError } from "@halfscope/core";
-import type { DeviceBackend, DeviceBuildOptions, OptimizationProfile } from "@halfscope/engine";
+import { type DeviceBackend, type DeviceBuildOptions, debugTensorsFault, type OptimizationProfile } from "@halfscope/engine";
 
 /** How inner tensors are looked at: as outputs, as debug tensors, where fusion left them, or not at all. */
 export const observeWays = ["outputs", "debug", "unfused", "none"] as const;
@@ -20,7 +20,7 @@ export interface DeviceOptions {
   trials?: number | undefined;
   /** Measure what guides advise to pin beside ours: one build more. Defaults to true. */
   guides?: boolean | undefined;
-  /** Where to write the recommended engine's plan file. */
+  /** Where to write a plan file: of the pins that trials on the engine end with, else of the recommended ones. */
   savePlan?: string | undefined;
   /** Opens the engine's library. Defaults to `openBackend`. */
   open?: ((engine: BackendName) => Promise<DeviceBackend>) | undefined;
@@ -35,13 +35,22 @@ export function settleTyping(o: DeviceOptions, { capabilities, library, version 
   const typing = o.typing ?? (capabilities.typings.includes("typed") ? "typed" : first);
   if (!capabilities.typings.includes(typing))
     throw lacks(name, `${typing} networks`, `It has: ${capabilities.typings.join(", ")}. Leave out --typing.`);
-  if (o.observe === "debug" && !capabilities.debugTensors) throw lacks(name, "debug tensors", "Observe with --observe outputs.");
+  if (o.observe === "debug" && !capabilities.debugTensors) {
+    const fault = o.engine === "tensorrt" ? debugTensorsFault(version) : undefined;
+    if (fault === undefined) throw lacks(name, "debug tensors", "Observe with --observe outputs.");
+    throw new UsageError("ERR_OPTION", `Debug tensors are not to be had with ${name}: ${fault}.`, {
+      hint: "Observe with --observe outputs.",
+    });
+  }
   if (o.observe === "unfused" && !capabilities.unfusedTensors) throw lacks(name, "unfused tensors", "Observe with --observe outputs.");
-  if (o.build?.strictNans && !capabilities.strictNans) throw lacks(name, "a strict mode for NaN", "Leave out --strict-nans.");
+  if (o.build?.strictNans && !capabilities.strictNans) throw lacks(name, "strict mode for NaN", "Leave out --strict-nans.");
   if (o.profiles?.length && !capabilities.profiles) throw lacks(name, "optimisation profiles", "Leave out --profile: it takes any size.");
   if (o.savePlan !== undefined && !hasPlans(o.engine)) throw lacks(name, "plan files", "Leave out --save-plan.");
   return typing;
 }
+
+/** Engines that are built for ranges of sizes; the others take any. */
+export const hasProfiles = (engine: BackendName): boolean => engine === "tensorrt" || engine === "ort-tensorrt";
 
 const hasPlans = (engine: BackendName): boolean => engine === "tensorrt";
 

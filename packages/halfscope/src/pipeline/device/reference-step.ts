@@ -1,16 +1,21 @@
 import { type EngineRecord, relativeL2 } from "@halfscope/core";
 import { compareOutputs, mergeSamples } from "./device-values.js";
 import type { KeptEngine } from "./engine-journal.js";
-import { timesOf } from "./measure-engine.js";
+import { recordOf, timesOf } from "./measure-engine.js";
 import { engineTitle } from "./options.js";
 import type { DeviceSession } from "./session.js";
 
 /** Beyond this relative difference the engine's FP32 is not what ONNX Runtime computes on a CPU: other sums alone give 1e-6 to 1e-4. */
 const sameModel = 1e-3;
 
+/** For the journal. */
+export const referenceKey = (s: DeviceSession): object => ({ ...s.identity, reference: true });
+
+export const referenceTitle = "FP32, TF32 off";
+
 /** The FP32 engine, TF32 off, unmarked: what everything on the device is compared with. Its own final outputs against the CPU's tell whether it computes the same model. */
 export async function referenceStep(s: DeviceSession): Promise<EngineRecord> {
-  const key = { ...s.identity, reference: true };
+  const key = referenceKey(s);
   let kept = s.journal.get("engine", key);
   if (kept === undefined) {
     kept = await build(s);
@@ -24,7 +29,7 @@ export async function referenceStep(s: DeviceSession): Promise<EngineRecord> {
         `The FP32 engine of ${name} differs from ONNX Runtime's FP32 on the CPU by ${difference.toPrecision(3)} (relative L2) in output "${output}": it computes something else already, and no pin can mend that.`,
       );
   }
-  return { role: "reference", title: "FP32, TF32 off", ...kept };
+  return recordOf(s, { role: "reference", title: referenceTitle }, kept);
 }
 
 async function build(s: DeviceSession): Promise<KeptEngine> {

@@ -25,7 +25,8 @@ import type { Workbench } from "../workbench.js";
 import { DeviceFiles } from "./device-files.js";
 import { feedFor, type Outputs } from "./device-values.js";
 import { EngineJournal } from "./engine-journal.js";
-import { type DeviceOptions, defaultEngineTrials, settleTyping } from "./options.js";
+import { type DeviceOptions, defaultEngineTrials, hasProfiles, settleTyping } from "./options.js";
+import { PlanKeeper } from "./save-plan.js";
 
 /** An opened library and what was asked of it: made before anything is measured, so that what is missing shows at once. */
 export interface OpenedDevice extends AsyncDisposable {
@@ -47,11 +48,11 @@ export async function openDevice(o: DeviceOptions): Promise<OpenedDevice> {
 }
 
 /**
- * The profiles that a model's engines are built with, complete and serving every sample; asked for before anything is measured too, so that a slip does not show after minutes.
- * Throws ERR_PROFILE.
+ * The profiles that a model's engines are built with, complete and serving every sample; asked for before the library is opened, so that a slip shows at once and on any
+ * machine. None where the engine takes any size. Throws ERR_PROFILE.
  */
-export function profilesFor({ view, feeds }: Workbench, { backend, options }: OpenedDevice): SettledProfiles {
-  if (!backend.environment.capabilities.profiles) return { profiles: [], notes: [], warnings: [] };
+export function profilesFor({ view, feeds }: Workbench, options: DeviceOptions): SettledProfiles {
+  if (!hasProfiles(options.engine)) return { profiles: [], notes: [], warnings: [] };
   const inputs = profileInputs(feedSignature(view), shapeTensorsOf(view));
   const settled = settleProfiles(options.profiles ?? [], inputs, feeds);
   for (const feed of feeds) selectProfile(settled.profiles, inputs, feed);
@@ -81,11 +82,13 @@ export class DeviceSession implements AsyncDisposable {
     /** Float outputs of the model: what is judged. */
     readonly outputs: readonly string[],
     readonly profiles: readonly OptimizationProfile[],
-    private readonly build: DeviceBuildOptions,
+    readonly build: DeviceBuildOptions,
     /** A folder that goes away with the session. */
     readonly scratch: string,
     journal: string | undefined,
     fresh: boolean,
+    /** Of --save-plan. */
+    readonly plan: PlanKeeper | undefined,
   ) {
     this.files = new DeviceFiles(bench, scratch);
     this.journal = new EngineJournal(journal, { fresh });
@@ -96,7 +99,7 @@ export class DeviceSession implements AsyncDisposable {
     device: OpenedDevice,
     o: { folder: string; tolerance: number; fresh?: boolean | undefined; journal?: boolean },
   ): Promise<DeviceSession> {
-    const settled = profilesFor(bench, device);
+    const settled = profilesFor(bench, device.options);
     const scratch = join(o.folder, ".engine");
     // Of a run that was killed.
     await rm(scratch, { recursive: true, force: true });
@@ -108,6 +111,7 @@ export class DeviceSession implements AsyncDisposable {
       tf32: false,
     };
     const { types } = await bench.subject();
+    const { savePlan } = device.options;
     const session = new DeviceSession(
       bench,
       device,
@@ -118,6 +122,7 @@ export class DeviceSession implements AsyncDisposable {
       scratch,
       o.journal === false ? undefined : join(o.folder, resultFiles.engineJournal),
       o.fresh ?? false,
+      savePlan === undefined ? undefined : await PlanKeeper.open(savePlan, scratch),
     );
     for (const note of settled.notes) bench.progress.note(note);
     session.warn(...settled.warnings);
@@ -205,8 +210,10 @@ export class DeviceSession implements AsyncDisposable {
       tf32: false,
       ...(this.profiles.length > 0 && { profiles: this.profiles.map(profileText).join("; ") }),
       ...(build.workspaceBytes !== undefined && { workspaceBytes: build.workspaceBytes }),
+      ...build.memoryPools,
       ...(build.optimizationLevel !== undefined && { builderLevel: build.optimizationLevel }),
       ...(build.strictNans && { strictNans: true }),
+      ...(build.providerOptions && { providerOptions: optionsText(build.providerOptions) }),
       samples: this.bench.feeds.length,
     };
   }
@@ -215,6 +222,11 @@ export class DeviceSession implements AsyncDisposable {
     await rm(this.scratch, { recursive: true, force: true });
   }
 }
+
+const optionsText = (o: Readonly<Record<string, string>>): string =>
+  Object.entries(o)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(", ");
 
 /** 0 for none. */
 export const meanSeconds = (seconds: readonly number[]): number =>

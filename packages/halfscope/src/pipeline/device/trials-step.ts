@@ -1,4 +1,4 @@
-import { nextEngineTrial, PinCosts, type TriedPins } from "@halfscope/analysis";
+import { cheaper, nextEngineTrial, PinCosts, type TriedPins } from "@halfscope/analysis";
 import type { DeviceResult, DeviceTensor, EngineRecord, Sensitivity } from "@halfscope/core";
 import { measureEngine } from "./measure-engine.js";
 import { type DeviceSession, meanSeconds } from "./session.js";
@@ -14,7 +14,7 @@ const mostSuspects = 32;
 
 /**
  * A bounded number of builds that refine the pins where the engine does not agree with the recommendation: more where it misses the tolerance, fewer where it is far
- * below. What was measured already is a trial at no price.
+ * below. What was measured already is a trial at no price; a set of which no engine can be built counts as tried, and says nothing.
  */
 export async function trialsStep(
   s: DeviceSession,
@@ -48,13 +48,17 @@ export async function trialsStep(
   const trials: EngineTrials["trials"][number][] = [];
   const engines: EngineRecord[] = [];
   const add = (record: EngineRecord, why: string) => {
-    const error = record.error ?? Number.POSITIVE_INFINITY;
-    tried.set([...record.pins].sort().join("\0"), { pins: record.pins, error });
-    trials.push({ pins: record.pins, error, ...(record.latency && { milliseconds: record.latency.p50 }), why });
+    const { pins, failed, error = Number.POSITIVE_INFINITY } = record;
+    tried.set([...pins].sort().join("\0"), { pins, error, ...(failed !== undefined && { failed: true }) });
+    trials.push({
+      ...{ pins, error, why },
+      ...(record.latency && { milliseconds: record.latency.p50 }),
+      ...(failed !== undefined && { failed }),
+    });
   };
   add(o.allHalf, "no pins");
   if (o.recommended.pins.length > 0) add(o.recommended, "recommended on the CPU");
-  const found = (): EngineTrials => ({ engines, trials, refined: refinedBy(trials, o.recommended, s.tolerance) });
+  const found = (): EngineTrials => ({ engines, trials, refined: refinedBy(search, trials, o.recommended) });
   for (let i = 0; i < most; i++) {
     const next = await nextEngineTrial(search, [...tried.values()]);
     if (next === undefined) break;
@@ -79,11 +83,17 @@ function suspectsIn(tensors: readonly DeviceTensor[]): string[] {
   return [...layers];
 }
 
-/** The smallest set that meets the tolerance, where it is another than the recommended one. */
-function refinedBy(trials: EngineTrials["trials"], recommended: EngineRecord, tolerance: number): DeviceResult["refined"] {
-  const [first, ...others] = trials.filter((t) => t.error <= tolerance);
+/** The set that meets the tolerance with the fewest pins, or with the least work where that was asked for; undefined where that is the recommended one. */
+export function refinedBy(
+  search: Parameters<typeof cheaper>[0] & { tolerance: number },
+  trials: EngineTrials["trials"],
+  recommended: Pick<EngineRecord, "pins" | "outcome">,
+): DeviceResult["refined"] {
+  const chosen = (t: (typeof trials)[number]) =>
+    t.pins.length === recommended.pins.length && t.pins.every((p) => recommended.pins.includes(p));
+  // Between equals the recommended set stays.
+  const [first, ...others] = trials.filter((t) => t.error <= search.tolerance).toSorted((a, b) => Number(chosen(b)) - Number(chosen(a)));
   if (first === undefined) return undefined;
-  const best = others.reduce((a, b) => (b.pins.length < a.pins.length ? b : a), first);
-  const same = best.pins.length === recommended.pins.length && recommended.outcome === "within";
-  return same ? undefined : { pins: best.pins, error: best.error };
+  const best = others.reduce((a, b) => cheaper(search, a, b), first);
+  return chosen(best) ? undefined : { pins: best.pins, error: best.error };
 }

@@ -1,6 +1,7 @@
 import type { EngineRecord, EngineRole } from "@halfscope/core";
 import { finitePairs, meanAbs, relativeL2 } from "@halfscope/core";
 import { type FrontPoint, latencyFrontChart } from "../../charts/latency-front.js";
+import { hasFusedAttentions } from "../../device/attention-price.js";
 import { type DeviceView, outcomeOf, samePins } from "../../device/device-view.js";
 import { milliseconds, outcomeWords, pinsWords, roleWords, typingWords } from "../../device/device-words.js";
 import { bytes, count, countCell, nameOf, number, numberCell, percent, plural, seconds } from "../../format.js";
@@ -14,6 +15,7 @@ const mostEngines = 200;
 /** Chart of error against latency, and every engine that was built. */
 export function engines(v: View, d: DeviceView): Markup {
   const all = d.device.engines.slice(0, mostEngines);
+  const attentions = hasFusedAttentions(all);
   const head = [
     text("engine"),
     numeric("error", "relative L2 of the worst final output against the FP32 engine, worst over samples"),
@@ -21,6 +23,7 @@ export function engines(v: View, d: DeviceView): Markup {
     numeric("median", "latency of a request"),
     numeric("95 %", "95 of 100 requests are at least as quick"),
     numeric(`time in ${v.word}`, `share of the profiled time in engine layers that compute in ${v.word}`),
+    ...(attentions ? [numeric("fused attentions", "attentions that one kernel computes as a whole; a pin inside takes them apart")] : []),
     numeric("pins"),
     numeric("observed", "tensors given out besides the model's outputs: observing changes fusion, error and latency"),
     numeric("build"),
@@ -32,23 +35,31 @@ export function engines(v: View, d: DeviceView): Markup {
       : folded(all, 12, "Engines", (part) =>
           table(
             head,
-            part.map((e) => row(v, d, e)),
+            part.map((e) => row(v, d, e, attentions)),
           ),
         )
-  }${latencies(all)}${outputs(all)}`;
+  }${failures(d)}${all.some((e) => e.role === "guides") && html`<p class="small">Guides to FP16 advise to keep normalizations, Softmaxes and embeddings in FP32.</p>`}${latencies(all)}${outputs(all)}`;
 }
 
-function row(v: View, d: DeviceView, e: EngineRecord): Markup {
+function row(v: View, d: DeviceView, e: EngineRecord, attentions: boolean): Markup {
   const outcome = e.role === "reference" ? undefined : outcomeOf(e, d.tolerance);
   const verdict =
-    outcome === undefined
-      ? html`<td>${e.role === "reference" ? "reference" : "not compared"}</td>`
-      : html`<td><strong class="${outcome === "within" ? "good" : "alarm"}">${outcomeWords(outcome)}</strong></td>`;
+    e.failed !== undefined
+      ? html`<td><strong class="alarm">not built</strong></td>`
+      : outcome === undefined
+        ? html`<td>${e.role === "reference" ? "reference" : "not compared"}</td>`
+        : html`<td><strong class="${outcome === "within" ? "good" : "alarm"}">${outcomeWords(outcome)}</strong></td>`;
   const role = roleWords(e.role, v.word);
   const share = numberCell(e.halfTimeShare, e.halfTimeShare === undefined ? undefined : percent(e.halfTimeShare));
-  const cost = html`${countCell(e.pins.length)}${countCell(e.marked)}${numberCell(e.buildSeconds, seconds(e.buildSeconds))}${numberCell(e.planBytes, e.planBytes === undefined ? undefined : bytes(e.planBytes))}`;
+  const fused = attentions && numberCell(e.fusedAttentions, e.fusedAttentions === undefined ? undefined : count(e.fusedAttentions));
+  const cost = html`${fused}${countCell(e.pins.length)}${countCell(e.marked)}${numberCell(e.buildSeconds, seconds(e.buildSeconds))}${numberCell(e.planBytes, e.planBytes === undefined ? undefined : bytes(e.planBytes))}`;
   return html`<tr><td><bdi>${sentence(e.title)}</bdi><br><span class="small">${role === e.title ? "" : `${role}, `}${typingWords(e.typing, d.device.environment.backend)}</span></td>${numberCell(e.role === "reference" ? undefined : e.error)}${verdict}${timeCell(e.latency?.p50)}${timeCell(e.latency?.p95)}${share}${cost}</tr>`;
 }
+
+/** Each with the library's own words: in the table they would push the figures aside. */
+const failures = (d: DeviceView): Markup | false =>
+  d.failures.length > 0 &&
+  html`<ul class="small">${d.failures.slice(0, mostEngines).map((e) => html`<li class="alarm"><bdi>${sentence(e.title)}</bdi> ${sentence(e.failed ?? "")}</li>`)}</ul>`;
 
 const timeCell = (t: number | undefined): Markup => numberCell(t, t === undefined ? undefined : milliseconds(t));
 

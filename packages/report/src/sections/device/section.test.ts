@@ -169,6 +169,88 @@ describe("an engine that refutes the prediction", () => {
   });
 });
 
+describe("an engine that could not be built", () => {
+  const device = exampleDevice({ pins });
+  const reason = "could not be built: Error Code 10: no implementation for {ForeignNode[a...b]}.";
+  const without = (role: string): DeviceResult => ({
+    ...device,
+    engines: device.engines.map((e) =>
+      e.role === role && e.marked === 0
+        ? { role: e.role, title: e.title, typing: e.typing, pins: e.pins, marked: 0, buildSeconds: 12, messages: [], failed: reason }
+        : e,
+    ),
+  });
+
+  test("is a row without figures, with the library's words, and a warning above", () => {
+    const result = withDevice(without("guides"));
+    const rows = rowsBehind(sectionOf(result), "Engines").filter((r) => r.includes("not built"));
+    expect(rows.length).toBe(2);
+    for (const row of rows) expect(row).not.toMatch(/within|NaN/);
+    const text = textOf(result);
+    expect(text).toContain(`The engine &quot;LayerNormalization in FP32&quot; ${reason}`);
+    expect(text).toContain("Yes: with the");
+    const markdown = renderMarkdown(result);
+    expect(markdown).toContain("| **not built** |");
+    expect(markdown).toContain("no implementation for");
+  });
+
+  test("leaves no answer where it is the reference, and the answer no where it is the recommended one", () => {
+    expect(textOf(withDevice(without("reference")))).toContain(
+      "No answer: the FP32 engine, with which all others are compared, could not be had.",
+    );
+    const page = renderHtml(withDevice(without("recommended")));
+    expect(page).toContain(`No: there is no engine with the ${pins.length} recommended pins.`);
+    expect(page).toContain("Predicted to work, but it does not on the engine.");
+    expect(renderTerminalSummary(withDevice(without("recommended"))).split("\n")[0]).toBe(
+      "Predicted to work, but it does not on the engine.",
+    );
+  });
+
+  test("of a trial stands in the list of what was tried", () => {
+    const trials = [...(device.trials ?? []), { pins: ["x"], error: Number.POSITIVE_INFINITY, why: "more", failed: reason }];
+    const row = rowsBehind(sectionOf(withDevice({ ...device, trials })), "Sets of pins tried on the engine").at(-1);
+    expect(row).toContain("not built");
+    expect(row).not.toMatch(/not finite|Inf/);
+  });
+});
+
+describe("fused attentions", () => {
+  const counted = (counts: Readonly<Record<string, number>>): DeviceResult => {
+    const device = exampleDevice({ pins });
+    return {
+      ...device,
+      engines: device.engines.map((e) => ({ ...e, ...(counts[e.title] !== undefined && { fusedAttentions: counts[e.title] as number }) })),
+    };
+  };
+  const some = counted({
+    "all FP16, strongly typed": 24,
+    "LayerNormalization in FP32": 24,
+    "scores and Softmax in FP32": 0,
+    "FP32, TF32 off": 0,
+  });
+
+  test("have a column, and the pins that take them apart a price by name", () => {
+    const result = withDevice(some);
+    expect(sectionOf(result)).toContain("fused attentions");
+    const row = rowsBehind(sectionOf(result), "Engines").find((r) => r.includes("all FP16, strongly typed"));
+    expect(row).toContain('<td class="n">24</td>');
+    expect(textOf(result)).toContain(
+      "As guides advise: 0 of 24 fused attentions are left; 1.47 ms against 1.22 ms with every layer in FP16.",
+    );
+    expect(textOf(result).match(/fused attentions are left/g)?.length).toBe(1);
+    const [head, rule, ...rows] = renderMarkdown(result)
+      .split("\n")
+      .filter((l) => l.startsWith("|") && /engine|---|typed|FP32/.test(l));
+    expect(head).toContain("| fused attentions |");
+    for (const line of [rule, ...rows.slice(0, some.engines.length)]) expect(line?.split("|").length).toBe(head?.split("|").length);
+  });
+
+  test("are not spoken of where no engine has any", () => {
+    for (const device of [exampleDevice({ pins }), counted({ "all FP16, strongly typed": 0, "FP32, TF32 off": 0 })])
+      expect(sectionOf(withDevice(device))).not.toContain("fused attention");
+  });
+});
+
 describe("an engine without real FP16", () => {
   test("says so loudly, and its verdict turns nothing", () => {
     const { environment } = minimalDevice();

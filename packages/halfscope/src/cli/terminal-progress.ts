@@ -22,7 +22,7 @@ export function terminalProgress(): TerminalProgress {
       for (const bar of bars) bar.stop();
       bars.clear();
     },
-    step(name: string, total?: number): ProgressStep {
+    step(name: string, total?: number, { steady = true } = {}): ProgressStep {
       const label = clip(safe(name));
       const start = Date.now();
       let bar: cliProgress.SingleBar | undefined;
@@ -30,17 +30,17 @@ export function terminalProgress(): TerminalProgress {
       return {
         update(done: number): void {
           const now = Date.now();
-          if (now - start < quietMs || total === undefined || total === 0) return;
-          const left = (done > 0 ? ((now - start) / done) * (total - done) : Number.NaN) / 1000;
+          if (now - start < quietMs || total === 0) return;
+          const far = total === undefined || !steady ? `${duration((now - start) / 1000)} so far` : timeLeft(done, total, now - start);
           if (!process.stderr.isTTY) {
             if (now - lastLine < 15_000) return;
             lastLine = now;
-            process.stderr.write(`${label}: ${Math.floor((100 * done) / total)} %, ${duration(left)} left\n`);
+            process.stderr.write(`${label}: ${total === undefined ? "" : `${Math.floor((100 * done) / total)} %, `}${far}\n`);
             return;
           }
           if (bar === undefined) {
             bar = new (loadBars().SingleBar)({
-              format: "{label} |{bar}| {percentage} % · {left} left",
+              format: total === undefined ? "{label} · {far}" : "{label} |{bar}| {percentage} % · {far}",
               stream: process.stderr,
               hideCursor: false,
               clearOnComplete: true,
@@ -48,8 +48,8 @@ export function terminalProgress(): TerminalProgress {
               gracefulExit: false,
             });
             bars.add(bar);
-            bar.start(total, done, { label, left: duration(left) });
-          } else bar.update(done, { label, left: duration(left) });
+            bar.start(total ?? 1, done, { label, far });
+          } else bar.update(done, { label, far });
         },
         end(summary?: string): void {
           bar?.stop();
@@ -65,6 +65,9 @@ export function terminalProgress(): TerminalProgress {
     },
   };
 }
+
+const timeLeft = (done: number, total: number, spent: number): string =>
+  `${duration((done > 0 ? (spent / done) * (total - done) : Number.NaN) / 1000)} left`;
 
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "unknown time";

@@ -56,7 +56,7 @@ export async function buildTensorRt(
     task.cancel();
     if (!stopsBuilds(version)) progress.note(`TensorRT ${version.split(".")[0]} cannot be stopped in a build; waiting for its end.`);
   });
-  const step = progress.step(`Building ${request.label}`, 1000);
+  const step = progress.step(`Building ${request.label}`, 1000, { steady: false });
   const watching = setInterval(() => step.update(Math.floor(1000 * doneShare(task))), 500);
   watching.unref();
   try {
@@ -86,7 +86,7 @@ const endStep = (step: ProgressStep): void => {
   step.end();
 };
 
-/** Of the outermost phase and those within: 0 to 1. TensorRT says how many steps a phase has, not how long they take. */
+/** Of the outermost phase and those within: 0 to 1. TensorRT says how many steps a phase has, not how long they take: two thirds were done in the first second of 80. */
 function doneShare(task: NativeTask): number {
   let share = 0;
   let part = 1;

@@ -7,6 +7,7 @@ import { type EngineFailure, failureOf } from "./failure.js";
 import { tensorsToMark } from "./markable.js";
 import { type BuiltEngine, failedEngine, judged, measureEngine, recordOf } from "./measure-engine.js";
 import { typingWords } from "./options.js";
+import { fusedOver } from "./prediction.js";
 import type { DeviceSession } from "./session.js";
 
 export interface MarkedPair {
@@ -69,7 +70,7 @@ export async function markedStep(s: DeviceSession, prediction: Measurements): Pr
       ...(candidate === undefined ? [] : [recordOf(s, { role: "all-half", title: `${title}, ${and}` }, candidate)]),
     ];
   });
-  return { engines: [plain, ...marked], tensors: beside(kept.tensors, prediction), ...pick(kept) };
+  return { engines: [plain, ...marked], tensors: beside(kept.tensors, prediction, await fusedOver(s.bench)), ...pick(kept) };
 }
 
 const pick = ({ notObserved, marking, seconds }: KeptTensors): Pick<MarkedPair, "notObserved" | "marking" | "seconds"> => ({
@@ -232,7 +233,8 @@ async function addMarking(
 const errorOf = (e: ErrorStats): number => (e.nonFiniteMismatch > 0 ? Number.POSITIVE_INFINITY : relativeL2(e));
 const meanOf = (e: ErrorStats): number => (e.nonFiniteMismatch > 0 ? Number.POSITIVE_INFINITY : meanAbs(e));
 
-function beside(measured: KeptTensors["tensors"], prediction: Measurements): DeviceTensor[] {
+/** What was measured of each tensor, and what was predicted of it; of those in `without` nothing was. */
+function beside(measured: KeptTensors["tensors"], prediction: Measurements, without: ReadonlySet<string>): DeviceTensor[] {
   const predicted = new Map(prediction.tensors.map((t) => [t.tensor, t]));
   return measured.map(([tensor, stats]) => {
     const p = predicted.get(tensor);
@@ -240,9 +242,10 @@ function beside(measured: KeptTensors["tensors"], prediction: Measurements): Dev
       tensor,
       layer: p?.layer ?? "",
       measured: stats,
-      ...(p && {
-        predicted: { meanAbs: meanOf(p.stats), relativeL2: errorOf(p.stats), ...(p.band && { band: p.band.meanAbs }) },
-      }),
+      ...(p &&
+        !without.has(tensor) && {
+          predicted: { meanAbs: meanOf(p.stats), relativeL2: errorOf(p.stats), ...(p.band && { band: p.band.meanAbs }) },
+        }),
     };
   });
 }

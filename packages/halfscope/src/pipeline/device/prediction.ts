@@ -21,6 +21,15 @@ export async function predictTensors(bench: Workbench, compared: Pick<Compared, 
   return measure(await bench.subject(), first, { mode: "accumulated", plan, progress: bench.progress, signal: bench.signal }, more);
 }
 
+/**
+ * Tensors inside of what the engine runs as one, which the emulation does not round. An engine that gives them out does not run it as one, so nothing is predicted of them. A
+ * multiply-add gives its product out all the same.
+ */
+export async function fusedOver(bench: Workbench): Promise<ReadonlySet<string>> {
+  const splits = bench.profile.fusions?.some((f) => f !== "multiply-add") ?? false;
+  return (splits ? (await bench.subject()).roundings.keptFull : undefined) ?? new Set();
+}
+
 /** The emulation's verdicts on sets of pins, constants finite as every engine's file has them; each is asked for once. */
 export class Predictions {
   private readonly known = new Map<string, Promise<Verdict>>();

@@ -163,7 +163,8 @@ Napi::Value to_js(Napi::Env env, std::vector<trt::HostTensor> tensors) {
     entry.Set("name", tensors[i].name);
     entry.Set("type", tensors[i].type);
     entry.Set("dims", dims_to_js(env, tensors[i].dims));
-    entry.Set("data", to_uint8_array(env, std::move(tensors[i].data)));
+    // Where it was written into memory of the caller's, that is the data.
+    if (!tensors[i].given) entry.Set("data", to_uint8_array(env, std::move(tensors[i].data)));
     array.Set(static_cast<std::uint32_t>(i), entry);
   }
   return array;

@@ -57,16 +57,28 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
   Napi::Value memory(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), static_cast<double>(live(info.Env())->engine().memory_bytes())); }
   Napi::Value messages(const Napi::CallbackInfo& info) { return to_js(info.Env(), live(info.Env())->engine().messages()); }
 
-  /// run(profile, feed, fetch): Promise<{name, type, dims, data}[]>
+  /// run(profile, feed, fetch, into: (Uint8Array | undefined)[]): Promise<{name, type, dims, data}[]>, without data where it is in `into`
   Napi::Value run(const Napi::CallbackInfo& info) {
     auto engine = live(info.Env());
     std::vector<Napi::ObjectReference> kept;
     keep_feed(info[1], kept);
+    std::vector<trt::Target> into;
+    const auto targets = info[3].As<Napi::Array>();
+    for (std::uint32_t i = 0; i < targets.Length(); i++) {
+      const Napi::Value target = targets.Get(i);
+      trt::Target memory;
+      if (target.IsTypedArray()) {
+        auto array = target.As<Napi::Uint8Array>();
+        memory.data = array.Data();
+        memory.bytes = array.ByteLength();
+        kept.push_back(keep(array));
+      }
+      into.push_back(memory);
+    }
     return PromiseWorker<std::vector<trt::HostTensor>>::start(
         info.Env(),
-        [engine = std::move(engine), profile = info[0].As<Napi::Number>().Int32Value(), feed = to_feed(info[1]), fetch = to_strings(info[2])] {
-          return engine->run(profile, feed, fetch);
-        },
+        [engine = std::move(engine), profile = info[0].As<Napi::Number>().Int32Value(), feed = to_feed(info[1]), fetch = to_strings(info[2]),
+         into = std::move(into)] { return engine->run(profile, feed, fetch, into); },
         [](Napi::Env env, std::vector<trt::HostTensor> values) { return to_js(env, std::move(values)); }, std::move(kept));
   }
 

@@ -188,6 +188,17 @@ TEST(clocks_are_those_of_the_gpu_on_that_bus) {
   CHECK(cuda::throttle_words(0x1 | 0x400) == std::vector<std::string>({"idle", "other (0x400)"}));
 }
 
+TEST(outputs_go_into_memory_that_fits_them_and_is_given) {
+  const auto engine = load(build(request_of(Precision::kFull)));
+  const Values values(2);
+  std::vector<float> memory(8, -1), small(4, -1);
+  const auto given = engine->run(0, values.feed, {"y"}, {{reinterpret_cast<unsigned char*>(memory.data()), 8 * sizeof(float)}});
+  CHECK(given[0].given && given[0].data.size() == 0 && given[0].dims == Dims({2, 4}));
+  const auto own = engine->run(0, values.feed, {"y"}, {{reinterpret_cast<unsigned char*>(small.data()), 4 * sizeof(float)}});
+  CHECK(!own[0].given && own[0].data.size() == 8 * sizeof(float) && small == std::vector<float>(4, -1));
+  CHECK(std::memcmp(own[0].data.data(), memory.data(), 8 * sizeof(float)) == 0);
+}
+
 TEST(runs_of_growing_and_shrinking_batches_give_the_right_values) {
   const auto engine = load(build(request_of(Precision::kFull)));
   for (const std::size_t batch : {1, 8, 2, 64, 3}) {

@@ -185,6 +185,23 @@ describe.skipIf(missing !== undefined)(
       expect(error).toMatchObject({ code: "ERR_PROFILE", message: expect.stringMatching(/"x", dimension 0 \(batch\), is 3/) });
     });
 
+    it("writes into the memory of an earlier run where the sizes agree, and into its own where they do not", async () => {
+      const [same, values, other] = await run(`${open}
+      const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles });
+      const first = await engine.run(feed(1, 2, 3, 4));
+      const second = await engine.run(feed(5, 6, 7, 8), { into: first });
+      const fresh = await engine.run(feed(5, 6, 7, 8));
+      print(second.get("y").data === first.get("y").data && fresh.get("y").data !== first.get("y").data);
+      print([floats(second.get("y")), floats(fresh.get("y"))]);
+      const larger = await engine.run(feed(1, 2, 3, 4, 5, 6, 7, 8), { into: first });
+      print([larger.get("y").data.length, larger.get("y").data === first.get("y").data]);
+      await engine[Symbol.asyncDispose]();`);
+      expect(same).toBe(true);
+      const [second, fresh] = values as number[][];
+      expect(second).toEqual(fresh);
+      expect(other).toEqual([32, false]);
+    });
+
     it("says which tensors cannot be observed, and why", async () => {
       const [found] = await run(`${open}
       const engine = await backend.build({ label: "marked", path: model, precision: { kind: "full" }, profiles,

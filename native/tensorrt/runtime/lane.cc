@@ -171,11 +171,12 @@ void Lane::finish(const std::vector<std::size_t>& outputs) {
   stream_.wait();
 }
 
-HostTensor Lane::take(std::size_t index) const {
+HostTensor Lane::take(std::size_t index, const Target& target) const {
   const auto& slot = *slots_[index];
   if (is_open(slot.dims)) throw Error(ErrorCode::kEngineRun, "TensorRT did not tell the shape of output \"" + slot.io->name + "\"");
-  HostTensor tensor{slot.io->name, slot.io->type, slot.dims, Buffer(slot.bytes)};
-  if (slot.bytes > 0) std::memcpy(tensor.data.data(), slot.host.data(), slot.bytes);
+  const bool given = target.data != nullptr && target.bytes == slot.bytes;
+  HostTensor tensor{slot.io->name, slot.io->type, slot.dims, Buffer(given ? 0 : slot.bytes), given};
+  if (slot.bytes > 0) std::memcpy(given ? target.data : tensor.data.data(), slot.host.data(), slot.bytes);
   return tensor;
 }
 

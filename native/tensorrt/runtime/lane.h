@@ -27,8 +27,8 @@ class Lane {
   void launch(const Feed& feed, const cuda::Event* start = nullptr, const cuda::Event* end = nullptr);
   /// Queues copies of these outputs into pinned memory and waits for everything.
   void finish(const std::vector<std::size_t>& outputs);
-  /// After finish().
-  HostTensor take(std::size_t output) const;
+  /// After finish(). Into `target` where the output has its size.
+  HostTensor take(std::size_t output, const Target& target = {}) const;
 
   /// An output as it lies on the device after the run; shapes that only the run tells are known then.
   struct Output {

@@ -78,7 +78,7 @@ Lane& RunningEngine::lane(int profile, std::size_t number) {
   return *lanes[number];
 }
 
-std::vector<HostTensor> RunningEngine::run(int profile, const Feed& feed, const std::vector<std::string>& fetch) {
+std::vector<HostTensor> RunningEngine::run(int profile, const Feed& feed, const std::vector<std::string>& fetch, const std::vector<Target>& into) {
   const std::lock_guard<std::mutex> lock(guard_);
   cuda::use_device();
   Lane& used = lane(profile);
@@ -87,7 +87,7 @@ std::vector<HostTensor> RunningEngine::run(int profile, const Feed& feed, const 
   used.launch(feed);
   used.finish(outputs);
   std::vector<HostTensor> values;
-  for (const auto output : outputs) values.push_back(used.take(output));
+  for (std::size_t i = 0; i < outputs.size(); i++) values.push_back(used.take(outputs[i], i < into.size() ? into[i] : Target()));
   return values;
 }
 

@@ -37,7 +37,8 @@ class RunningEngine {
   bool shows_unfused() const noexcept { return unfused_; }
   /// Whether a run may show it on its way.
   bool may_show(const std::string& name) const noexcept { return unfused_ || engine_->is_debug_tensor(name.c_str()); }
-  std::vector<HostTensor> run(int profile, const Feed& feed, const std::vector<std::string>& fetch);
+  /// One request. `into` names memory for the outputs of `fetch`, in their order, where they fit it.
+  std::vector<HostTensor> run(int profile, const Feed& feed, const std::vector<std::string>& fetch, const std::vector<Target>& into = {});
   /// The same request again and again, `fetch` copied out each time. Throws Error (kCancelled) when `cancelled` turns true.
   Times time(const TimeRequest& request, const Feed& feed, const std::vector<std::string>& fetch, const std::atomic<bool>& cancelled);
   /// Engine layers in the order they run, with the mean milliseconds of `runs` requests.

@@ -26,6 +26,14 @@ struct HostTensor {
   int type = 0;
   Dims dims;
   Buffer data;
+  /// It was written into memory that the caller gave; `data` is empty.
+  bool given = false;
+};
+
+/// Memory that somebody else keeps alive, to write an output into where it has just that size. Fresh pages cost a request more than its copy.
+struct Target {
+  unsigned char* data = nullptr;
+  std::size_t bytes = 0;
 };
 
 /// Bytes of one element of ONNX's type; 0 for types that engines do not give out.

@@ -10,7 +10,7 @@ import {
 import type { IoInfo } from "../../addon-session.js";
 import type { Feed } from "../../feeds/feed.js";
 import { onAbort } from "../../on-abort.js";
-import type { DeviceEngine, OptimizationProfile, RequestTimes, TimeOptions } from "../backend.js";
+import type { DeviceEngine, OptimizationProfile, RequestOptions, RequestTimes, TimeOptions } from "../backend.js";
 import { mergeMessages } from "../messages.js";
 import type { ProfileInput } from "../profiles.js";
 import { selectProfile } from "../select-profile.js";
@@ -89,16 +89,19 @@ export class TensorRtEngine implements DeviceEngine {
     return this.#parts.native.memoryBytes();
   }
 
-  async run(
-    feed: Pick<Feed, "tensors">,
-    o: { fetch?: readonly string[]; signal?: AbortSignal | undefined } = {},
-  ): Promise<Map<string, TensorValue>> {
+  async run(feed: Pick<Feed, "tensors">, o: RequestOptions = {}): Promise<Map<string, TensorValue>> {
     const fetch = o.fetch ?? this.outputs.map((i) => i.name);
     this.#requireOutputs(fetch);
     if (o.signal?.aborted) throw new CancelledError();
     const { profile, feed: fed } = this.prepare(feed);
-    const values = await this.use("Running", (native) => native.run(profile, fed, fetch));
-    return new Map(values.map(({ name, type, dims, data }) => [name, { dtype: dtypeFromNumber(type), dims, data }]));
+    const into = fetch.map((name) => o.into?.get(name)?.data);
+    const values = await this.use("Running", (native) => native.run(profile, fed, fetch, into));
+    return new Map(
+      values.map(({ name, type, dims, data = into[fetch.indexOf(name)] ?? new Uint8Array() }) => [
+        name,
+        { dtype: dtypeFromNumber(type), dims, data },
+      ]),
+    );
   }
 
   /** Outputs that are copied out: the model's own, which a request is about; what is observed stays on the device. */

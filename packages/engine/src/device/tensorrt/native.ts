@@ -126,7 +126,13 @@ export interface NativeTensorRtEngine {
   profiles(): number;
   memoryBytes(): number;
   messages(): NativeMessage[];
-  run(profile: number, feed: readonly NativeFeedTensor[], fetch: readonly string[]): Promise<NativeFeedTensor[]>;
+  /** `into` has memory for the outputs of `fetch`, in their order; one that fits it comes back without data. */
+  run(
+    profile: number,
+    feed: readonly NativeFeedTensor[],
+    fetch: readonly string[],
+    into: readonly (Uint8Array | undefined)[],
+  ): Promise<(Omit<NativeFeedTensor, "data"> & { data?: Uint8Array })[]>;
   time(
     options: { profile: number; warmup: number; requests: number; maxMilliseconds: number; contexts: number },
     feed: readonly NativeFeedTensor[],

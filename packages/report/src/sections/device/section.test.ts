@@ -327,3 +327,21 @@ describe("figures of an engine that cannot be drawn", () => {
       ).toBeUndefined();
     });
 });
+
+describe("a tensor whose error is far beyond all others", () => {
+  test("leaves the charts to the others, and is told of", () => {
+    const device = exampleDevice({ pins });
+    const circles = (d: DeviceResult) => sectionOf(withDevice(d)).match(/<circle/g)?.length ?? 0;
+    const [first, ...others] = device.tensors ?? [];
+    if (first?.predicted === undefined) return expect.unreachable("the example has tensors");
+    const huge = {
+      ...first,
+      measured: { ...first.measured, sumAbs: 1e37 * first.measured.count },
+      predicted: { ...first.predicted, meanAbs: 1e37 },
+    };
+    const changed = { ...device, tensors: [huge, ...others] };
+    expect(circles(device) - circles(changed)).toBe(2);
+    expect(textOf(withDevice(changed))).toMatch(/Not in the charts: 1 tensor with mean errors from [\d.]+e\+37 on/);
+    expect(textOf(withDevice(device))).not.toContain("Not in the charts");
+  });
+});

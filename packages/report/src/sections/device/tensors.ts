@@ -36,7 +36,8 @@ function compared(tensors: readonly DeviceTensor[], ratio: { p5: number; p95: nu
   const off = (c: Compared) => Math.abs(Math.log(c.ratio));
   const furthest = pairs.toSorted((a, b) => off(b) - off(a)).slice(0, mostNamed);
   const marks = new Map(furthest.map((c, i) => [c.tensor, String(i + 1)]));
-  const points = pairs.map(
+  const { shown, beyond } = chartable(pairs);
+  const points = shown.map(
     (c): AgreementPoint => ({
       measured: c.measured,
       predicted: c.predicted,
@@ -57,7 +58,16 @@ function compared(tensors: readonly DeviceTensor[], ratio: { p5: number; p95: nu
     ...(predictedBroken > 0 ? [`${count(predictedBroken)} predicted not to be finite`] : []),
     ...(oneSided.length > 0 ? [`${count(oneSided.length)} with an error on one side only`] : []),
   ].join(", ");
-  return html`<p>${facts}${broken.length > 0 && html`, <strong class="alarm">${count(broken.length)} not finite</strong>`}.</p>${agreementCharts(points, ratio && [ratio.p5, ratio.p95])}${furthest.length > 0 && html`<h4>Where prediction and engine differ most</h4>${tensorTable(furthest.map((c, i) => ({ tensor: c.tensor, mark: String(i + 1) })))}`}<h4>Largest errors on the engine</h4>${worst(tensors)}${oneSided.length > 0 && html`<details><summary>${plural(oneSided.length, "tensor")} with an error on one side only</summary>${tensorTable(oneSided.slice(0, 200).map((tensor) => ({ tensor })))}</details>`}`;
+  return html`<p>${facts}${broken.length > 0 && html`, <strong class="alarm">${count(broken.length)} not finite</strong>`}.</p>${agreementCharts(points, ratio && [ratio.p5, ratio.p95])}${beyond.length > 0 && html`<p class="small">Not in the charts: ${plural(beyond.length, "tensor")} with mean errors from ${number(Math.min(...beyond.map((c) => c.measured)))} on, such as ${nameOf(beyond[0]?.tensor.tensor ?? "", 64)}; a mask constant beyond the range that was clamped looks like that.</p>`}${furthest.length > 0 && html`<h4>Where prediction and engine differ most</h4>${tensorTable(furthest.map((c, i) => ({ tensor: c.tensor, mark: String(i + 1) })))}`}<h4>Largest errors on the engine</h4>${worst(tensors)}${oneSided.length > 0 && html`<details><summary>${plural(oneSided.length, "tensor")} with an error on one side only</summary>${tensorTable(oneSided.slice(0, 200).map((tensor) => ({ tensor })))}</details>`}`;
+}
+
+/** Errors so far above all others that a chart of them would show nothing else. */
+const farBeyond = 1e4;
+
+function chartable(pairs: readonly Compared[]): { shown: readonly Compared[]; beyond: readonly Compared[] } {
+  const sorted = pairs.map((c) => c.measured).sort((a, b) => a - b);
+  const limit = farBeyond * (sorted[Math.floor(0.9 * sorted.length)] ?? 0);
+  return { shown: pairs.filter((c) => c.measured <= limit), beyond: pairs.filter((c) => c.measured > limit) };
 }
 
 const isPositive = (n: number): boolean => Number.isFinite(n) && n > 0;

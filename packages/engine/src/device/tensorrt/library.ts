@@ -36,7 +36,8 @@ export const libraryRemedy = (reason: string): string =>
 
 /**
  * Versions whose own build ends the process when tensors are marked as debug tensors; others are untried. 10.6.0: a program of 60 lines without any code of halfscope (parse,
- * markDebug on one tensor, buildSerializedNetwork) ends in "corrupted double-linked list" or "LLVM ERROR: out of memory".
+ * markDebug on one tensor, buildSerializedNetwork) ends in "corrupted double-linked list" or "LLVM ERROR: out of memory". It was run with libraries of which the
+ * kernels for other GPUs than an H200 had been cut; whole ones are untried.
  */
 const fatalDebugTensors: readonly (readonly [version: RegExp, evidence: string])[] = [
   [/^10\.6\./, 'its builder ends the whole process with even one of them ("corrupted double-linked list")'],

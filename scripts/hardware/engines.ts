@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { OutputJudge, paddingMasks } from "@halfscope/analysis";
+import { fusedAttentions, OutputJudge, paddingMasks } from "@halfscope/analysis";
 import { type EngineLayer, isTensorValue, type TensorValue, type Typing } from "@halfscope/core";
 import { type DeviceBackend, type DeviceEngine, halfTimeShare } from "@halfscope/engine";
 import { formatOverrides, overridesFromPlan, switchesFromPlan } from "@halfscope/precision";
@@ -94,8 +94,9 @@ function overridesOf(name: string, path: string): string | undefined {
 const layerSummary = (layers: readonly EngineLayer[] | undefined): Pick<EngineEntry, "layers"> => {
   if (layers === undefined) return {};
   const share = halfTimeShare(layers);
-  const fused = layers.filter((l) => /mha|fused.?attention/i.test(`${l.kind} ${l.tactic ?? ""} ${l.name}`)).length;
-  return { layers: { count: layers.length, fusedAttention: fused, ...(share !== undefined && { halfTimeShare: short(share) }) } };
+  return {
+    layers: { count: layers.length, fusedAttention: fusedAttentions(layers), ...(share !== undefined && { halfTimeShare: short(share) }) },
+  };
 };
 
 /** Engines that live until all are timed in turn. */

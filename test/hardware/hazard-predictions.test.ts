@@ -2,9 +2,9 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { decodeJson, type EngineName } from "@halfscope/core";
+import { decodeJson, type EngineName, silentProgress } from "@halfscope/core";
 import { switchesFromPlan } from "@halfscope/precision";
-import { verifyAllHalf } from "halfscope";
+import { verifyAllHalf, verifyStep, Workbench } from "halfscope";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hazardCases } from "../../scripts/hardware/cases/index.js";
 import type { HazardsReport } from "../../scripts/hardware/hazards.js";
@@ -73,3 +73,19 @@ test.each(["rms-norm-1000", "norm-inside-1000", "attention-large-scores", "epsil
     expect(error).toBe(emulated.error);
   },
 );
+
+test("a file that has such a node in FP16 all the same is warned of where it is verified", async () => {
+  const found = hazardCases.find((c) => c.id === "cumulative-sum-8192");
+  const path = (await found?.make().write(join(folder, "in-half"))) ?? "";
+  const feeds = [join(folder, "in-half", "test_data_set_0")];
+  using other = await Studied.open(path, { like: "pytorch", feeds });
+  const half = await other.halfFile(join(folder, "in-half"), "half", []);
+  const notes: string[] = [];
+  using bench = await Workbench.open(path, {
+    like: "ort-cuda",
+    feeds,
+    progress: { ...silentProgress, note: (text) => void notes.push(text) },
+  });
+  await verifyStep(bench, half, 0.01);
+  expect(notes).toContainEqual(expect.stringMatching(/^Warning: CumSum ".*" is in FP16, and ort-cuda adds up in FP16/));
+});

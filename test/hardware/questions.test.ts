@@ -1,9 +1,9 @@
 /** The programs that ask a GPU machine, rehearsed on ONNX Runtime's CPU provider: what they write is complete, and says that it is no evidence. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { decodeJson } from "@halfscope/core";
+import { decodeJson, encodeJson } from "@halfscope/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { EnginesReport } from "../../scripts/hardware/engines.js";
 import type { HazardsReport } from "../../scripts/hardware/hazards.js";
@@ -73,6 +73,18 @@ describe("rehearsed on ort-cpu", () => {
     // As ONNX Runtime on CUDA: the first two are fused, and computed in FP32 inside.
     expect(cases.map((c) => c.predicted?.outcome)).toEqual(["fine", "fine", "fine", "wrong"]);
     for (const c of cases) expect(c.engines.map((e) => e.marked)).toEqual([false, true]);
+  });
+
+  test("predict-again: predictions are made anew, and what was measured stays", () => {
+    const stored = readFileSync(join(root, "reports/hardware/hazards-ort-cuda.json"), "utf8");
+    const report = decodeJson(stored) as unknown as HazardsReport;
+    const ids = ["norm-written-out-1000", "reduce-mean-65536"];
+    const cases = report.cases.filter((c) => ids.includes(c.id));
+    const file = join(folder, "again.json");
+    writeFileSync(file, encodeJson({ ...report, cases: cases.map((c) => ({ ...c, hazards: [], predicted: { outcome: "Inf" } })) }));
+    expect(ask("scripts/dist/hardware/predict-again.js", [file]).stderr).toContain("2 cases predicted, 2 with another outcome than before");
+    expect((decodeJson(readFileSync(file, "utf8")) as unknown as HazardsReport).cases).toEqual(cases);
+    expect(ask("scripts/dist/hardware/predict-again.js", [join(root, "package.json")]).status).not.toBe(0);
   });
 
   test("the driver runs questions in turn, says how each ended, and keeps what is written", () => {

@@ -66,6 +66,8 @@ export const hazardsTable = ({ hazards }: Reports): string =>
       ]);
       const same = rows.filter((cells) => cells[cells.length - 2] === "yes").length;
       const judged = rows.filter((cells) => cells[cells.length - 2] !== "-").length;
-      return `**${engineOf(r)}**, predicted with \`--like ${r.like}\`: ${same} of ${judged} outcomes as predicted.\n\n${table(head, rows)}`;
+      const missing = r.notBegun?.length ?? 0;
+      const more = missing === 0 ? "" : ` ${missing} more cases are not measured yet.`;
+      return `**${engineOf(r)}**, predicted with \`--like ${r.like}\`: ${same} of ${judged} outcomes as predicted.${more}\n\n${table(head, rows)}`;
     })
     .join("\n\n");

@@ -100,8 +100,8 @@ export interface RequestOptions {
   fetch?: readonly string[];
   signal?: AbortSignal | undefined;
   /**
-   * What an earlier run gave out. Its memory may be written again where an output has the same size, and then holds this run's values: fresh memory costs a request of a
-   * millisecond a tenth of it. Nobody else may use it meanwhile. Engines may leave it unused.
+   * What an earlier run gave out. Its memory may be written again where an output has the same size, and then holds this run's values: pages that were never touched cost a
+   * request more than the copy into them. Nobody else may use it meanwhile. Engines may leave it unused.
    */
   into?: ReadonlyMap<string, TensorValue>;
 }

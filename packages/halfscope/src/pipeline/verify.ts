@@ -1,8 +1,18 @@
 import { type OutputError, verdictFrom } from "@halfscope/analysis";
-import { type ErrorStats, type HalfType, InputError, type PrecisionPlan, type Verdict } from "@halfscope/core";
+import { type ErrorStats, type HalfType, InputError, type PrecisionPlan, type TensorTypes, type Verdict } from "@halfscope/core";
 import { inferTypes, OutputEngine, shapesOfFeed } from "@halfscope/engine";
-import { checkExternalData, listLayers, type Node, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
-import { allHalf, isHalfType, keptFullBy, mapNames, movedInputs, productSums, restoreSites, switchesFromPlan } from "@halfscope/precision";
+import { checkExternalData, type GraphView, listLayers, type Node, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
+import {
+  allHalf,
+  engineFaults,
+  isHalfType,
+  keptFullBy,
+  mapNames,
+  movedInputs,
+  productSums,
+  restoreSites,
+  switchesFromPlan,
+} from "@halfscope/precision";
 import { compareMappedTensors } from "./compare-tensors.js";
 import type { Workbench } from "./workbench.js";
 
@@ -29,6 +39,7 @@ export async function verifyStep(
   const isMover = (node: Node, type: HalfType) => movedInputs(node, type) !== undefined;
   const sumsOf = productSums(bench.profile, { view, types });
   const keepsFull = keptFullBy(bench.profile, { view, types, layers: listLayers(model, view) });
+  for (const warning of faultsOf(bench, view, types)) bench.progress.note(`Warning: ${warning}`);
   const samples: ReadonlyMap<string, ErrorStats>[] = [];
   const judged: OutputError[] = [];
   const step = bench.progress.step(`Verifying ${candidatePath}`, bench.feeds.length);
@@ -60,6 +71,17 @@ export async function verifyStep(
   const converted = { model, view, types, feedShapes: shapesOfFeed(feed), isMover, sumsOf, keepsFull };
   const { layers, origins } = await compareMappedTensors(bench, feed, converted, names);
   return { ...verdict, layers, origins };
+}
+
+/** Nodes of a file that are in FP16 though the engine computes them wrongly in it. The emulation sums them in FP32, so no figure shows it. */
+function faultsOf({ profile }: Workbench, view: GraphView, types: TensorTypes): string[] {
+  const reasonOf = engineFaults(profile, { view, types });
+  return view.order.flatMap((node) => {
+    const reason = types.get(node.outputs[0] ?? "")?.dtype === "float16" ? reasonOf(node) : undefined;
+    return reason === undefined
+      ? []
+      : [`${node.opType} "${node.name || node.outputs[0]}" is in FP16, and ${reason}: the verdict does not show that. Keep it in FP32.`];
+  });
 }
 
 /** The same model with every layer in FP16 and finite constants, for comparison; `change` may add pins. */

@@ -1,4 +1,4 @@
-import { access, constants, copyFile, rename } from "node:fs/promises";
+import { access, constants, copyFile, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { type DeviceResult, type EngineRecord, UsageError } from "@halfscope/core";
 import { type DeviceEngine, type EnginePrecision, sidecarPath, savePlan as writePlan } from "@halfscope/engine";
@@ -96,7 +96,15 @@ async function move(from: string, to: string): Promise<void> {
     await rename(from, to);
   } catch {
     const partial = `${to}.partial`;
-    await copyFile(from, partial);
-    await rename(partial, to);
+    try {
+      await copyFile(from, partial);
+      await rename(partial, to);
+    } catch (cause) {
+      await rm(partial, { force: true });
+      throw new UsageError("ERR_OUTPUT_NOT_WRITABLE", `${to} cannot be written: ${(cause as Error).message}.`, {
+        hint: "Free some space on the disk, or choose another folder with --save-plan, and give the same command again: what was built is in the journal.",
+        cause,
+      });
+    }
   }
 }

@@ -193,7 +193,7 @@ describe.skipIf(missing !== undefined)(
       const fresh = await engine.run(feed(5, 6, 7, 8));
       print(second.get("y").data === first.get("y").data && fresh.get("y").data !== first.get("y").data);
       print([floats(second.get("y")), floats(fresh.get("y"))]);
-      const larger = await engine.run(feed(1, 2, 3, 4, 5, 6, 7, 8), { into: first });
+      const larger = await engine.run(feed(1, 2, 3, 4, 5, 6, 7, 8), { into: first, wait: "spin" });
       print([larger.get("y").data.length, larger.get("y").data === first.get("y").data]);
       await engine[Symbol.asyncDispose]();`);
       expect(same).toBe(true);

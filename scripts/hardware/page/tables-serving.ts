@@ -34,12 +34,23 @@ export const servingTable = ({ serving }: Reports): string =>
 
 export const overheadTable = ({ overhead }: Reports): string =>
   table(
-    ["engine", "model", "C++ program p50", "addon, its own loop", "addon, from JavaScript", "over the program"],
+    [
+      "engine",
+      "model",
+      "C++ program p50",
+      "addon, its own loop",
+      "from JavaScript that spins",
+      "over the program",
+      "from JavaScript that sleeps",
+      "over the program",
+    ],
     overhead.map((r) => [
       engineOf(r),
       r.model,
       milliseconds(r.ways.program?.p50),
       milliseconds(r.ways.loop.p50),
+      milliseconds(r.ways.spinning.p50),
+      percent(r.overhead?.spinning),
       milliseconds(r.ways.addon.p50),
       percent(r.overhead?.addon),
     ]),

@@ -2,7 +2,8 @@ import { EngineError, type EngineLayer, type EngineMessage, type TensorValue, Us
 import type { Node } from "@halfscope/onnx";
 import type { IoInfo } from "../../addon-session.js";
 import type { Feed } from "../../feeds/feed.js";
-import type { DeviceEngine, OptimizationProfile, RequestTimes, TimeOptions } from "../backend.js";
+import type { DeviceEngine, OptimizationProfile, RequestOptions, RequestTimes, TimeOptions } from "../backend.js";
+import { keepTurning } from "../keep-turning.js";
 import type { ProfileInput } from "../profiles.js";
 import { selectProfile } from "../select-profile.js";
 import { type DeviceSession, disposed } from "./device-session.js";
@@ -68,14 +69,12 @@ export class OrtEngine implements DeviceEngine {
     return this.#placement;
   }
 
-  async run(
-    feed: Pick<Feed, "tensors">,
-    o: { fetch?: readonly string[]; signal?: AbortSignal | undefined } = {},
-  ): Promise<Map<string, TensorValue>> {
+  async run(feed: Pick<Feed, "tensors">, o: RequestOptions = {}): Promise<Map<string, TensorValue>> {
     const names = o.fetch ?? this.outputs.filter((i) => i.dtype !== "unknown").map((i) => i.name);
     this.#requireOutputs(names);
     if (names.length === 0) return new Map();
-    const { outputs, notFetched } = await this.serve(feed, o.signal, (session) => session.run(feed, names, o.signal));
+    const running = this.serve(feed, o.signal, (session) => session.run(feed, names, o.signal));
+    const { outputs, notFetched } = await (o.wait === "spin" ? keepTurning(running) : running);
     if (notFetched.length === 0) return outputs;
     throw new EngineError(
       "ERR_ENGINE_RUN",

@@ -17,6 +17,7 @@ class AddonData {
   Napi::FunctionReference session_constructor;
   Napi::FunctionReference device_constructor;
   Napi::FunctionReference engine_constructor;
+  Napi::FunctionReference request_constructor;
   Napi::FunctionReference task_constructor;
 
   void remember(const std::shared_ptr<ort::OrtSession>& session);

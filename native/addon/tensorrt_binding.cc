@@ -3,12 +3,14 @@
 #include "addon/tensorrt_build.h"
 #include "addon/tensorrt_engine.h"
 #include "addon/tensorrt_library.h"
+#include "addon/tensorrt_request.h"
 #include "addon/tensorrt_task.h"
 
 namespace halfscope::addon {
 
 void define_tensorrt(Napi::Env env, Napi::Object exports, AddonData& data) {
   data.engine_constructor = Napi::Persistent(define_tensorrt_engine(env));
+  data.request_constructor = Napi::Persistent(define_tensorrt_request(env));
   data.task_constructor = Napi::Persistent(define_tensorrt_task(env));
   exports.Set("tensorrtModules", Napi::Function::New<tensorrt_modules>(env));
   exports.Set("tensorrtLibrary", Napi::Function::New<tensorrt_library>(env));

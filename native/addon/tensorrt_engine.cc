@@ -6,6 +6,7 @@
 #include "addon/shared_handle.h"
 #include "addon/tensorrt_convert.h"
 #include "addon/tensorrt_library.h"
+#include "addon/tensorrt_request.h"
 #include "addon/tensorrt_task.h"
 #include "tensorrt/cuda/driver.h"
 #include "tensorrt/runtime/compare.h"
@@ -20,6 +21,31 @@ void keep_feed(const Napi::Value& list, std::vector<Napi::ObjectReference>& kept
   const auto array = list.As<Napi::Array>();
   for (std::uint32_t i = 0; i < array.Length(); i++) kept.push_back(keep(array.Get(i).As<Napi::Object>().Get("data")));
 }
+
+/// Arguments of a request: (profile, feed, fetch, into).
+struct Request {
+  explicit Request(const Napi::CallbackInfo& info)
+      : profile(info[0].As<Napi::Number>().Int32Value()), feed(to_feed(info[1])), fetch(to_strings(info[2])) {
+    keep_feed(info[1], kept);
+    const auto targets = info[3].As<Napi::Array>();
+    for (std::uint32_t i = 0; i < targets.Length(); i++) {
+      const Napi::Value target = targets.Get(i);
+      trt::Target memory;
+      if (target.IsTypedArray()) {
+        auto array = target.As<Napi::Uint8Array>();
+        memory.data = array.Data();
+        memory.bytes = array.ByteLength();
+        kept.push_back(keep(array));
+      }
+      into.push_back(memory);
+    }
+  }
+  int profile;
+  trt::Feed feed;
+  std::vector<std::string> fetch;
+  std::vector<trt::Target> into;
+  std::vector<Napi::ObjectReference> kept;
+};
 
 std::vector<Napi::ObjectReference> keep_one(const Napi::Value& value) {
   std::vector<Napi::ObjectReference> kept;
@@ -42,7 +68,8 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
     return DefineClass(env, "NativeTensorRtEngine",
                        {InstanceMethod<&EngineWrap::io>("io"), InstanceMethod<&EngineWrap::profiles>("profiles"),
                         InstanceMethod<&EngineWrap::memory>("memoryBytes"), InstanceMethod<&EngineWrap::messages>("messages"),
-                        InstanceMethod<&EngineWrap::run>("run"), InstanceMethod<&EngineWrap::time>("time"), InstanceMethod<&EngineWrap::profile>("profile"),
+                        InstanceMethod<&EngineWrap::run>("run"), InstanceMethod<&EngineWrap::begin>("begin"),
+                        InstanceMethod<&EngineWrap::time>("time"), InstanceMethod<&EngineWrap::profile>("profile"),
                         InstanceMethod<&EngineWrap::inspect>("inspect"), InstanceMethod<&EngineWrap::serialize>("serialize"),
                         InstanceMethod<&EngineWrap::dispose>("dispose")});
   }
@@ -60,26 +87,22 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
   /// run(profile, feed, fetch, into: (Uint8Array | undefined)[]): Promise<{name, type, dims, data}[]>, without data where it is in `into`
   Napi::Value run(const Napi::CallbackInfo& info) {
     auto engine = live(info.Env());
-    std::vector<Napi::ObjectReference> kept;
-    keep_feed(info[1], kept);
-    std::vector<trt::Target> into;
-    const auto targets = info[3].As<Napi::Array>();
-    for (std::uint32_t i = 0; i < targets.Length(); i++) {
-      const Napi::Value target = targets.Get(i);
-      trt::Target memory;
-      if (target.IsTypedArray()) {
-        auto array = target.As<Napi::Uint8Array>();
-        memory.data = array.Data();
-        memory.bytes = array.ByteLength();
-        kept.push_back(keep(array));
-      }
-      into.push_back(memory);
-    }
+    Request request(info);
     return PromiseWorker<std::vector<trt::HostTensor>>::start(
         info.Env(),
-        [engine = std::move(engine), profile = info[0].As<Napi::Number>().Int32Value(), feed = to_feed(info[1]), fetch = to_strings(info[2]),
-         into = std::move(into)] { return engine->run(profile, feed, fetch, into); },
-        [](Napi::Env env, std::vector<trt::HostTensor> values) { return to_js(env, std::move(values)); }, std::move(kept));
+        [engine = std::move(engine), profile = request.profile, feed = std::move(request.feed), fetch = std::move(request.fetch),
+         into = std::move(request.into)] { return engine->run(profile, feed, fetch, into); },
+        [](Napi::Env env, std::vector<trt::HostTensor> values) { return to_js(env, std::move(values)); }, std::move(request.kept));
+  }
+
+  /// begin(profile, feed, fetch, into): the same as an object that is asked whether it is done, for those who do not sleep
+  Napi::Value begin(const Napi::CallbackInfo& info) {
+    auto engine = live(info.Env());
+    Request request(info);
+    return translate(info.Env(), [&] {
+      auto pending = engine->begin(request.profile, std::move(request.feed), std::move(request.fetch), std::move(request.into));
+      return tensorrt_request(info.Env(), {std::move(engine), std::move(pending), std::move(request.kept)});
+    });
   }
 
   /// time({profile, warmup, requests, maxMilliseconds, contexts}, feed, fetch, task): Promise<{milliseconds, deviceMilliseconds, wallMilliseconds}>

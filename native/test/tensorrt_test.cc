@@ -229,6 +229,43 @@ TEST(engines_run_side_by_side_on_several_threads) {
   CHECK(wrong == 0);
 }
 
+TEST(requests_on_the_engines_own_thread_give_what_others_give) {
+  const auto engine = load(build(request_of(Precision::kFull)));
+  const Values values(3), wrong(65);
+  const auto expected = engine->run(0, values.feed, {"y"});
+  std::vector<std::shared_ptr<PendingRequest>> requests;
+  for (int i = 0; i < 20; i++) {
+    requests.push_back(engine->begin(0, i % 5 == 4 ? wrong.feed : values.feed, {"y"}, {}));
+    if (i % 7 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // the thread falls asleep between
+  }
+  for (std::size_t i = 0; i < requests.size(); i++) {
+    while (!requests[i]->done_within(std::chrono::microseconds(20))) continue;
+    if (i % 5 == 4) {
+      CHECK(holds(message_of([&] { requests[i]->take(); }), "Static dimension mismatch"));
+      continue;
+    }
+    const auto outputs = requests[i]->take();
+    CHECK(outputs.size() == 1 && std::memcmp(outputs[0].data.data(), expected[0].data.data(), expected[0].data.size()) == 0);
+  }
+}
+
+TEST(an_engine_ends_after_the_requests_that_were_begun) {
+  ::setenv("FAKE_RUN_MS", "5", 1);
+  auto engine = load(build(request_of(Precision::kFull)));
+  const Values values(2);
+  std::vector<float> memory(8, -1);
+  const Target target{reinterpret_cast<unsigned char*>(memory.data()), 8 * sizeof(float)};
+  const auto first = engine->begin(0, values.feed, {"y"}, {target});
+  const auto second = engine->begin(0, values.feed, {"y"}, {});
+  CHECK(!second->done_within(std::chrono::microseconds(0)));
+  engine.reset();
+  ::unsetenv("FAKE_RUN_MS");
+  CHECK(first->done_within(std::chrono::microseconds(0)) && second->done_within(std::chrono::microseconds(0)));
+  CHECK(first->take()[0].given && memory[0] != -1);
+  second->wait();
+  CHECK(second->take().size() == 1);
+}
+
 TEST(times_come_from_as_many_contexts_as_are_asked_for) {
   const auto engine = load(build(request_of(Precision::kFull)));
   const Values values(2);

@@ -202,6 +202,34 @@ describe.skipIf(missing !== undefined)(
       expect(other).toEqual([32, false]);
     });
 
+    it("answers those who do not sleep on a thread of its own: the same values and refusals, several at once", async () => {
+      const [values, failure, served] = await run(
+        `${open}
+      const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles });
+      const y = async (wait, ...x) => floats((await engine.run(feed(...x), { wait })).get("y"));
+      const spinning = await Promise.all([y("spin", 1, 2, 3, 4), y("spin", 5, 6, 7, 8), y("sleep", 1, 2, 3, 4), y("spin", 1, 2, 3, 4)]);
+      print([...spinning, await y("sleep", 5, 6, 7, 8)]);
+      process.env.FAKE_RUN = "fails";
+      print(await engine.run(feed(1, 2, 3, 4), { wait: "spin" }).catch((e) => [e.code, e.message]));
+      delete process.env.FAKE_RUN;
+      let served = 0;
+      const timer = setInterval(() => served++, 1);
+      await y("spin", 1, 2, 3, 4);
+      clearInterval(timer);
+      print(served);
+      const last = y("spin", 1, 2, 3, 4);
+      await engine[Symbol.asyncDispose]();
+      await last;`,
+        { FAKE_RUN_MS: "20" },
+      );
+      const [first, other, sleeping, again, otherSleeping] = values as number[][];
+      expect([first, again]).toEqual([sleeping, sleeping]);
+      expect(other).toEqual(otherSleeping);
+      expect(other).not.toEqual(first);
+      expect(failure).toEqual(["ERR_ENGINE_RUN", expect.stringContaining("illegal memory access")]);
+      expect(served).toBeGreaterThan(1);
+    });
+
     it("says which tensors cannot be observed, and why", async () => {
       const [found] = await run(`${open}
       const engine = await backend.build({ label: "marked", path: model, precision: { kind: "full" }, profiles,
@@ -388,6 +416,16 @@ describe.skipIf(missing !== undefined)(
         );
         expect({ code, signal }).toEqual({ code: 7, signal: null });
       });
+      it("in the middle of a request that nobody sleeps for", async () => {
+        const { code, signal } = await fakes.run(
+          `const backend = await openTensorRt();
+        const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles });
+        engine.run(feed(1, 2, 3, 4), { wait: "spin" }).catch(() => {});
+        setTimeout(() => process.exit(7), 20);`,
+          { FAKE_RUN_MS: "200" },
+        );
+        expect({ code, signal }).toEqual({ code: 7, signal: null });
+      });
       it("with engines that nobody disposed of", async () => {
         const { code, signal } = await fakes.run(`const backend = await openTensorRt(); await ${start} process.exit(7);`);
         expect({ code, signal }).toEqual({ code: 7, signal: null });
@@ -396,7 +434,7 @@ describe.skipIf(missing !== undefined)(
 
     it("works in worker threads, also where they are stopped while requests are under way, which are waited for", async () => {
       const [values] = await run(
-        `import { Worker, isMainThread, parentPort } from "node:worker_threads";
+        `import { Worker, isMainThread, parentPort, threadId } from "node:worker_threads";
       const use = async () => {
         const backend = await openTensorRt();
         const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles });
@@ -412,7 +450,8 @@ describe.skipIf(missing !== undefined)(
       } else {
         const { engine, y } = await use();
         parentPort.postMessage(y);
-        await engine.time(feed(1, 2, 3, 4), { requests: 100 }).catch(() => {});
+        if (threadId % 2 === 0) await engine.time(feed(1, 2, 3, 4), { requests: 100 }).catch(() => {});
+        else for (;;) await engine.run(feed(1, 2, 3, 4), { wait: "spin" });
       }`,
         { FAKE_RUN_MS: "2" },
       );

@@ -11,10 +11,10 @@ import type { IoInfo } from "../../addon-session.js";
 import type { Feed } from "../../feeds/feed.js";
 import { onAbort } from "../../on-abort.js";
 import type { DeviceEngine, OptimizationProfile, RequestOptions, RequestTimes, TimeOptions } from "../backend.js";
-import { keepTurning } from "../keep-turning.js";
 import { mergeMessages } from "../messages.js";
 import type { ProfileInput } from "../profiles.js";
 import { selectProfile } from "../select-profile.js";
+import { answerOf } from "./answer.js";
 import { logOf } from "./builder.js";
 import { fromTensorRt } from "./errors.js";
 import { engineFeed } from "./feeds.js";
@@ -96,8 +96,9 @@ export class TensorRtEngine implements DeviceEngine {
     if (o.signal?.aborted) throw new CancelledError();
     const { profile, feed: fed } = this.prepare(feed);
     const into = fetch.map((name) => o.into?.get(name)?.data);
-    const running = this.use("Running", (native) => native.run(profile, fed, fetch, into));
-    const values = await (o.wait === "spin" ? keepTurning(running) : running);
+    const values = await this.use("Running", async (native) =>
+      o.wait === "spin" ? answerOf(native.begin(profile, fed, fetch, into)) : native.run(profile, fed, fetch, into),
+    );
     return new Map(
       values.map(({ name, type, dims, data = into[fetch.indexOf(name)] ?? new Uint8Array() }) => [
         name,

@@ -121,18 +121,29 @@ export interface NativeEngineIo {
   onHost: boolean;
 }
 
+export type NativeRequestArguments = [
+  profile: number,
+  feed: readonly NativeFeedTensor[],
+  fetch: readonly string[],
+  into: readonly (Uint8Array | undefined)[],
+];
+
+export type NativeOutput = Omit<NativeFeedTensor, "data"> & { data?: Uint8Array };
+
+export interface NativeRequest {
+  /** The outputs, where they are there within that time. Throws what the request threw; it answers once. */
+  poll(microseconds: number): NativeOutput[] | undefined;
+}
+
 export interface NativeTensorRtEngine {
   io(): NativeEngineIo[];
   profiles(): number;
   memoryBytes(): number;
   messages(): NativeMessage[];
   /** `into` has memory for the outputs of `fetch`, in their order; one that fits it comes back without data. */
-  run(
-    profile: number,
-    feed: readonly NativeFeedTensor[],
-    fetch: readonly string[],
-    into: readonly (Uint8Array | undefined)[],
-  ): Promise<(Omit<NativeFeedTensor, "data"> & { data?: Uint8Array })[]>;
+  run(...request: NativeRequestArguments): Promise<NativeOutput[]>;
+  /** The same on a thread of the engine's own, for those who ask without sleep. */
+  begin(...request: NativeRequestArguments): NativeRequest;
   time(
     options: { profile: number; warmup: number; requests: number; maxMilliseconds: number; contexts: number },
     feed: readonly NativeFeedTensor[],

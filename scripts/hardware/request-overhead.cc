@@ -53,7 +53,7 @@ struct Driver {
   CuResult (*set_current)(void*) = library.find<CuResult(void*)>("cuCtxSetCurrent");
   CuResult (*allocate)(CuPointer*, std::size_t) = library.find<CuResult(CuPointer*, std::size_t)>("cuMemAlloc_v2");
   CuResult (*free)(CuPointer) = library.find<CuResult(CuPointer)>("cuMemFree_v2");
-  CuResult (*allocate_host)(void**, std::size_t) = library.find<CuResult(void**, std::size_t)>("cuMemAllocHost_v2");
+  CuResult (*allocate_host)(void**, std::size_t, unsigned) = library.find<CuResult(void**, std::size_t, unsigned)>("cuMemHostAlloc");
   CuResult (*free_host)(void*) = library.find<CuResult(void*)>("cuMemFreeHost");
   CuResult (*to_device)(CuPointer, const void*, std::size_t, void*) = library.find<CuResult(CuPointer, const void*, std::size_t, void*)>("cuMemcpyHtoDAsync_v2");
   CuResult (*to_host)(void*, CuPointer, std::size_t, void*) = library.find<CuResult(void*, CuPointer, std::size_t, void*)>("cuMemcpyDtoHAsync_v2");
@@ -77,7 +77,7 @@ class Buffer {
  public:
   Buffer(const Driver& driver, std::size_t bytes) : driver_(driver), plain(bytes) {
     check(driver.allocate(&device, bytes > 0 ? bytes : 1), "cuMemAlloc");
-    check(driver.allocate_host(&pinned, bytes > 0 ? bytes : 1), "cuMemAllocHost");
+    check(driver.allocate_host(&pinned, bytes > 0 ? bytes : 1, 0), "cuMemHostAlloc");
   }
   ~Buffer() {
     driver_.free(device);

@@ -258,6 +258,20 @@ describe.skipIf(missing !== undefined)(
       expect(types).toEqual(["float32", "float16", "float32"]);
     });
 
+    it("keeps what the parser put in front of a pinned node in FP32 with it: it carries the node's constants", async () => {
+      const [full, pinned, half] = await run(`${open}
+      const run = async (precision) => {
+        const engine = await backend.build({ label: "weak", path: model, profiles, precision });
+        return floats((await engine.run(feed(1.01, -2.3, 3.7, 4.4))).get("y"));
+      };
+      const weak = { kind: "weak", half: "float16", constraints: "obey" };
+      print(await run({ kind: "full" }));
+      print(await run({ ...weak, pins: [{ node: "first", precision: "float32" }] }));
+      print(await run({ ...weak, pins: [] }));`);
+      expect(pinned).toEqual(full);
+      expect(half).not.toEqual(full);
+    });
+
     it("tells of pins whose node TensorRT's network has not", async () => {
       const [messages] = await run(`${open}
       const engine = await backend.build({ label: "weak", path: model, profiles,

@@ -107,6 +107,29 @@ bool takes_type(const ILayer& layer) {
   }
   return false;
 }
+using Makers = std::map<const ITensor*, ILayer*>;
+
+Makers makers_of(const INetworkDefinition& network) {
+  Makers makers;
+  for (int i = 0; i < network.getNbLayers(); i++) {
+    ILayer* layer = network.getLayer(i);
+    for (int o = 0; o < layer->getNbOutputs(); o++) makers.emplace(layer->getOutput(o), layer);
+  }
+  return makers;
+}
+
+/// Keeps in FP32 what the parser put in front of a pinned layer: a bias reaches it through a broadcast that stands for no ONNX node, which the builder is otherwise free to
+/// run in FP16, and the pinned layer then reads rounded numbers. Measured on TensorRT 10.6: 1.4 % of error where the bias takes away an offset of 256.
+void pin_helpers(const ILayer& pinned, const Makers& makers) {
+  for (int i = 0; i < pinned.getNbInputs(); i++) {
+    const auto maker = makers.find(pinned.getInput(i));
+    if (maker == makers.end()) continue;
+    ILayer& helper = *maker->second;
+    if (std::string(helper.getName()).rfind("ONNXTRT_", 0) != 0 || !takes_type(helper)) continue;
+    set_layer_type(helper, DataType::kFLOAT);
+    pin_helpers(helper, makers);
+  }
+}
 #endif
 
 }  // namespace
@@ -209,6 +232,7 @@ void set_types(INetworkDefinition& network, const BuildRequest& request, BuildOu
   for (const auto& pin : request.pins) pins[pin.node] = pin.half;
   std::set<std::string> found;
   const std::set<std::string> observed(outcome.observed.begin(), outcome.observed.end());
+  const Makers makers = makers_of(network);
   for (int i = 0; i < network.getNbLayers(); i++) {
     ILayer& layer = *network.getLayer(i);
     auto pin = pins.find(node_of(layer));
@@ -217,6 +241,7 @@ void set_types(INetworkDefinition& network, const BuildRequest& request, BuildOu
     if (!takes_type(layer)) continue;
     if (pin != pins.end()) set_layer_type(layer, pin->second ? half : DataType::kFLOAT);
     const bool pinned_full = pin != pins.end() && !pin->second;
+    if (pinned_full) pin_helpers(layer, makers);
     if (!request.prefer_half || pinned_full) continue;
     for (int o = 0; o < layer.getNbOutputs(); o++) {
       ITensor* output = layer.getOutput(o);

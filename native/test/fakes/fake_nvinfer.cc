@@ -84,12 +84,15 @@ class Tensor final : public ITensor, StubVTensor {
 
 class Layer final : public ILayer, StubVLayer {
  public:
-  Layer(std::string name, std::string metadata, LayerType type, Tensor& output) : name_(std::move(name)), metadata_(std::move(metadata)), type_(type), output_(output) {
+  Layer(std::string name, std::string metadata, LayerType type, Tensor& output, std::vector<Tensor*> inputs = {})
+      : name_(std::move(name)), metadata_(std::move(metadata)), type_(type), output_(output), inputs_(std::move(inputs)) {
     mLayer = this;
   }
   LayerType getType() const noexcept override { return type_; }
   const char* getName() const noexcept override { return name_.c_str(); }
   const char* getMetadata() const noexcept override { return metadata_.c_str(); }
+  std::int32_t getNbInputs() const noexcept override { return static_cast<std::int32_t>(inputs_.size()); }
+  ITensor* getInput(std::int32_t index) const noexcept override { return inputs_[static_cast<std::size_t>(index)]; }
   std::int32_t getNbOutputs() const noexcept override { return 1; }
   ITensor* getOutput(std::int32_t) const noexcept override { return &output_; }
   void setPrecision(DataType type) noexcept override { precision = type; }
@@ -100,6 +103,7 @@ class Layer final : public ILayer, StubVLayer {
   std::string name_, metadata_;
   LayerType type_;
   Tensor& output_;
+  std::vector<Tensor*> inputs_;
 };
 
 class Network final : public INetworkDefinition, StubVNetworkDefinition {
@@ -122,10 +126,10 @@ class Network final : public INetworkDefinition, StubVNetworkDefinition {
   Tensor x{"x", DataType::kFLOAT, dims_of({-1, 4}), true}, w{"w", DataType::kFLOAT, dims_of({4})}, t{"ONNXTRT_Broadcast", DataType::kFLOAT, dims_of({1, 4})},
       s{"sizes", DataType::kINT64, dims_of({2})}, hidden{"hidden", DataType::kFLOAT, dims_of({-1, 4})}, y{"y", DataType::kFLOAT, dims_of({-1, 4}), false, true};
   Layer layers[5] = {{"w", "", LayerType::kCONSTANT, w},
-                     {"ONNXTRT_Broadcast", "", LayerType::kSHUFFLE, t},
+                     {"ONNXTRT_Broadcast", "", LayerType::kSHUFFLE, t, {&w}},
                      {"shape", "[ONNX Layer: shape]", LayerType::kSHAPE, s},
-                     {"first_1", "[ONNX Layer: first]", LayerType::kELEMENTWISE, hidden},
-                     {"second", "[ONNX Layer: second | product]", LayerType::kELEMENTWISE, y}};
+                     {"first_1", "[ONNX Layer: first]", LayerType::kELEMENTWISE, hidden, {&x, &t}},
+                     {"second", "[ONNX Layer: second | product]", LayerType::kELEMENTWISE, y, {&hidden, &hidden}}};
 };
 
 class Profile final : public IOptimizationProfile, StubVOptimizationProfile {
@@ -188,6 +192,7 @@ class Config final : public IBuilderConfig, StubVBuilderConfig {
 /// What a plan says, as text.
 struct Plan {
   bool half = false;
+  bool half_constant = false;
   std::vector<std::string> outputs;  // observed ones
   std::vector<std::string> halves;   // of these, which are given out in FP16
   std::vector<std::string> debug;
@@ -196,7 +201,7 @@ struct Plan {
   static constexpr const char* kOpening = "fake plan ";
   std::string text() const {
     std::ostringstream out;
-    out << kOpening << half;
+    out << kOpening << half << ' ' << half_constant;
     for (const auto* list : {&outputs, &halves, &debug}) {
       out << ' ' << list->size();
       for (const auto& name : *list) out << ' ' << name;
@@ -209,7 +214,7 @@ struct Plan {
     if (text.rfind(kOpening, 0) != 0) return nullptr;
     std::istringstream in(text.substr(std::strlen(kOpening)));
     auto plan = std::make_unique<Plan>();
-    in >> plan->half;
+    in >> plan->half >> plan->half_constant;
     for (auto* list : {&plan->outputs, &plan->halves, &plan->debug}) {
       std::size_t count = 0;
       in >> count;
@@ -271,7 +276,7 @@ class Context final : public IExecutionContext, StubVExecutionContext {
     const auto count = static_cast<std::size_t>(batch_ * 4);
     std::vector<float> hidden(count), y(count);
     for (std::size_t i = 0; i < count; i++) {
-      hidden[i] = rounded(2 * rounded(x[i], plan_.half) + 0.1F, plan_.half);
+      hidden[i] = rounded(2 * rounded(x[i], plan_.half) + rounded(0.1F, plan_.half_constant), plan_.half);
       y[i] = rounded(hidden[i] * hidden[i], plan_.half);
     }
     if (!see("hidden", hidden, stream)) return false;
@@ -406,6 +411,8 @@ class Builder final : public IBuilder, StubVBuilder {
       plan.outputs.emplace_back(tensor->getName());
       if (tensor->getType() == DataType::kHALF) plan.halves.emplace_back(tensor->getName());
     }
+    // A pinned node's constant comes through a layer of the parser's, which the builder runs in FP16 unless it is asked not to.
+    plan.half_constant = plan.half && network.layers[1].precision != DataType::kFLOAT;
     if (network.layers[3].precision == DataType::kFLOAT) plan.half = false;
     if (network.hidden.debug) plan.debug.emplace_back("hidden");
     for (const auto* profile : config.profiles) plan.profiles.insert(plan.profiles.end(), profile->batch, profile->batch + 3);

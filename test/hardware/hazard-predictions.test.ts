@@ -11,13 +11,18 @@ import type { HazardsReport } from "../../scripts/hardware/hazards.js";
 import { outcomeOf } from "../../scripts/hardware/measuring/outcome.js";
 import { Studied } from "../../scripts/hardware/measuring/studied.js";
 
+const pointwise = "a network of nothing but elementwise nodes is one kernel that rounds its results only";
 /** What is known not to be predicted, and why. */
 const known: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  tensorrt: {},
+  tensorrt: {
+    "attention-large-scores": "a fused attention ends finite, and wrong by 0.92, where its products overflow",
+    "square-300": pointwise,
+    "cube-50": pointwise,
+    "softplus-by-hand-12": pointwise,
+    "division-of-vanishing": pointwise,
+    "reciprocal-small": pointwise,
+  },
   "ort-cuda": {
-    "mask-empty-rows-1e4": "a fused attention adds the mask in FP32: rows that see nothing keep their scores",
-    "mask-empty-rows-65504": "a fused attention adds the mask in FP32: rows that see nothing keep their scores",
-    "mask-empty-rows-1e9": "a fused attention adds the mask in FP32: rows that see nothing keep their scores",
     "weights-subnormal": "two scales behind a product become one number, which FP16 does not hold",
     "weights-underflow": "three scales behind a product become one number, which FP16 does not hold",
   },
@@ -37,7 +42,7 @@ async function predict(id: string, like: EngineName): Promise<{ outcome: string;
   using studied = await Studied.open(path, { like, feeds: [join(folder, `${like}-${id}`, "test_data_set_0")] });
   const { roundings } = await studied.bench.subject();
   const stats = await studied.bench.outputStats(studied.feed, switchesFromPlan(studied.plan([], "finite"), roundings));
-  const kept = [...roundings.floats.fixedNodes.values()].filter((reason) => reason.startsWith(like));
+  const kept = [...roundings.floats.fixedNodes.values()].filter((reason) => reason.startsWith(`${like} `));
   return { outcome: outcomeOf(stats.values()).outcome, kept };
 }
 

@@ -65,6 +65,39 @@ describe("a product times one number", () => {
   });
 });
 
+describe("a mask added to the scores of an attention", () => {
+  const attention = (change: (nodes: ReturnType<typeof node>[]) => ReturnType<typeof node>[] = (nodes) => nodes): ModelParts => ({
+    ...io,
+    nodes: change([
+      node("MatMul", ["x", "x"], ["product"]),
+      node("Div", ["product", "root"], ["scaled"]),
+      node("Add", ["scaled", "mask"], ["masked"]),
+      node("Add", ["more", "masked"], ["twice"]),
+      node("Softmax", ["twice"], ["weights"]),
+      node("MatMul", ["weights", "x"], ["y"]),
+    ]),
+    initializers: [floats("root", [2], [8, 4]), floats("mask", [2, 2], [0, -9, 0, 0]), floats("more", [2], [0, -9])],
+  });
+  it.each(["tensorrt", "ort-cuda"] as const)("is not rounded under --like %s, one or several", async (like) => {
+    expect(await unrounded(attention(), like)).toEqual(["masked", "twice"]);
+    expect(await unrounded(attention(), "pytorch")).toEqual([]);
+  });
+  it("is rounded where somebody else reads the scores or the weights, where no product makes or reads them, and behind a long chain", async () => {
+    const rounded = async (change: (nodes: ReturnType<typeof node>[]) => ReturnType<typeof node>[]) =>
+      expect(await unrounded(attention(change), "tensorrt")).toEqual([]);
+    await rounded((nodes) => [...nodes, node("Relu", ["twice"], ["other"])]);
+    await rounded((nodes) => [...nodes, node("Relu", ["weights"], ["other"])]);
+    await rounded((nodes) => nodes.with(0, node("Relu", ["x"], ["product"])));
+    await rounded((nodes) => nodes.with(5, node("Relu", ["weights"], ["y"])));
+    const sums = Array.from({ length: 20_000 }, (_, i) => node("Add", [i === 0 ? "twice" : `sum-${i - 1}`, "mask"], [`sum-${i}`]));
+    await rounded((nodes) =>
+      [...nodes.slice(0, 4), ...sums, node("Softmax", ["sum-19999"], ["weights"]), ...nodes.slice(5)]
+        .filter((n) => n.opType !== "Div")
+        .with(0, node("Relu", ["x"], ["scaled"])),
+    );
+  });
+});
+
 describe("a LayerNormalization written out", () => {
   const norm = (epsilon: number, square = node("Pow", ["centred", "two"], ["square"])): ModelParts => ({
     ...io,

@@ -8,9 +8,10 @@ import { isWeight, throughCasts } from "./through-casts.js";
  * Nodes that an engine runs as one and rounds once, at the end:
  * - `multiply-add`: a product by a weight whose only reader adds another weight, as at the end of a LayerNormalization;
  * - `layer-norm`: a LayerNormalization or RMS normalization that is written out with a Pow, as one node that computes in FP32;
- * - `scaled-product`: a matrix product whose only reader multiplies or divides it by one number.
+ * - `scaled-product`: a matrix product whose only reader multiplies or divides it by one number;
+ * - `masked-scores`: what is added to the scores of an attention, between its first product and a Softmax that only its second product reads.
  */
-export type Fusion = "multiply-add" | "layer-norm" | "scaled-product";
+export type Fusion = "multiply-add" | "layer-norm" | "scaled-product" | "masked-scores";
 
 interface Graph {
   view: GraphView;
@@ -28,6 +29,7 @@ const rule: Readonly<Record<Fusion, (graph: Graph) => (node: Node) => boolean>> 
   "multiply-add": multiplyAdds,
   "layer-norm": layerNorms,
   "scaled-product": scaledProducts,
+  "masked-scores": maskedScores,
 };
 
 function multiplyAdds({ view, types }: Graph): (node: Node) => boolean {
@@ -84,6 +86,26 @@ function scaledProducts({ view, types }: Graph): (node: Node) => boolean {
     const scale = first === node.outputs[0] ? second : isOperator(reader, "Mul") ? first : undefined;
     return isFloat(types.get(scale ?? "")?.dtype ?? "unknown") && constantScalar(view, scale) !== undefined;
   };
+}
+
+/** Nodes that an attention has at most between its products: a scale, and a few masks. Keeps a long chain of sums from being walked from each of its nodes. */
+const longestScores = 6;
+
+function maskedScores({ view }: Graph): (node: Node) => boolean {
+  /** Sums and scales behind a matrix product, that nobody else reads. */
+  const scores = (tensor: string, left: number): boolean => {
+    const node = view.producer.get(tensor);
+    if (node === undefined || left === 0 || soleReader(node, view) === undefined) return false;
+    if (isOperator(node, "MatMul")) return true;
+    return ["Add", "Mul", "Div"].some((op) => isOperator(node, op)) && node.inputs.some((t) => scores(t, left - 1));
+  };
+  const isWeighed = (node: Node, left: number): boolean => {
+    const reader = soleReader(node, view);
+    if (reader === undefined || left === 0) return false;
+    if (isOperator(node, "Softmax")) return isOperator(reader, "MatMul");
+    return isOperator(node, "Add") && isWeighed(reader, left - 1);
+  };
+  return (node) => isOperator(node, "Add") && isWeighed(node, longestScores) && node.inputs.some((t) => scores(t, longestScores));
 }
 
 const isOperator = (node: Node, opType: string): boolean => node.domain === "" && node.opType === opType;

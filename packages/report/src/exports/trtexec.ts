@@ -40,6 +40,7 @@ export function exportTrtexec(
     ? []
     : [
         "trtexec ignores names that the network does not have, without a word: look for the pinned layers in layers.json, which the script writes.",
+        "A pin holds its nodes, not the layers that TensorRT's parser puts between them and their constants (ONNXTRT_Broadcast_...): a bias may be rounded to FP16 there. trtexec-11's file, which states its types, has no such gap.",
       ];
   const open = inputs.filter((i) => i.dynamic);
   const serving = profiles.length === 0 ? 0 : profiles.findIndex((p) => open.every((i) => serves(p[i.name], i.dims)));

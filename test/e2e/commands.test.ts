@@ -2,7 +2,8 @@
 import { spawn } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { decodeJson, type Overrides, type ResultDocument, type Verdict } from "@halfscope/core";
+import { decodeJson, type EngineName, type Overrides, type ResultDocument, type Verdict } from "@halfscope/core";
+import { engineProfile, rulesOf } from "@halfscope/precision";
 import { beforeAll, describe, expect, it } from "vitest";
 import { makeBert } from "../../scripts/make-bert/make-bert.js";
 import { temporaryFolder } from "../support/model-file.js";
@@ -160,6 +161,9 @@ describe("sweep, recommend, apply and verify, one by one", () => {
     const swept = (await jsonOf(["sweep", faulty, "-o", out])) as unknown as ResultDocument;
     expect(swept.sensitivity).toEqual(savedResult().sensitivity);
     expect(filesIn(out)).toEqual(["journal.jsonl", "result.json"]);
+    const [head = ""] = readFileSync(join(out, "journal.jsonl"), "utf8").split("\n");
+    const { like, rules } = JSON.parse(head) as { like: EngineName; rules?: readonly string[] };
+    expect(rules ?? []).toEqual(rulesOf(engineProfile(like)));
     const { recommendation, overrides } = await jsonOf(["recommend", out]);
     expect(recommendation).toEqual(savedResult().recommendation);
     expect(overrides).toEqual(savedResult().overrides);

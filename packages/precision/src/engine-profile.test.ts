@@ -1,6 +1,6 @@
 import { engineNames } from "@halfscope/core";
 import { describe, expect, it } from "vitest";
-import { engineProfile, isPlain, nameOfProfile } from "./engine-profile.js";
+import { engineProfile, isPlain, nameOfProfile, rulesOf } from "./engine-profile.js";
 
 describe("an engine's profile", () => {
   it.each(engineNames)("of %s names the evidence for every part", (name) => {
@@ -18,6 +18,11 @@ describe("an engine's profile", () => {
     });
     for (const name of ["pytorch", "ort-cuda"] as const)
       expect(engineProfile(name)).toMatchObject({ sums: { MatMul: "float32", Gemm: "float32", Conv: "float32" }, constants: "overflow" });
+  });
+
+  it("says what it does otherwise than node by node", () => {
+    expect(rulesOf(engineProfile("tensorrt"))).toEqual(["multiply-add", "masked-scores", "running-sum"]);
+    expect(rulesOf(engineProfile("pytorch"))).toEqual([]);
   });
 
   it("that was changed says so in its name and in its entries, in place of the engine's own", () => {

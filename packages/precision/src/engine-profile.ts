@@ -194,7 +194,10 @@ export function engineProfile(name: EngineName, changes: ProfileChanges = {}): E
 /** Whether nothing about a profile was set otherwise: only then may results bear the engine's name alone. */
 export const isPlain = (profile: EngineProfile): boolean => profile.entries.every((e) => e.evidence !== "set by hand");
 
-/** What results and journals call a profile: its engine, and what was set otherwise. Two profiles with one name give the same numbers. */
+/** What a profile does otherwise than its nodes one by one. Grows with what is measured: two versions' profiles of one name differ in it, if in anything. */
+export const rulesOf = (profile: EngineProfile): readonly string[] => [...(profile.fusions ?? []), ...(profile.faults ?? [])];
+
+/** What results and journals call a profile: its engine, and what was set otherwise. Two profiles with one name and the same rules give the same numbers. */
 export function nameOfProfile(profile: EngineProfile): string {
   const changed = profile.entries.filter((e) => e.evidence === "set by hand").map((e) => `${e.part}: ${e.value}`);
   return changed.length === 0 ? profile.name : `${profile.name} with ${changed.join(", ")}`;

@@ -90,6 +90,7 @@ describe("a journal", () => {
     ["feedDigest", { feedDigest: "other" }],
     ["basePins", { basePins: ["a", "b"] }],
     ["constants", { constants: "overflow" }],
+    ["rules", { rules: ["scaled-product"] }],
     ["instructionSet", { instructionSet: "scalar" }],
   ])("of another %s is refused and left as it is, unless a fresh start is asked for", (name, more) => {
     open().add("one", { error: 1 });

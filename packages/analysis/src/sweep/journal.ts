@@ -17,6 +17,8 @@ export interface JournalHead extends JournalEnvironment {
   modelDigest: string;
   feedDigest: string;
   like: string;
+  /** What the engine fuses and computes wrongly, as this version knows it (`rulesOf`); absent where there is nothing. */
+  rules?: readonly string[];
   constants: string;
   /** What candidates compute in; FP16 when absent, as in journals of earlier versions. */
   precision?: HalfType;

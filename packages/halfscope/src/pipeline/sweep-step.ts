@@ -10,7 +10,7 @@ import {
 } from "@halfscope/analysis";
 import { type Sensitivity, UsageError } from "@halfscope/core";
 import { addonInfo } from "@halfscope/engine";
-import { allHalf, nameOfProfile, withPins } from "@halfscope/precision";
+import { allHalf, nameOfProfile, rulesOf, withPins } from "@halfscope/precision";
 import { version } from "../version.js";
 import type { Compared } from "./compare-step.js";
 import { digestOfFeed } from "./describe.js";
@@ -64,6 +64,7 @@ export async function sweepStep(bench: Workbench, basePins: Compared["basePins"]
     "overflow origin",
   );
   const info = addonInfo();
+  const rules = rulesOf(bench.profile);
   const journal = new Journal(
     o.folder === undefined ? undefined : join(o.folder, resultFiles.journal),
     {
@@ -75,6 +76,7 @@ export async function sweepStep(bench: Workbench, basePins: Compared["basePins"]
       ...(bench.options.keepPadding && { keepPadding: true }),
       projection: projectionVersion,
       like: nameOfProfile(bench.profile),
+      ...(rules.length > 0 && { rules }),
       constants: base.constants,
       ...(bench.precision !== "float16" && { precision: bench.precision }),
       basePins: base.pins.map((p) => p.layer),

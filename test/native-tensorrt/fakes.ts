@@ -35,12 +35,14 @@ export class Fakes {
   readonly folder = mkdtempSync(join(tmpdir(), "halfscope-fakes-"));
   /** A file of the network that the fake knows. */
   readonly model = join(this.folder, "model.onnx");
+  #include = "";
 
   static async compile(): Promise<Fakes> {
     const fakes = new Fakes();
     const include = await headersOfTen();
     if (include === undefined) throw new Error("No headers of TensorRT 10.");
     const { folder } = fakes;
+    fakes.#include = include;
     execFileSync(process.execPath, [join(sources, "stub-classes.mjs"), include, join(folder, "stubs.h")]);
     const cudaTypes = join(root, "native", "tensorrt", "cuda-types");
     const options = ["-std=c++17", "-O1", "-fPIC", "-shared", "-fvisibility=hidden", "-Wno-deprecated-declarations", "-pthread"];
@@ -78,6 +80,19 @@ export class Fakes {
   /** What `halfscope` prints, in a process that finds the fakes. */
   halfscope(args: readonly string[], env: Record<string, string | undefined> = {}): Promise<Outcome> {
     return this.#start([join(root, "packages", "halfscope", "dist", "cli", "main.js"), ...args], env);
+  }
+
+  /** What a compiled script of scripts/ prints, by its path under scripts/dist, in a process that finds the fakes. */
+  script(path: string, args: readonly string[]): Promise<Outcome> {
+    return this.#start([join(root, "scripts", "dist", path), ...args], {});
+  }
+
+  /** A program of C++ sources, compiled with the fakes' headers. */
+  compileProgram(sources: readonly string[]): string {
+    const program = join(this.folder, "program");
+    const includes = ["-isystem", this.#include, "-isystem", join(root, "native", "tensorrt", "cuda-types")];
+    execFileSync(process.env.CXX ?? "g++", ["-std=c++17", "-O1", ...includes, ...sources, "-ldl", "-o", program], { stdio: "pipe" });
+    return program;
   }
 
   /** A folder with TensorRT's libraries and, beside them, one that is named otherwise inside than outside, as the builder's kernels are. */

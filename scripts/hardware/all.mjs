@@ -35,6 +35,7 @@ function small(fault) {
   return ["--layers", "6", "--hidden", "512", "--heads", "8", "--vocab", "2000", ...(fault === undefined ? [] : ["--fault", fault])];
 }
 
+const bertProfile = (range) => ["input_ids", "attention_mask", "token_type_ids"].map((name) => `${name}=${range}`).join(",");
 const bertShapes = (sizes) => ["input_ids", "attention_mask", "token_type_ids"].flatMap((name) => ["--shape", `${name}=${sizes}`]);
 
 /**
@@ -44,6 +45,12 @@ const bertShapes = (sizes) => ["input_ids", "attention_mask", "token_type_ids"].
 const questions = {
   hazards: { program: "hazards", seconds: 240, args: (_, __, o) => ["--jobs", o.jobs] },
   tensors: { program: "tensors", seconds: 420, args: (m) => [m("bert-large"), ...bertShapes("1x128")] },
+  "tensors-profile": {
+    program: "tensors",
+    seconds: 300,
+    args: (m) => [m("bert-large"), ...bertShapes("1x128"), "--typings", "typed", "--profile", bertProfile("1x16:1x128:8x256")],
+    without: ["ort-cuda"],
+  },
   large: { program: "engines", seconds: 560, args: (m) => [m("bert-large"), ...bertShapes("1x128")] },
   faulty: { program: "engines", seconds: 560, args: (m) => [m("bert-large-faulty"), ...bertShapes("1x128")] },
   attention: { program: "engines", seconds: 300, args: (m) => [m("bert-6x512"), ...bertShapes("8x384"), "--typings", "typed", "--rules"] },
@@ -169,7 +176,11 @@ process.exitCode = failures > 0 ? 1 : process.exitCode;
 
 /** One question on one GPU: CUDA's number or name, or undefined for the machine's own choice. */
 async function ask(name, engine, gpu) {
-  const { program, seconds, args, needs } = questions[name];
+  const { program, seconds, args, needs, without = [] } = questions[name];
+  if (without.includes(engine)) {
+    said(name, engine, "left out: it has no profiles", 0);
+    return;
+  }
   if (needs !== undefined && !needs(trained)) {
     said(name, engine, "left out: there are no trained models", 0);
     return;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { measure } from "@halfscope/analysis";
 import type { ErrorStats, Typing } from "@halfscope/core";
 import { meanAbs, relativeL2, UsageError } from "@halfscope/core";
-import type { DeviceBackend, DeviceBuildRequest, DeviceEngine } from "@halfscope/engine";
+import { type DeviceBackend, type DeviceBuildRequest, type DeviceEngine, parseProfile } from "@halfscope/engine";
 import { allHalf } from "@halfscope/precision";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
@@ -28,6 +28,8 @@ export interface Predictions {
 
 export interface TensorsRun {
   typing: Typing;
+  /** As --profile gave them; absent where the engines serve the feed's sizes only. */
+  profiles?: readonly string[];
   buildSeconds: { reference: number; marked: number; unmarked: number };
   /** The comparison of all marked tensors, statistics included, after the builds. */
   compare: { tensors: number; seconds: number; seconds2: number };
@@ -66,6 +68,12 @@ const argv = await commonOptions(yargs(hideBin(process.argv)))
       array: true,
       default: [] as string[],
       describe: "files as --feed of halfscope takes them [made up from the graph]",
+    },
+    profile: {
+      type: "string",
+      array: true,
+      default: [] as string[],
+      describe: "optimisation profile as halfscope takes it [the feed's sizes alone]: kernels differ where sizes are open",
     },
     typings: { type: "string", default: "typed,weak", describe: "typed, weak or both" },
     "prefer-half": {
@@ -126,7 +134,8 @@ async function runTyping(
   const tensors = await studied.floatTensors();
   const preferHalf = argv["prefer-half"];
   const observe = { tensors: tensors.filter((t) => !outputs.includes(t)) };
-  const common = { profiles: studied.profiles(), options: buildOptions(argv) };
+  const profiles = argv.profile.length > 0 ? argv.profile.map(parseProfile) : studied.profiles();
+  const common = { profiles, options: buildOptions(argv) };
   const half: Pick<DeviceBuildRequest, "path" | "precision"> =
     typing === "typed"
       ? { path: await studied.halfFile(folder, "all-half", []), precision: { kind: "typed" } }
@@ -172,6 +181,7 @@ async function runTyping(
   const reasons = new Map([...missing, ...reference.notObserved, ...marked.notObserved, ...first.notCompared].map((n) => [n.tensor, n]));
   return {
     typing,
+    ...(argv.profile.length > 0 && { profiles: argv.profile }),
     buildSeconds: { reference: short(reference.buildSeconds), marked: short(marked.buildSeconds), unmarked: short(unmarked.buildSeconds) },
     compare: { tensors: seen.length, seconds: short(first.seconds), seconds2: short(again.seconds) },
     notCompared: [...reasons.values()],

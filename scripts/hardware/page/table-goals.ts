@@ -1,17 +1,18 @@
 /** The figures to reach, and what was measured. */
 import { number, percent, seconds, table } from "./markdown-table.js";
 import { engineOf, type Reports } from "./reports.js";
-import { allVerdicts } from "./tables-errors.js";
+import { allVerdicts, typingOf } from "./tables-errors.js";
 
 export function goalsTable(reports: Reports): string {
   const rows: string[][] = [];
   const push = (what: string, goal: string, on: string, measured: string, met: boolean) =>
     rows.push([what, goal, on, measured, met ? "yes" : "**no**"]);
   for (const r of reports.tensors)
-    for (const { ratio, order, typing, compare } of r.runs) {
+    for (const run of r.runs) {
+      const { ratio, order, compare } = run;
       const tensorrt = r.environment.backend === "tensorrt";
       const [low, high, from, to] = tensorrt ? [0.9, 1.15, 0.97, 1.03] : [0.95, 1.05, 0.98, 1.02];
-      const on = `${engineOf(r)}, ${r.model}, ${typing}`;
+      const on = `${engineOf(r)}, ${r.model}, ${typingOf(run)}`;
       push(
         "mean error predicted / measured, 5 % to 95 %",
         `${low} to ${high}`,

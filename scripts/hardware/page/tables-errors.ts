@@ -1,8 +1,13 @@
 /** Predicted beside measured: tensors, engines, verdicts. */
 import type { EngineEntry, ModelEntry } from "../engines.js";
 import type { VerdictPair } from "../measuring/verdicts.js";
+import type { TensorsRun } from "../tensors.js";
 import { milliseconds, number, percent, seconds, table } from "./markdown-table.js";
 import { engineOf, type Reports } from "./reports.js";
+
+/** How a run's engines were typed, and the sizes that they serve where those are open. */
+export const typingOf = ({ typing, profiles }: TensorsRun): string =>
+  profiles === undefined ? typing : `${typing}, profile ${profiles.map((p) => `\`${p}\``).join(" and ")}`;
 
 export const tensorsTable = ({ tensors }: Reports): string =>
   table(
@@ -21,7 +26,7 @@ export const tensorsTable = ({ tensors }: Reports): string =>
       r.runs.map((run) => [
         engineOf(r),
         r.model,
-        run.typing,
+        typingOf(run),
         String(run.ratio.tensors),
         number(run.ratio.median),
         `${number(run.ratio.p5)} to ${number(run.ratio.p95)}`,
@@ -40,7 +45,7 @@ export const outputsTable = ({ tensors }: Reports): string =>
         run.outputs.map((o) => [
           engineOf(r),
           r.model,
-          run.typing,
+          typingOf(run),
           o.output,
           number(o.predicted.relativeL2),
           number(o.marked.relativeL2),

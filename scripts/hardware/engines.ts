@@ -16,6 +16,7 @@ import { type Latency, timeInTurn } from "./measuring/latency.js";
 import { openEngine } from "./measuring/open-engine.js";
 import { commonOptions, endWell, shapeOf, withWorkFolder } from "./measuring/options.js";
 import { type Outcome, refusal, warningsIn } from "./measuring/outcome.js";
+import { rounded } from "./measuring/predict-engines.js";
 import { countProofs, type PinCounts } from "./measuring/proofs.js";
 import { type ReportHead, reportHead, short, writeReport } from "./measuring/report-file.js";
 import { findPins, type Setting, settingsOf } from "./measuring/settings.js";
@@ -221,13 +222,6 @@ async function measureModel(
     Object.assign(entry.engines[Number(i)] ?? {}, { latency });
   await save();
 }
-
-const rounded = (p: VerdictPair): VerdictPair => ({
-  ...p,
-  predictedError: short(p.predictedError),
-  measuredError: short(p.measuredError),
-  ...(p.tolerance !== undefined && { tolerance: short(p.tolerance) }),
-});
 
 /** Recommended pins as overrides files, for a machine whose time is dear. */
 async function writePins(path: string): Promise<void> {

@@ -57,14 +57,18 @@ export function productSums(
 
 /** Depth that a library gives to one accumulator when it splits. */
 export const splitDepth = 1024;
+/** From which depth on it splits. Between 2048 and this nothing was measured: one accumulator errs more, so a prediction with it is on the safe side. */
+const leastSplit = 4096;
 /** Outputs in tiles of 64 x 64 that keep half the multiprocessors of an H200 (132) busy: from there on, splitting K brings nothing. */
 const busyOutputs = 66 * 64 * 64;
 
 /**
  * The rule for splitting K: TensorRT 10.6's on an H200, as far as it was seen (test/hardware). 128 x 4096 x 1024 inside BERTs ran on 4 accumulators and a lone 128 x 8192 x 1024
- * on 8, bit for bit; 512 and 1536 rows were not split. Libraries choose by timing (a lone 128 x 4096 x 1024 was left in one piece), so results carry a band.
+ * on 8, bit for bit; 512 and 1536 rows were not split. 256 x 2048 x 512 inside five BERTs was not either: with one accumulator the errors of their outputs agree to 0.6 %, with two
+ * they are 10 % too small (reports/hardware/small-tensorrt.json). Libraries choose by timing (a lone 128 x 4096 x 1024 was left in one piece), so results carry a band.
  */
-export const piecesOf = (depth: number, outputs = 1): number => (outputs > busyOutputs ? 1 : Math.max(1, Math.ceil(depth / splitDepth)));
+export const piecesOf = (depth: number, outputs = 1): number =>
+  outputs > busyOutputs || depth < leastSplit ? 1 : Math.ceil(depth / splitDepth);
 
 /** Products that several weights make of one activation: queries, keys and values. Engines run them as one. */
 function mergedProducts(view: GraphView, types: TensorTypes): ReadonlySet<Node> {

@@ -25,8 +25,23 @@ export interface SettingsOptions {
 
 /** All FP16, what halfscope recommends, and what guides to FP16 advise. Sets that equal one before them are left out, with a word. */
 export async function settingsOf(studied: Studied, o: SettingsOptions): Promise<{ settings: Setting[]; recommended: readonly string[] }> {
-  const { bench } = studied;
   const recommended = o.overrides === undefined ? await findPins(studied, o.tolerance) : await pinsOfFile(studied, o.overrides);
+  const seen = new Set<string>();
+  const settings = (await settingsFor(studied, { ...o, recommended })).filter(({ title, typing, pins }) => {
+    const key = JSON.stringify([typing, [...pins].sort()]);
+    if (seen.has(key)) console.error(`${studied.name}: "${title}" (${typing}) has the pins of an engine before it; not built again.`);
+    return !seen.has(key) && seen.add(key);
+  });
+  return { settings, recommended };
+}
+
+/** The same for pins that are known, none left out. */
+export async function settingsFor(
+  studied: Studied,
+  o: Pick<SettingsOptions, "typings" | "rules"> & { recommended: readonly string[] },
+): Promise<Setting[]> {
+  const { bench } = studied;
+  const { recommended } = o;
   const rules = ruleSuggestions(bench.layers, (await bench.subject()).roundings);
   const advised = await advisedPins(studied);
   const sets: (Omit<Setting, "typing"> & { typings: readonly Typing[] })[] = [
@@ -37,19 +52,7 @@ export async function settingsOf(studied: Studied, o: SettingsOptions): Promise<
       ? rules.map((r) => ({ role: "trial" as const, title: `rule: ${r.rule}`, pins: r.layers, typings: o.typings.slice(0, 1) }))
       : []),
   ];
-  const seen = new Set<string>();
-  const settings = sets.flatMap(({ typings, ...set }) =>
-    typings.flatMap((typing) => {
-      const key = JSON.stringify([typing, [...set.pins].sort()]);
-      if (seen.has(key)) {
-        console.error(`${studied.name}: "${set.title}" (${typing}) has the pins of an engine before it; not built again.`);
-        return [];
-      }
-      seen.add(key);
-      return [{ ...set, typing }];
-    }),
-  );
-  return { settings, recommended };
+  return sets.flatMap(({ typings, ...set }) => typings.map((typing) => ({ ...set, typing })));
 }
 
 /** What guides to FP16 advise for every model: normalizations, attention scores and Softmax in FP32. */

@@ -1,5 +1,6 @@
 export * from "./bench.js";
 export * from "./device.js";
+export * from "./document-checks.js";
 export * from "./dtype.js";
 export * from "./engine-like.js";
 export * from "./error-stats.js";

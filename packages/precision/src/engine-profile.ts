@@ -141,7 +141,8 @@ const profiles: Readonly<Record<EngineName, EngineProfile>> = {
       },
       {
         part: "long products",
-        value: "from 4096 on split over an accumulator per 1024 products where the output is small, the sums added in FP16 (rule: piecesOf)",
+        value:
+          "from 4096 on split over an accumulator per 1024 products where the output is small, the sums added in FP16 (rule: piecesOf)",
         evidence:
           "TensorRT 10.6 on an H200: bits of 128 x 4096 x 1024 inside two BERTs (4 accumulators) and of 128 x 8192 x 1024 (8), errors of five BERTs with 256 x 2048 x 512 (1); kernels are chosen by timing, so results carry a band",
       },

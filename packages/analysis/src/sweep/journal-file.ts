@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { decodeJson, encodeJson, UsageError } from "@halfscope/core";
+import { decodeJson, encodeJson, isObject, UsageError } from "@halfscope/core";
 import { type Line, linesOf } from "./lines.js";
 
 /** A sweep writes some hundred bytes per candidate; beyond these a file is no journal of ours. */
@@ -74,8 +74,6 @@ export function readJournalFile<T>(path: string, isEntry: (value: unknown) => va
     open: last?.ended === false && last.end === wholeBytes,
   };
 }
-
-const isObject = (v: unknown): v is Record<string, unknown> => typeof v === "object" && v !== null && !Array.isArray(v);
 
 const isListOfGroups = (v: unknown): v is readonly string[] =>
   Array.isArray(v) && v.length <= limits.groups && v.every((k) => typeof k === "string") && new Set(v).size === v.length;

@@ -1,27 +1,28 @@
 import { createHash } from "node:crypto";
-import { type PrecisionPlan, type Site, type SiteSensitivity, switchOff, UsageError } from "@halfscope/core";
+import {
+  flag,
+  list,
+  number,
+  object,
+  optional,
+  type PrecisionPlan,
+  type Site,
+  type SiteSensitivity,
+  switchOff,
+  text,
+  UsageError,
+} from "@halfscope/core";
 import { type Roundings, switchesFromPlan } from "@halfscope/precision";
 
 /** Sites that are switched together: a candidate. */
 export type SiteGroup = readonly [Site, ...Site[]];
 
-export const isSiteSensitivity = (v: unknown): v is SiteSensitivity => {
-  if (typeof v !== "object" || v === null) return false;
-  const s = v as Partial<Record<keyof SiteSensitivity, unknown>>;
-  return (
-    typeof s.site === "string" &&
-    typeof s.kind === "string" &&
-    ["string", "undefined"].includes(typeof s.layer) &&
-    typeof s.outputError === "number" &&
-    typeof s.outputMaxAbs === "number" &&
-    typeof s.nonFinite === "boolean" &&
-    isListOf(s.sites, "string") &&
-    isListOf(s.perOutput, "number") &&
-    (s.signed === undefined || (Array.isArray(s.signed) && s.signed.every((x) => isListOf(x, "string")))) &&
-    (s.perSample === undefined || (Array.isArray(s.perSample) && s.perSample.every((x) => isListOf(x, "number"))))
-  );
-};
-const isListOf = (v: unknown, type: "string" | "number"): boolean => Array.isArray(v) && v.every((x) => typeof x === type);
+const siteSensitivity = object({
+  ...{ site: text, kind: text, layer: optional(text), outputError: number, outputMaxAbs: number, nonFinite: flag },
+  ...{ sites: list(text), perOutput: list(number), signed: optional(list(list(text))), perSample: optional(list(list(number))) },
+});
+/** Of an entry of a journal, which may come from another machine. */
+export const isSiteSensitivity = (value: unknown): value is SiteSensitivity => siteSensitivity(value) === undefined;
 
 /** What a sweep of a plan has to work with: its switches, and the groups of sites that act in it, in graph order. */
 export interface SweptPlan {

@@ -1,4 +1,4 @@
-import { type DType, decodeJson, elementCount, numberFromDtype, stringTensor, type TensorValue } from "@halfscope/core";
+import { type DType, decodeJson, elementCount, isObject, numberFromDtype, stringTensor, type TensorValue } from "@halfscope/core";
 import { unknownInput } from "./check-feeds.js";
 import { integerRanges, isInteger, tensorOf } from "./elements.js";
 import type { FeedInput } from "./feed.js";
@@ -140,8 +140,6 @@ function readText(value: unknown, file: string): string {
   if (typeof value === "string") return value;
   throw badFile(file, "texts", describe(value), shapeOfFile);
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
 
 function describe(value: unknown): string {
   if (Array.isArray(value)) return "an array";

@@ -59,10 +59,10 @@ describe("a saved benchmark", () => {
   });
 
   test.each([
-    [["points", 0, "latency", "p50"], "fast", /^points\[0\]\.latency\.p50 is missing or no number/],
+    [["points", 0, "latency", "p50"], "fast", /^points\[0\]\.latency\.p50 is no number/],
     [["verdict", "outcome"], "fine", /^verdict\.outcome is none of within/],
-    [["stopped", "rounds"], [1], /^stopped\.rounds is missing or no pair/],
-    [["engines", 0, "messages"], undefined, /^engines\[0\]\.messages is missing or no list/],
+    [["stopped", "rounds"], [1], /^stopped\.rounds is no pair/],
+    [["engines", 0, "messages"], undefined, /^engines\[0\]\.messages is missing, expected list/],
   ])("says what is wrong: %j", (path, value, words) => {
     expect(findBenchDamage(changed(whole("candidate"), path as (string | number)[], value))).toMatch(words);
   });

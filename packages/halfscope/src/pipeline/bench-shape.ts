@@ -1,60 +1,7 @@
-/** What a value of a saved benchmark has to be; an error in words, with the place, where it is not. */
-type Check = (value: unknown, at: string) => string | undefined;
+import { damageIn, flag, list, matching, number, object, oneOf, optional, record, text } from "@halfscope/core";
 
-const isObject = (v: unknown): v is Record<string, unknown> => typeof v === "object" && v !== null && !Array.isArray(v);
-const wrong = (at: string, what: string): string => `${at} is missing or no ${what}`;
-
-const text: Check = (v, at) => (typeof v === "string" ? undefined : wrong(at, "text"));
-const number: Check = (v, at) => (typeof v === "number" ? undefined : wrong(at, "number"));
-const flag: Check = (v, at) => (typeof v === "boolean" ? undefined : wrong(at, "yes or no"));
-const oneOf =
-  (...words: readonly string[]): Check =>
-  (v, at) =>
-    words.includes(v as string) ? undefined : `${at} is none of ${words.join(", ")}`;
-const setting: Check = (v, at) => (["string", "number", "boolean"].includes(typeof v) ? undefined : wrong(at, "setting"));
-const optional =
-  (check: Check): Check =>
-  (v, at) =>
-    v === undefined ? undefined : check(v, at);
-const list =
-  (check: Check): Check =>
-  (v, at) =>
-    Array.isArray(v) ? first(v.map((entry, i) => () => check(entry, `${at}[${i}]`))) : wrong(at, "list");
-const pair: Check = (v, at) => list(number)(v, at) ?? ((v as unknown[]).length === 2 ? undefined : wrong(at, "pair"));
-/** Anything by name. */
-const record =
-  (check: Check): Check =>
-  (v, at) =>
-    isObject(v)
-      ? first(
-          Object.entries(v).map(
-            ([name, entry]) =>
-              () =>
-                check(entry, `${at}.${name}`),
-          ),
-        )
-      : wrong(at, "object");
-const object =
-  (fields: Readonly<Record<string, Check>>): Check =>
-  (v, at) =>
-    isObject(v)
-      ? first(
-          Object.entries(fields).map(
-            ([name, check]) =>
-              () =>
-                check(v[name], at === "" ? name : `${at}.${name}`),
-          ),
-        )
-      : wrong(at, "object");
-
-/** The first complaint; what is behind it is not looked at. */
-function first(checks: readonly (() => string | undefined)[]): string | undefined {
-  for (const check of checks) {
-    const found = check();
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
+const setting = matching("setting", (value) => ["string", "number", "boolean"].includes(typeof value));
+const pair = matching("pair of numbers", (value) => Array.isArray(value) && value.length === 2 && list(number)(value) === undefined);
 
 const file = { path: text, digest: text, sizeBytes: number };
 const refusal = object({ kind: oneOf("refused", "failed", "stopped"), code: text, reason: text });
@@ -130,4 +77,4 @@ const document = object({
 });
 
 /** The first part of a saved benchmark that is not what it must be, in words; undefined when all that is rendered is there. Files come from anywhere. */
-export const findBenchDamage = (value: unknown): string | undefined => (isObject(value) ? document(value, "") : "it is no object");
+export const findBenchDamage = (value: unknown): string | undefined => damageIn(value, document);

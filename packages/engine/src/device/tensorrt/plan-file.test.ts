@@ -171,6 +171,19 @@ describe("plan files", () => {
       }
   });
 
+  it.each<[Record<string, unknown>, string]>([
+    [{ title: "" }, "title is no text with something in it"],
+    [{ sha256: "D".repeat(64) }, "sha256 is no SHA-256"],
+    [{ planBytes: 0 }, "planBytes is no number of bytes"],
+    [{ precision: { kind: "weak", half: "float32" } }, "precision.half is none of float16, bfloat16"],
+    [{ profiles: [{ inputs: {} }, {}] }, "profiles[1].inputs is missing, expected object"],
+    [{ profiles: [{ inputs: { "a\n": { min: [1], opt: ["2"] } } }] }, 'profiles[0].inputs["a\\n"].opt is no list of sizes'],
+  ])("are refused with the place: %j", async (change, words) => {
+    const path = await saved();
+    writeFileSync(sidecarPath(path), JSON.stringify({ ...JSON.parse(readFileSync(sidecarPath(path), "utf8")), ...change }));
+    expect((await refusal(loadPlan(path, here))).message).toBe(`The plan ${path} has a damaged sidecar: ${words}.`);
+  });
+
   it("are refused or read, never anything else, whatever a sidecar holds", async () => {
     const path = await saved();
     const text = readFileSync(sidecarPath(path), "utf8");

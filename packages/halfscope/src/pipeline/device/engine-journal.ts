@@ -1,6 +1,20 @@
 import { createHash } from "node:crypto";
 import { appendFileSync, readFileSync, rmSync, statSync } from "node:fs";
-import { decodeJson, type EngineRecord, type ErrorStats, encodeJson, UsageError } from "@halfscope/core";
+import {
+  type Check,
+  decodeJson,
+  type EngineRecord,
+  type ErrorStats,
+  encodeJson,
+  list,
+  matching,
+  number,
+  object,
+  optional,
+  record,
+  text,
+  UsageError,
+} from "@halfscope/core";
 
 /** What is kept of one engine: the record without what depends on why it was built and on the tolerance, and without what its layers tell. */
 export type KeptEngine = Omit<EngineRecord, "role" | "title" | "outcome" | "fusedAttentions">;
@@ -51,7 +65,7 @@ export class EngineJournal {
 
   get<K extends keyof Kinds>(kind: K, key: object): Kinds[K] | undefined {
     const found = this.lines.get(keyOf(kind, key));
-    return found !== undefined && fits[kind](found) ? (found as Kinds[K]) : undefined;
+    return checks[kind](found) === undefined ? (found as Kinds[K]) : undefined;
   }
 
   /** One write: a kill loses this line at most. */
@@ -94,38 +108,27 @@ function parsed(line: string): { key: string; value: unknown } | undefined {
   }
 }
 
-const isObject = (v: unknown): v is Record<string, unknown> => typeof v === "object" && v !== null && !Array.isArray(v);
-const isTexts = (v: unknown): v is string[] => Array.isArray(v) && v.every((x) => typeof x === "string");
-/** Objects of which these fields are texts. */
-const isListOf = (v: unknown, texts: readonly string[]): boolean =>
-  Array.isArray(v) && v.every((x) => isObject(x) && texts.every((t) => typeof x[t] === "string"));
-const isNumberOrNone = (v: unknown): boolean => v === undefined || typeof v === "number";
-const isStats = (v: unknown): v is ErrorStats =>
-  isObject(v) && typeof v.count === "number" && typeof v.sumAbs === "number" && Array.isArray(v.exponents);
+const stats = object({ count: number, sumAbs: number, exponents: list() });
 
-const isEngine = (v: unknown): v is KeptEngine =>
-  isObject(v) &&
-  typeof v.typing === "string" &&
-  typeof v.marked === "number" &&
-  typeof v.buildSeconds === "number" &&
-  isTexts(v.pins) &&
-  (v.failed === undefined || typeof v.failed === "string") &&
-  isListOf(v.messages, ["text", "kind"]) &&
-  isNumberOrNone(v.error) &&
-  (v.latency === undefined || (isObject(v.latency) && Object.values(v.latency).every(isNumberOrNone))) &&
-  (v.layers === undefined || isListOf(v.layers, ["name", "kind"])) &&
-  (v.proofs === undefined || isListOf(v.proofs, ["layer", "outcome", "evidence"])) &&
-  (v.outputs === undefined || (isObject(v.outputs) && Object.values(v.outputs).every(isStats)));
+const engine = object({
+  ...{ typing: text, marked: number, buildSeconds: number, pins: list(text), failed: optional(text), error: optional(number) },
+  messages: list(object({ text, kind: text })),
+  latency: optional(record(optional(number))),
+  layers: optional(list(object({ name: text, kind: text }))),
+  proofs: optional(list(object({ layer: text, outcome: text, evidence: text }))),
+  outputs: optional(record(stats)),
+});
 
-const isTensors = (v: unknown): v is KeptTensors =>
-  isObject(v) &&
-  typeof v.seconds === "number" &&
-  Array.isArray(v.engines) &&
-  v.engines.every((e) => isObject(e) && isEngine(e.reference) && (e.candidate === undefined || isEngine(e.candidate))) &&
-  Array.isArray(v.tensors) &&
-  v.tensors.every((t) => Array.isArray(t) && typeof t[0] === "string" && isStats(t[1])) &&
-  isListOf(v.notObserved, ["tensor", "reason"]) &&
-  Array.isArray(v.marking) &&
-  v.marking.every((m) => isObject(m) && typeof m.output === "string" && isStats(m.difference));
+const namedStats = matching(
+  "name and statistics",
+  (value) => Array.isArray(value) && text(value[0]) === undefined && stats(value[1]) === undefined,
+);
+const tensors = object({
+  seconds: number,
+  engines: list(object({ reference: engine, candidate: optional(engine) })),
+  tensors: list(namedStats),
+  notObserved: list(object({ tensor: text, reason: text })),
+  marking: list(object({ output: text, difference: stats })),
+});
 
-const fits: { [K in keyof Kinds]: (v: unknown) => boolean } = { engine: isEngine, tensors: isTensors };
+const checks: { readonly [K in keyof Kinds]: Check } = { engine, tensors };

@@ -100,8 +100,16 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
     auto engine = live(info.Env());
     Request request(info);
     return translate(info.Env(), [&] {
-      auto pending = engine->begin(request.profile, std::move(request.feed), std::move(request.fetch), std::move(request.into));
-      return tensorrt_request(info.Env(), {std::move(engine), std::move(pending), std::move(request.kept)});
+      const auto pending = std::make_shared<trt::PendingRequest>();
+      const Napi::Value asked = tensorrt_request(info.Env(), pending);
+      engine->begin(pending, request.profile, std::move(request.feed), std::move(request.fetch), std::move(request.into));
+      try {
+        guard_request(info.Env(), std::move(engine), pending, std::move(request.kept));
+      } catch (...) {
+        pending->wait();  // the arrays must not go before it is done
+        throw;
+      }
+      return asked;
     });
   }
 

@@ -235,10 +235,12 @@ TEST(requests_on_the_engines_own_thread_give_what_others_give) {
   const auto expected = engine->run(0, values.feed, {"y"});
   std::vector<std::shared_ptr<PendingRequest>> requests;
   for (int i = 0; i < 20; i++) {
-    requests.push_back(engine->begin(0, i % 5 == 4 ? wrong.feed : values.feed, {"y"}, {}));
+    requests.push_back(std::make_shared<PendingRequest>());
+    engine->begin(requests.back(), 0, i % 5 == 4 ? wrong.feed : values.feed, {"y"}, {});
     if (i % 7 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // the thread falls asleep between
   }
   for (std::size_t i = 0; i < requests.size(); i++) {
+    if (i % 2 == 0) requests[i]->wait();
     while (!requests[i]->done_within(std::chrono::microseconds(20))) continue;
     if (i % 5 == 4) {
       CHECK(holds(message_of([&] { requests[i]->take(); }), "Static dimension mismatch"));
@@ -250,13 +252,14 @@ TEST(requests_on_the_engines_own_thread_give_what_others_give) {
 }
 
 TEST(an_engine_ends_after_the_requests_that_were_begun) {
-  ::setenv("FAKE_RUN_MS", "5", 1);
+  ::setenv("FAKE_RUN_MS", "100", 1);
   auto engine = load(build(request_of(Precision::kFull)));
   const Values values(2);
   std::vector<float> memory(8, -1);
   const Target target{reinterpret_cast<unsigned char*>(memory.data()), 8 * sizeof(float)};
-  const auto first = engine->begin(0, values.feed, {"y"}, {target});
-  const auto second = engine->begin(0, values.feed, {"y"}, {});
+  const auto first = std::make_shared<PendingRequest>(), second = std::make_shared<PendingRequest>();
+  engine->begin(first, 0, values.feed, {"y"}, {target});
+  engine->begin(second, 0, values.feed, {"y"}, {});
   CHECK(!second->done_within(std::chrono::microseconds(0)));
   engine.reset();
   ::unsetenv("FAKE_RUN_MS");

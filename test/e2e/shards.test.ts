@@ -144,6 +144,15 @@ describe("merge", () => {
     expect(existsSync(at("never"))).toBe(false);
   });
 
+  it("refuses parts of a version that knew other rules of the engine, before it writes anything", async () => {
+    const older = changedHead({ rules: ["of yesterday"] });
+    for (const part of [1, 2, 3]) altered(`older-${part}`, `part-${part}`, older);
+    const all = ["older-1", "older-2", "older-3"];
+    await expectFailure(merge(["part-1", "older-2"], "never"), { code: 2, error: "ERR_JOURNAL" }, /: rules differ/);
+    await expectFailure(merge(all, "never"), { code: 2, error: "ERR_JOURNAL" }, /swept by another halfscope, which knew other rules/);
+    expect(existsSync(at("never"))).toBe(false);
+  });
+
   it("of other machines' parts needs --allow-mixed, and the result says so", async () => {
     altered("elsewhere", "part-2", changedHead({ instructionSet: "another" }));
     const parts = ["part-1", "elsewhere", "part-3"];

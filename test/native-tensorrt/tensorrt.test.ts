@@ -227,7 +227,7 @@ describe.skipIf(missing !== undefined)(
       expect(other).toEqual(otherSleeping);
       expect(other).not.toEqual(first);
       expect(failure).toEqual(["ERR_ENGINE_RUN", expect.stringContaining("illegal memory access")]);
-      expect(served).toBeGreaterThan(1);
+      expect(served).toBeGreaterThan(0);
     });
 
     it("says which tensors cannot be observed, and why", async () => {
@@ -431,14 +431,15 @@ describe.skipIf(missing !== undefined)(
         expect({ code, signal }).toEqual({ code: 7, signal: null });
       });
       it("in the middle of a request that nobody sleeps for", async () => {
-        const { code, signal } = await fakes.run(
+        const { code, signal, stderr } = await fakes.run(
           `const backend = await openTensorRt();
         const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles });
         engine.run(feed(1, 2, 3, 4), { wait: "spin" }).catch(() => {});
         setTimeout(() => process.exit(7), 20);`,
-          { FAKE_RUN_MS: "200" },
+          { FAKE_RUN_MS: "300", FAKE_RUN_SAYS: "ran" },
         );
         expect({ code, signal }).toEqual({ code: 7, signal: null });
+        expect(stderr, "the process has waited for it").toContain("ran");
       });
       it("with engines that nobody disposed of", async () => {
         const { code, signal } = await fakes.run(`const backend = await openTensorRt(); await ${start} process.exit(7);`);
@@ -465,7 +466,7 @@ describe.skipIf(missing !== undefined)(
         const { engine, y } = await use();
         parentPort.postMessage(y);
         if (threadId % 2 === 0) await engine.time(feed(1, 2, 3, 4), { requests: 100 }).catch(() => {});
-        else for (;;) await engine.run(feed(1, 2, 3, 4), { wait: "spin" });
+        else for (let into; ; ) into = await engine.run(feed(1, 2, 3, 4), { wait: "spin", into });
       }`,
         { FAKE_RUN_MS: "2" },
       );

@@ -19,7 +19,7 @@ LingeringThread::~LingeringThread() {
 void LingeringThread::submit(std::function<void()> work) {
   {
     const std::lock_guard<std::mutex> lock(guard_);
-    if (!thread_.joinable()) thread_ = std::thread([this] { serve(); });
+    if (!thread_.joinable()) thread_ = std::thread([this] { serve(); });  // first: where it throws, nothing was handed in
     work_.push_back(std::move(work));
     wanted_ = true;
   }

@@ -2,8 +2,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <exception>
-#include <thread>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -12,10 +13,10 @@
 
 namespace halfscope::trt {
 
-/// A request that an engine's own thread answers. Safe between that thread and one that waits.
+/// A request that an engine's own thread answers. Safe between that thread, one that looks for the answer without sleep and one that sleeps until it is there.
 class PendingRequest {
  public:
-  /// On the engine's thread, once.
+  /// Once. Keeps what `work` throws.
   template <class Work>
   void fulfil(const Work& work) noexcept {
     try {
@@ -23,15 +24,21 @@ class PendingRequest {
     } catch (...) {
       failure_ = std::current_exception();
     }
-    done_.store(true, std::memory_order_release);
+    {
+      const std::lock_guard<std::mutex> lock(guard_);
+      done_.store(true, std::memory_order_release);
+    }
+    over_.notify_all();
   }
 
   /// Whether it is done, within this time; looks for it without sleep.
   bool done_within(std::chrono::microseconds limit) const noexcept {
     return pause_until(std::chrono::steady_clock::now() + limit, [this] { return done_.load(std::memory_order_acquire); });
   }
-  void wait() const noexcept {
-    while (!done_within(std::chrono::microseconds(0))) std::this_thread::sleep_for(std::chrono::microseconds(100));
+  /// Sleeps until it is done.
+  void wait() {
+    std::unique_lock<std::mutex> lock(guard_);
+    over_.wait(lock, [this] { return done_.load(std::memory_order_acquire); });
   }
   /// When it is done, once. Throws what the request threw.
   std::vector<HostTensor> take() {
@@ -42,6 +49,8 @@ class PendingRequest {
  private:
   std::vector<HostTensor> outputs_;
   std::exception_ptr failure_;
+  std::mutex guard_;
+  std::condition_variable over_;
   std::atomic<bool> done_{false};
 };
 

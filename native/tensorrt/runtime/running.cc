@@ -92,17 +92,15 @@ std::vector<HostTensor> RunningEngine::run(int profile, const Feed& feed, const 
   return values;
 }
 
-std::shared_ptr<PendingRequest> RunningEngine::begin(int profile, Feed feed, std::vector<std::string> fetch, std::vector<Target> into) {
-  // Longer than JavaScript takes from one answer to its next request, short enough that nobody sees it in the load.
+void RunningEngine::begin(const std::shared_ptr<PendingRequest>& request, int profile, Feed feed, std::vector<std::string> fetch, std::vector<Target> into) {
+  // Longer than JavaScript takes from one answer to its next request.
   constexpr std::chrono::microseconds kLinger(200);
-  auto request = std::make_shared<PendingRequest>();
   auto work = [this, request, profile, feed = std::move(feed), fetch = std::move(fetch), into = std::move(into)] {
     request->fulfil([&] { return run(profile, feed, fetch, into); });
   };
   const std::lock_guard<std::mutex> lock(beginning_);
   if (!requests_) requests_ = std::make_unique<LingeringThread>(kLinger);
   requests_->submit(std::move(work));
-  return request;
 }
 
 Times RunningEngine::time(const TimeRequest& request, const Feed& feed, const std::vector<std::string>& fetch, const std::atomic<bool>& cancelled) {

@@ -41,8 +41,9 @@ class RunningEngine {
   bool may_show(const std::string& name) const noexcept { return unfused_ || engine_->is_debug_tensor(name.c_str()); }
   /// One request. `into` names memory for the outputs of `fetch`, in their order, where they fit it.
   std::vector<HostTensor> run(int profile, const Feed& feed, const std::vector<std::string>& fetch, const std::vector<Target>& into = {});
-  /// The same on the engine's own thread, which stays awake for a while after a request. What feed and `into` point at lives until the request is done.
-  std::shared_ptr<PendingRequest> begin(int profile, Feed feed, std::vector<std::string> fetch, std::vector<Target> into);
+  /// The same on the engine's own thread, which stays awake for a while after a request. What feed and `into` point at lives until `request` is done. Throws
+  /// std::system_error where there is no thread to be had: nothing was begun then.
+  void begin(const std::shared_ptr<PendingRequest>& request, int profile, Feed feed, std::vector<std::string> fetch, std::vector<Target> into);
   /// The same request again and again, `fetch` copied out each time. Throws Error (kCancelled) when `cancelled` turns true.
   Times time(const TimeRequest& request, const Feed& feed, const std::vector<std::string>& fetch, const std::atomic<bool>& cancelled);
   /// Engine layers in the order they run, with the mean milliseconds of `runs` requests.

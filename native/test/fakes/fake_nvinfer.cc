@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -268,6 +269,7 @@ class Context final : public IExecutionContext, StubVExecutionContext {
   }
   bool enqueueV3(cudaStream_t stream) noexcept override {
     std::this_thread::sleep_for(std::chrono::milliseconds(setting("FAKE_RUN_MS", 0)));
+    if (const char* says = std::getenv("FAKE_RUN_SAYS")) std::fprintf(stderr, "%s\n", says);
     if (is_set("FAKE_RUN", "fails")) {
       log_.log(ILogger::Severity::kERROR, "Error Code 1: Cuda Runtime (an illegal memory access was encountered)");
       return false;

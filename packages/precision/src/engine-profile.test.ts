@@ -21,7 +21,7 @@ describe("an engine's profile", () => {
   });
 
   it("says what it does otherwise than node by node", () => {
-    expect(rulesOf(engineProfile("tensorrt"))).toEqual(["multiply-add", "masked-scores", "running-sum"]);
+    expect(rulesOf(engineProfile("tensorrt"))).toEqual(["multiply-add", "masked-scores", "running-sum", "revision 2"]);
     expect(rulesOf(engineProfile("pytorch"))).toEqual([]);
   });
 

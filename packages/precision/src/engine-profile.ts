@@ -117,7 +117,7 @@ const profiles: Readonly<Record<EngineName, EngineProfile>> = {
     pieces: "auto",
     constants: "finite",
     entries: [
-      granularity,
+      { ...granularity, value: "every ONNX node rounds its results, but for what is told below" },
       masks("TensorRT 10.6 on an H200", "reports/hardware/hazards-tensorrt.json"),
       inside,
       reductions,
@@ -195,8 +195,17 @@ export function engineProfile(name: EngineName, changes: ProfileChanges = {}): E
 /** Whether nothing about a profile was set otherwise: only then may results bear the engine's name alone. */
 export const isPlain = (profile: EngineProfile): boolean => profile.entries.every((e) => e.evidence !== "set by hand");
 
-/** What a profile does otherwise than its nodes one by one. Grows with what is measured: two versions' profiles of one name differ in it, if in anything. */
-export const rulesOf = (profile: EngineProfile): readonly string[] => [...(profile.fusions ?? []), ...(profile.faults ?? [])];
+/** Raise it where a rule means something else than before: what is matched, how products are split. */
+const revision = 2;
+
+/**
+ * What a profile does otherwise than its nodes one by one, with the revision of that; empty where it does nothing otherwise. It grows with what is measured, so two versions of
+ * halfscope may differ in it.
+ */
+export function rulesOf({ fusions = [], faults = [], pieces }: EngineProfile): readonly string[] {
+  const rules = [...fusions, ...faults];
+  return rules.length > 0 || pieces === "auto" ? [...rules, `revision ${revision}`] : [];
+}
 
 /** What results and journals call a profile: its engine, and what was set otherwise. Two profiles with one name and the same rules give the same numbers. */
 export function nameOfProfile(profile: EngineProfile): string {

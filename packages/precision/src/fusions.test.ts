@@ -76,7 +76,12 @@ describe("a mask added to the scores of an attention", () => {
       node("Softmax", ["twice"], ["weights"]),
       node("MatMul", ["weights", "x"], ["y"]),
     ]),
-    initializers: [floats("root", [2], [8, 4]), floats("mask", [2, 2], [0, -9, 0, 0]), floats("more", [2], [0, -9])],
+    initializers: [
+      floats("w", [2, 2], [1, 2, 3, 4]),
+      floats("root", [2], [8, 4]),
+      floats("mask", [2, 2], [0, -9, 0, 0]),
+      floats("more", [2], [0, -9]),
+    ],
   });
   it.each(["tensorrt", "ort-cuda"] as const)("is not rounded under --like %s, one or several", async (like) => {
     expect(await unrounded(attention(), like)).toEqual(["masked", "twice"]);
@@ -89,6 +94,8 @@ describe("a mask added to the scores of an attention", () => {
     await rounded((nodes) => [...nodes, node("Relu", ["weights"], ["other"])]);
     await rounded((nodes) => nodes.with(0, node("Relu", ["x"], ["product"])));
     await rounded((nodes) => nodes.with(5, node("Relu", ["weights"], ["y"])));
+    await rounded((nodes) => nodes.with(0, node("MatMul", ["x", "w"], ["product"])));
+    await rounded((nodes) => nodes.with(5, node("MatMul", ["weights", "w"], ["y"])));
     const sums = Array.from({ length: 20_000 }, (_, i) => node("Add", [i === 0 ? "twice" : `sum-${i - 1}`, "mask"], [`sum-${i}`]));
     await rounded((nodes) =>
       [...nodes.slice(0, 4), ...sums, node("Softmax", ["sum-19999"], ["weights"]), ...nodes.slice(5)]

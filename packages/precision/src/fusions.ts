@@ -91,18 +91,21 @@ function scaledProducts({ view, types }: Graph): (node: Node) => boolean {
 /** Nodes that an attention has at most between its products: a scale, and a few masks. Keeps a long chain of sums from being walked from each of its nodes. */
 const longestScores = 6;
 
-function maskedScores({ view }: Graph): (node: Node) => boolean {
-  /** Sums and scales behind a matrix product, that nobody else reads. */
+function maskedScores({ view, types }: Graph): (node: Node) => boolean {
+  /** Of two activations: a gate's product with a weight was not measured. */
+  const attends = (node: Node): boolean =>
+    isOperator(node, "MatMul") && !node.inputs.some((t) => isWeight(throughCasts(t, view, types), view));
+  /** Sums and scales behind such a product, that nobody else reads. */
   const scores = (tensor: string, left: number): boolean => {
     const node = view.producer.get(tensor);
     if (node === undefined || left === 0 || soleReader(node, view) === undefined) return false;
-    if (isOperator(node, "MatMul")) return true;
+    if (isOperator(node, "MatMul")) return attends(node);
     return ["Add", "Mul", "Div"].some((op) => isOperator(node, op)) && node.inputs.some((t) => scores(t, left - 1));
   };
   const isWeighed = (node: Node, left: number): boolean => {
     const reader = soleReader(node, view);
     if (reader === undefined || left === 0) return false;
-    if (isOperator(node, "Softmax")) return isOperator(reader, "MatMul");
+    if (isOperator(node, "Softmax")) return attends(reader);
     return isOperator(node, "Add") && isWeighed(reader, left - 1);
   };
   return (node) => isOperator(node, "Add") && isWeighed(node, longestScores) && node.inputs.some((t) => scores(t, longestScores));

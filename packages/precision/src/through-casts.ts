@@ -13,7 +13,17 @@ export function throughCasts(tensor: string, view: GraphView, types: TensorTypes
 }
 
 /** A weight, or what is made from weights alone. */
-export const isWeight = (tensor: string, view: GraphView): boolean =>
-  view.initializers.has(tensor) ||
-  view.producer.get(tensor)?.opType === "Constant" ||
-  (view.producer.get(tensor)?.inputs.every((t) => isWeight(t, view)) ?? false);
+export const isWeight = (tensor: string, view: GraphView): boolean => view.initializers.has(tensor) || madeOfWeights(view).has(tensor);
+
+const known = new WeakMap<GraphView, ReadonlySet<string>>();
+
+/** In the graph's order, once: asked of each tensor by itself, a long or branching chain would be walked again and again. */
+function madeOfWeights(view: GraphView): ReadonlySet<string> {
+  const found = known.get(view);
+  if (found !== undefined) return found;
+  const made = new Set<string>();
+  for (const { opType, inputs, outputs } of view.order)
+    if (opType === "Constant" || inputs.every((t) => view.initializers.has(t) || made.has(t))) for (const t of outputs) made.add(t);
+  known.set(view, made);
+  return made;
+}

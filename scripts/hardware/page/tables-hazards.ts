@@ -66,8 +66,10 @@ export const hazardsTable = ({ hazards }: Reports): string =>
       ]);
       const same = rows.filter((cells) => cells[cells.length - 2] === "yes").length;
       const judged = rows.filter((cells) => cells[cells.length - 2] !== "-").length;
+      const kept = r.cases.filter((c) => c.keptFull !== undefined && agrees(c) === "yes").length;
+      const wrong = kept === 0 ? "" : `, ${kept} of them of a node that is kept in FP32, as the engine computes it wrongly`;
       const missing = r.notBegun?.length ?? 0;
       const more = missing === 0 ? "" : ` ${missing} more cases are not measured yet.`;
-      return `**${engineOf(r)}**, predicted with \`--like ${r.like}\`: ${same} of ${judged} outcomes as predicted.${more}\n\n${table(head, rows)}`;
+      return `**${engineOf(r)}**, predicted with \`--like ${r.like}\`: ${same} of ${judged} outcomes as predicted${wrong}.${more}\n\n${table(head, rows)}`;
     })
     .join("\n\n");

@@ -7,6 +7,7 @@ import {
   type JournalHead,
   type MixedEnvironments,
   mixedIn,
+  otherRules,
 } from "./journal.js";
 import { isSameValue, type JournalContent } from "./journal-file.js";
 import { unpackProjection } from "./projection.js";
@@ -116,7 +117,10 @@ function requireSameQuestion(a: Headed<unknown>, b: Headed<unknown>): void {
   if (a.groups !== undefined && b.groups !== undefined && !isSameValue(a.groups, b.groups)) differ.push("candidates");
   if (differ.length === 0) return;
   throw new UsageError("ERR_JOURNAL", `${a.path} and ${b.path} are not parts of one sweep: ${differ.join(", ")} differ.`, {
-    hint: "Parts of one sweep have the same model, inputs and options; only --shard differs.",
+    hint:
+      differ.join() === "rules"
+        ? `${otherRules} Sweep the older one again.`
+        : "Parts of one sweep have the same model, inputs and options; only --shard differs.",
     context: { differ },
   });
 }

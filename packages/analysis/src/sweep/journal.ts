@@ -145,7 +145,7 @@ export class Journal<T> {
       "ERR_JOURNAL",
       elsewhere
         ? `${this.path} was swept elsewhere: ${names} differ (there ${environmentInWords(known)}, here ${environmentInWords(here)}).`
-        : `${this.path} belongs to another sweep: ${names} differ.`,
+        : `${this.path} belongs to another sweep: ${names} differ.${names === "rules" ? ` ${otherRules}` : ""}`,
       {
         hint: elsewhere
           ? "Use another output folder and `halfscope merge --allow-mixed`, or start anew with --fresh."
@@ -158,6 +158,9 @@ export class Journal<T> {
 
 export const environmentOf = (head: object): Readonly<Record<string, unknown>> =>
   Object.fromEntries(environmentFields.map((k) => [k, (head as Record<string, unknown>)[k] ?? null]));
+
+/** What a person is told where only `rules` differ. */
+export const otherRules = "It was swept by a halfscope that knew other rules of this engine.";
 
 /** `halfscope 0.1.0, ONNX Runtime 1.30.0, avx2`. */
 export function environmentInWords(e: object): string {

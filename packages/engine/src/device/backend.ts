@@ -105,8 +105,9 @@ export interface RequestOptions {
    */
   into?: ReadonlyMap<string, TensorValue>;
   /**
-   * How the event loop waits for the engine. `sleep` (default): it sleeps when nothing else is to be done, and is woken, which costs a request 50 to 200 microseconds.
-   * `spin`: it turns without sleeping, which keeps one core busy while the request runs. For servers whose engine answers in about a millisecond.
+   * How the event loop waits for the engine. `sleep` (default): it sleeps when nothing else is to be done, and is woken, which costs a request 50 to 300 microseconds.
+   * `spin`: it turns without sleeping until the request is done, and TensorRT's engine has a thread of its own that looks out for the next one for 200 microseconds; a core
+   * is busy meanwhile. For servers with cores to spare, whose engine answers in about a millisecond.
    */
   wait?: "sleep" | "spin";
 }

@@ -11,6 +11,7 @@ import {
   writeJournal,
 } from "@halfscope/analysis";
 import { type ResultDocument, type SiteSensitivity, UsageError } from "@halfscope/core";
+import { engineProfile, rulesOf } from "@halfscope/precision";
 import { candidateOptions } from "./describe.js";
 import { loadResult, openResultsFolder, resultFiles, saveResult } from "./results-folder.js";
 import { basePinsOf, withSweep } from "./sweep-part.js";
@@ -61,6 +62,7 @@ export async function mergeSweeps(folders: readonly string[], o: MergeOptions): 
     });
   const journal = mergeJournals<SiteSensitivity>(journals, { allowMixed: o.allowMixed, tolerance: o.mixedTolerance });
   requireSameModel(saved, journal);
+  requireTodaysRules(base, journal.head);
   await openResultsFolder(o.out);
   const path = join(o.out, resultFiles.journal);
   if (existsSync(path) && !same.has(realOf(o.out)))
@@ -123,6 +125,17 @@ function requireJournal(folder: string): JournalContent<SiteSensitivity> {
   const found = readJournalFile(path, isSiteSensitivity);
   if (found !== undefined) return found;
   throw new UsageError("ERR_FILE_NOT_FOUND", `${path} does not exist.`, { hint: "Name the folders that `halfscope sweep --shard` wrote." });
+}
+
+/** The sweep is finished here, with the rules that this version knows. */
+function requireTodaysRules(base: ResultDocument, head: JournalHead): void {
+  const { like, profile } = candidateOptions(base);
+  const known = like === undefined ? [] : rulesOf(engineProfile(like, profile));
+  if (known.join() === (head.rules ?? []).join()) return;
+  throw new UsageError("ERR_JOURNAL", `The parts were swept by another halfscope, which knew other rules of ${head.like} than this one.`, {
+    hint: "Merge them with the version that swept them, or sweep them again with this one.",
+    context: { there: head.rules ?? [], here: known },
+  });
 }
 
 /** Results lie beside journals and may have been exchanged. */

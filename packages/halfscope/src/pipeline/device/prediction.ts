@@ -1,6 +1,6 @@
 import { measure } from "@halfscope/analysis";
 import type { Agreement, EngineRecord, Measurements, Verdict } from "@halfscope/core";
-import { allHalf, withPins } from "@halfscope/precision";
+import { allHalf, keptFullBy, withPins } from "@halfscope/precision";
 import type { Compared } from "../compare-step.js";
 import { verifyAllHalf } from "../verify.js";
 import type { Workbench } from "../workbench.js";
@@ -26,8 +26,16 @@ export async function predictTensors(bench: Workbench, compared: Pick<Compared, 
  * multiply-add gives its product out all the same.
  */
 export async function fusedOver(bench: Workbench): Promise<ReadonlySet<string>> {
-  const splits = bench.profile.fusions?.some((f) => f !== "multiply-add") ?? false;
-  return (splits ? (await bench.subject()).roundings.keptFull : undefined) ?? new Set();
+  const fusions = bench.profile.fusions?.filter((f) => f !== "multiply-add") ?? [];
+  if (fusions.length === 0) return new Set();
+  const { roundings, types } = await bench.subject();
+  const { view, layers } = bench;
+  const splits = keptFullBy({ ...bench.profile, fusions }, { view, types, layers });
+  const isSplit = (tensor: string): boolean => {
+    const node = view.producer.get(tensor);
+    return node !== undefined && splits(node);
+  };
+  return new Set([...(roundings.keptFull ?? [])].filter(isSplit));
 }
 
 /** The emulation's verdicts on sets of pins, constants finite as every engine's file has them; each is asked for once. */

@@ -16,12 +16,11 @@ import { type Latency, timeInTurn } from "./measuring/latency.js";
 import { openEngine } from "./measuring/open-engine.js";
 import { commonOptions, endWell, shapeOf, withWorkFolder } from "./measuring/options.js";
 import { type Outcome, refusal, warningsIn } from "./measuring/outcome.js";
-import { rounded } from "./measuring/predict-engines.js";
 import { countProofs, type PinCounts } from "./measuring/proofs.js";
 import { type ReportHead, reportHead, short, writeReport } from "./measuring/report-file.js";
 import { findPins, type Setting, settingsOf } from "./measuring/settings.js";
 import { buildOptions, likeOf, Studied } from "./measuring/studied.js";
-import { type VerdictPair, verdictPairs } from "./measuring/verdicts.js";
+import { rounded, type VerdictPair, verdictPairs } from "./measuring/verdicts.js";
 
 export interface EngineEntry {
   role: Setting["role"] | "reference";

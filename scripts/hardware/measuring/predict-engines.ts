@@ -7,15 +7,7 @@ import { feedsBeside } from "./feeds-beside.js";
 import { short } from "./report-file.js";
 import { settingsFor } from "./settings.js";
 import { likeOf, Studied } from "./studied.js";
-import { type VerdictPair, verdictPairs } from "./verdicts.js";
-
-/** Figures as files hold them. */
-export const rounded = (p: VerdictPair): VerdictPair => ({
-  ...p,
-  predictedError: short(p.predictedError),
-  measuredError: short(p.measuredError),
-  ...(p.tolerance !== undefined && { tolerance: short(p.tolerance) }),
-});
+import { rounded, verdictPairs } from "./verdicts.js";
 
 /**
  * Predicts every engine of the models that lie in `folder` as NAME/model.onnx, on the inputs that were measured. A model that is not there, or is another one by its digest,

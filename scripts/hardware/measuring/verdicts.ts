@@ -1,4 +1,5 @@
 /** Whether the prediction says what the engine says, at tolerances around the measured error. */
+import { short } from "./report-file.js";
 
 export const toleranceFactors = [0.5, 0.8, 1.25, 2] as const;
 
@@ -35,3 +36,11 @@ export function verdictPairs(model: string, engine: string, predictedError: numb
     return { ...about, factor, tolerance, predicted, measured, agrees: predicted === measured };
   });
 }
+
+/** Figures as files hold them. */
+export const rounded = (p: VerdictPair): VerdictPair => ({
+  ...p,
+  predictedError: short(p.predictedError),
+  measuredError: short(p.measuredError),
+  ...(p.tolerance !== undefined && { tolerance: short(p.tolerance) }),
+});

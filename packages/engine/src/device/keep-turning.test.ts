@@ -6,18 +6,19 @@ test("gives what the work gives, value or error", async () => {
   await expect(keepTurning(Promise.reject(new Error("no")))).rejects.toThrow("no");
 });
 
-test("the loop turns, serving others, until the work is settled, and rests then", async () => {
-  let turns = 0;
-  const others = () => {
-    turns++;
-    if (turns < 50) setImmediate(others);
-  };
-  setImmediate(others);
+/** What has been set for the next turn of the event loop, as a timer sees it. */
+const turning = () =>
+  new Promise<number>((resolve) => setTimeout(() => resolve(process.getActiveResourcesInfo().filter((r) => r === "Immediate").length), 1));
+
+test("the loop turns until the work is settled, serving others, and rests then", async () => {
+  expect(await turning()).toBe(0);
+  let finish = (_: string) => {};
   const work = new Promise<string>((resolve) => {
-    const look = () => (turns >= 50 ? resolve("done") : setTimeout(look, 0));
-    look();
+    finish = resolve;
   });
-  expect(await keepTurning(work)).toBe("done");
-  await new Promise((resolve) => setImmediate(resolve));
-  expect(process.getActiveResourcesInfo().filter((r) => r === "Immediate")).toEqual([]);
+  const kept = keepTurning(work);
+  expect([await turning(), await turning()]).toEqual([1, 1]);
+  finish("done");
+  expect(await kept).toBe("done");
+  expect(await turning()).toBe(0);
 });

@@ -109,8 +109,11 @@ export interface EngineLayer {
 export interface PinProof {
   layer: string;
   nodes: readonly string[];
-  /** `moved`: computed in FP32 inside an engine layer that holds nodes which were not pinned too. `ignored`: computed in FP16 all the same. */
-  outcome: "took-effect" | "moved" | "ignored" | "not-found";
+  /**
+   * `moved`: computed in FP32 inside an engine layer that holds nodes which were not pinned too. `ignored`: computed in FP16 all the same. `unknown`: an engine layer
+   * with its nodes does not say what it computes in, so that the error alone shows the pin. `not-found`: in no engine layer.
+   */
+  outcome: "took-effect" | "moved" | "ignored" | "unknown" | "not-found";
   /** Engine layers, their types and kernels: one sentence. */
   evidence: string;
 }

@@ -19,7 +19,7 @@ export async function countProofs(
   const wanted = studied.bench.layers
     .filter((l) => pinned.has(l.id) && l.kind !== "mover" && l.kind !== "shape")
     .map((l) => ({ layer: l.id, nodes: l.nodes.flatMap((i) => nodeNameOf(studied.bench.view.nodes[i])) }));
-  const counts: PinCounts = { "took-effect": 0, moved: 0, ignored: 0, "not-found": 0 };
+  const counts: PinCounts = { "took-effect": 0, moved: 0, ignored: 0, unknown: 0, "not-found": 0 };
   for (const proof of provePins(wanted, mapLayers(layers, graph), graph, typing)) counts[proof.outcome]++;
   return counts;
 }

@@ -129,7 +129,7 @@ function describePins({ engines, environment }: DeviceResult): string[] {
   const { proofs } = recommended;
   if (proofs === undefined)
     return [`${safe(environment.library)} does not show its layers: whether each pin took effect shows in the error alone.`];
-  const parts = (["took-effect", "moved", "ignored", "not-found"] as const).flatMap((outcome) => {
+  const parts = (["took-effect", "moved", "ignored", "unknown", "not-found"] as const).flatMap((outcome) => {
     const n = proofs.filter((p) => p.outcome === outcome).length;
     return n === 0 ? [] : [`${n} ${n === 1 ? "is" : "are"} ${whereWords[outcome]}`];
   });
@@ -157,10 +157,17 @@ const whereWords = {
   "took-effect": "in FP32 on the engine",
   moved: "in FP32 in an engine layer with nodes that are not pinned",
   ignored: "ignored, computed in FP16 all the same",
+  unknown: "in an engine layer that does not say what it computes in",
   "not-found": "found in no engine layer",
 } as const;
-const rank = { ignored: 0, "not-found": 1, moved: 2, "took-effect": 3 } as const;
-const proofWords = { ignored: "ignored", "not-found": "not found", moved: "moved by fusion", "took-effect": "took effect" } as const;
+const rank = { ignored: 0, "not-found": 1, unknown: 2, moved: 3, "took-effect": 4 } as const;
+const proofWords = {
+  ignored: "ignored",
+  "not-found": "not found",
+  unknown: "not known",
+  moved: "moved by fusion",
+  "took-effect": "took effect",
+} as const;
 
 function describeTrials({ trials = [], refined }: DeviceResult, tolerance: number): string[] {
   const built = trials.filter((t) => t.why !== "no pins" && t.why !== "recommended on the CPU");

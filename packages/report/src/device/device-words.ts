@@ -27,7 +27,10 @@ export const outcomeWords = (outcome: EngineOutcome): string =>
   wordOfKey({ within: "within", "not-within": "not within", "not-finite": "not finite" }, outcome);
 
 export const proofWords = (outcome: PinProof["outcome"]): string =>
-  wordOfKey({ "took-effect": "took effect", moved: "moved by fusion", ignored: "ignored", "not-found": "not found" }, outcome);
+  wordOfKey(
+    { "took-effect": "took effect", moved: "moved by fusion", ignored: "ignored", unknown: "not known", "not-found": "not found" },
+    outcome,
+  );
 
 export const computeWords = (computes: EngineLayer["computes"]): string =>
   wordOfKey(

@@ -97,3 +97,6 @@ export function partsOfName(name: string): LayerName {
   if (text.startsWith("__myl_")) return { text: "" };
   return { text: text.replace(/_copy_(output|input)$/, "") };
 }
+
+/** Whether an engine layer is a part of the graph that was compiled as one and of which nothing more is told: what it computes in is not what its borders hold. */
+export const isRegion = (name: string): boolean => partsOfName(name).region !== undefined;

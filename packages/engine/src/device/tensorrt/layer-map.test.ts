@@ -98,6 +98,21 @@ describe("mapLayers on what TensorRT 10.6 built", () => {
   });
 });
 
+describe("mapLayers on what TensorRT 8.6.1 built", () => {
+  it("ties the one layer that BERT is there, named from its first weight to its last node, to all nodes that compute", () => {
+    const graph = recordedGraph("bert-2x1024");
+    // As an H200 told it of a BERT of six blocks, but for the number of the last one.
+    const region = "{ForeignNode[embeddings.position_embeddings.weight.../encoder/layer.1/output/LayerNorm/Add_1]}";
+    const copy = `Reformatting CopyNode for Output Tensor 0 to ${region}`;
+    const map = mapLayers([layer(region, { kind: "Myelin" }), layer(copy, { kind: "Reformat" })], graph);
+    expectWhole(map, graph);
+    expect(map.counts).toEqual({ metadata: 0, name: 0, region: 1, added: 1, unknown: 0 });
+    expect(map.unmapped.filter((u) => u.reason !== "constant" && u.reason !== "movement")).toEqual([]);
+    expect(map.layers[0]?.nodes).toContain("/encoder/layer.0/attention/self/query/MatMul");
+    expect(map.layers[1]?.nodes).toEqual([]);
+  });
+});
+
 describe("mapLayers on names", () => {
   it("finds names that hold separators whole, the longest first", () => {
     const names = ["a", "b", "a + b", "f(x, y)", "z[0]", "n || m", "Conv_1", "Conv_10", "a...b"];

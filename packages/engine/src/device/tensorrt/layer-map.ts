@@ -24,7 +24,8 @@ export interface LayerMap {
 /**
  * Ties engine layers to the nodes they compute. What the inspector's metadata says goes first (TensorRT 10 and 11); without it the layer's name is read
  * (8.6): fused names, copies into a Concat, and regions `{ForeignNode[first...last]}`. A region stands for the nodes from its first to its last in the
- * graph's order that lead to the last or come from the first, but for those that other layers name: TensorRT itself says no more of it.
+ * graph's order (from the graph's first where the region begins with a weight) that lead to the last or come from the first, but for those that other layers
+ * name: TensorRT itself says no more of it.
  */
 export function mapLayers(layers: readonly EngineLayer[], graph: MapGraph): LayerMap {
   const mapper = new Mapper(graph);
@@ -90,15 +91,26 @@ class Mapper {
 
   /** Nodes of `first...last`, either of which may be a fused name, and hold dots itself. */
   private region(text: string, claimed: ReadonlySet<string>): string[] {
-    const ends = endsOf(text).find(([first, last]) => this.names.within(first).length > 0 && this.names.within(last).length > 0);
-    const [first, last] = (ends ?? [text, text]).map((end) => this.names.within(end).map((n) => this.places.get(n) ?? 0));
-    if (first === undefined || last === undefined || first.length === 0 || last.length === 0) return [];
-    const [low, high] = [Math.min(...first, ...last), Math.max(...first, ...last)];
-    const [before, after] = [this.reach(last, "up"), this.reach(first, "down")];
+    const ends = endsOf(text)
+      .map((pair) => pair.map((end) => this.endAt(end)))
+      .find((pair) => pair.every((end) => end.places.length > 0));
+    const [first, last] = ends ?? [this.endAt(text), this.endAt(text)];
+    if (first === undefined || last === undefined || first.places.length === 0 || last.places.length === 0) return [];
+    const all = [...first.places, ...last.places];
+    const low = first.weight || last.weight ? 0 : Math.min(...all);
+    const [before, after] = [this.reach(last.places, "up"), this.reach(first.places, "down")];
     return this.graph.nodes
-      .slice(low, high + 1)
+      .slice(low, Math.max(...all) + 1)
       .filter((n) => (before.has(n) || after.has(n)) && !claimed.has(n.name) && !this.constant.has(n))
       .map((n) => n.name);
+  }
+
+  /** The nodes that an end of a region names; where it is a weight, which is a network layer too and stands anywhere before them, those that read it. */
+  private endAt(end: string): { places: number[]; weight: boolean } {
+    const nodes = this.names.within(end);
+    const weight = nodes.length === 0 && !this.byOutput.has(end) && !this.graph.inputs.has(end);
+    const named = weight ? (this.readers.get(end) ?? []).map((n) => n.name) : nodes;
+    return { places: named.map((n) => this.places.get(n) ?? 0), weight };
   }
 
   private reach(places: readonly number[], way: "up" | "down"): Set<MapNode> {

@@ -163,14 +163,28 @@ describe("provePins", () => {
     expect(prove([inFull, half], ["mean", "square"])).toMatchObject({ outcome: "took-effect" });
   });
 
-  it("is not found where nothing tells the type, and says so instead of guessing", () => {
+  it("is unknown where nothing tells the type, and says so instead of guessing", () => {
     const unknown = engineLayer("_gemm_mha_v2", ["product"], ["float16", "float32"], ["float16"], "_gemm_mha_v2_0x3d");
     expect(prove([unknown], ["product"], "weak")).toMatchObject({
-      outcome: "not-found",
+      outcome: "unknown",
       evidence: expect.stringContaining("does not say what 1 engine layer"),
     });
     const bare = engineLayer("product", ["product"], [], []);
-    expect(prove([bare], ["product"])).toMatchObject({ outcome: "not-found" });
+    expect(prove([bare], ["product"])).toMatchObject({ outcome: "unknown" });
+    // One layer that proves its part does not speak for another one, but one in FP16 does.
+    const norm = engineLayer("norm", ["mean", "square"], ["float32"], ["float32"]);
+    expect(prove([norm, bare], ["product", "mean", "square"])).toMatchObject({ outcome: "unknown" });
+    const half = engineLayer("bias", ["bias"], ["float16"], ["float16"]);
+    expect(prove([half, bare], ["product", "bias"])).toMatchObject({ outcome: "ignored" });
+  });
+
+  it("is unknown in a region that was compiled as one, whatever its borders hold", () => {
+    const name = "{ForeignNode[product...down]}";
+    for (const border of ["float16", "float32"] as const) {
+      const proof = prove([engineLayer(name, ["product", "bias"], [border], [border])], ["product", "bias"], "weak");
+      expect(proof).toMatchObject({ outcome: "unknown", evidence: expect.stringContaining(`"${name}" (`) });
+      expect(proof?.evidence).toMatch(/2 nodes compiled as one\)\. What the pin is worth shows in the error\.$/);
+    }
   });
 
   it("is not found where no layer holds its nodes, with the reasons", () => {
@@ -233,6 +247,12 @@ describe("halfTimeShare", () => {
     expect(
       halfTimeShare([timed("float16", 6), timed("bfloat16", 1), timed("float32", 2), timed("mixed", 1), timed("float16")]),
     ).toBeCloseTo(0.7, 12);
+  });
+
+  it("is undefined where a region that was compiled as one takes time, but not for copies beside it", () => {
+    const region = { ...timed("unknown", 5), name: "{ForeignNode[a...b]}" };
+    expect(halfTimeShare([timed("float16", 6), region])).toBeUndefined();
+    expect(halfTimeShare([timed("float16", 6), { ...timed("mixed", 2), name: `Reformatting CopyNode for ${region.name}` }])).toBe(0.75);
   });
 
   it("is undefined without times, and leaves out what is no time", () => {

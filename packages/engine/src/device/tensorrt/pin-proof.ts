@@ -1,4 +1,5 @@
 import type { EngineLayer, PinProof, Typing } from "@halfscope/core";
+import { isRegion } from "./fused-names.js";
 import { canCompute, castsInside, lettersOf, operatorsByType } from "./generated-kernels.js";
 import { kernelTypes, kernelTypesText } from "./kernel-types.js";
 import type { LayerMap } from "./layer-map.js";
@@ -28,13 +29,14 @@ export function provePins(pins: readonly PinnedLayer[], map: LayerMap, graph: Ma
 }
 
 /**
- * Share of the profiled time that is spent in engine layers which compute in FP16 or bfloat16, 0 to 1; layers that are `mixed` count as not. Undefined
- * without times.
+ * Share of the profiled time that is spent in engine layers which compute in FP16 or bfloat16, 0 to 1; layers that are `mixed` or do not say count as not.
+ * Undefined without times, and where regions that were compiled as one take part (TensorRT 8.6): what is inside may be anything.
  */
 export function halfTimeShare(layers: readonly EngineLayer[]): number | undefined {
   let [half, all] = [0, 0];
-  for (const { milliseconds, computes } of layers) {
+  for (const { name, milliseconds, computes } of layers) {
     if (milliseconds === undefined || !Number.isFinite(milliseconds) || milliseconds < 0) continue;
+    if (isRegion(name) && milliseconds > 0) return undefined;
     all += milliseconds;
     if (computes === "float16" || computes === "bfloat16") half += milliseconds;
   }
@@ -84,13 +86,14 @@ function proofOf(pin: PinnedLayer, proving: Proving): PinProof {
     ),
   );
   const inHalf = found.filter((_, i) => verdicts[i] === "half");
+  const silent = found.filter((_, i) => verdicts[i] === "unknown");
   const missing = nodes.filter((n) => !map.byNode.has(n)).length;
   const rest = missing === 0 ? "" : ` ${counted(missing, "node")} of it ${missing === 1 ? "is" : "are"} in no engine layer.`;
   if (inHalf.length > 0) return proof("ignored", `${sentence(inHalf, "computes its nodes in FP16")}.${rest}`);
-  if (verdicts.every((v) => v === "unknown"))
+  if (silent.length > 0)
     return proof(
-      "not-found",
-      `The engine does not say what ${counted(found.length, "engine layer")} with its nodes compute${found.length === 1 ? "s" : ""} in: ${describe(found[0])}.`,
+      "unknown",
+      `The engine does not say what ${counted(silent.length, "engine layer")} with its nodes compute${silent.length === 1 ? "s" : ""} in: ${describe(silent[0])}. What the pin is worth shows in the error.${rest}`,
     );
 
   const strangers = places.map((place) =>
@@ -166,8 +169,9 @@ function describe(layer: EngineLayer | undefined): string {
   const borders = [...new Set([...layer.inputs, ...layer.outputs].map((t) => words[t.dtype]).filter((w) => w !== undefined))].sort();
   const facts = [
     layer.kind,
+    ...(isRegion(layer.name) ? [`${counted(layer.nodes.length, "node")} compiled as one`] : []),
     ...(types === undefined ? [] : [`kernel ${short([layer.tactic ?? ""])} in ${kernelTypesText(types)}`]),
-    ...(types === undefined && borders.length > 0 ? [`borders in ${borders.join(" and ")}`] : []),
+    ...(types === undefined && borders.length > 0 && !isRegion(layer.name) ? [`borders in ${borders.join(" and ")}`] : []),
     ...(types === undefined && casts > 0 ? [`${counted(casts, "cast")} inside`] : []),
   ];
   return `"${short([layer.name])}" (${facts.join(", ")})`;

@@ -8,7 +8,7 @@ import type { View } from "../../view.js";
 import { folded, numeric, quoted, table, text } from "../section.js";
 
 /** What must be seen first. */
-const rank: Readonly<Record<PinProof["outcome"], number>> = { ignored: 0, "not-found": 1, moved: 2, "took-effect": 3 };
+const rank: Readonly<Record<PinProof["outcome"], number>> = { ignored: 0, "not-found": 1, unknown: 2, moved: 3, "took-effect": 4 };
 const rankOf = (p: PinProof): number => (Object.hasOwn(rank, p.outcome) ? rank[p.outcome] : 1);
 
 /** Whether pins are in the engines that were built, and what was tried. */
@@ -23,7 +23,7 @@ export function pinsOnEngine(v: View, d: DeviceView): Markup {
 /** "102 pins: 50 moved by fusion, 52 took effect". */
 function countsOf(e: EngineRecord): string {
   const list = e.proofs ?? [];
-  const counts = (["ignored", "not-found", "moved", "took-effect"] as const).flatMap((o) => {
+  const counts = (["ignored", "not-found", "unknown", "moved", "took-effect"] as const).flatMap((o) => {
     const n = list.filter((p) => p.outcome === o).length;
     return n === 0 ? [] : [`${n} ${proofWords(o)}`];
   });

@@ -36,9 +36,11 @@ export interface EngineEntry {
   /** Largest difference of a final output. */
   maxAbs?: number;
   predictedError?: number;
+  /** Predicted as if every product summed in FP32, where `--like` sums in FP16: kernels are chosen by timing, and some of them do. Made by predict-again. */
+  predictedFullSums?: number;
   latency?: Latency;
   /** Engine layers, how many of them are a fused attention, and the share of the profiled time in FP16. */
-  layers?: { count: number; fusedAttention: number; halfTimeShare?: number };
+  layers?: { count: number; fusedAttention?: number; halfTimeShare?: number };
   /** Pins by whether they are in the engine, where it tells of its layers. */
   proofs?: PinCounts;
   warnings?: ReturnType<typeof warningsIn>;
@@ -93,9 +95,13 @@ function overridesOf(name: string, path: string): string | undefined {
 
 const layerSummary = (layers: readonly EngineLayer[] | undefined): Pick<EngineEntry, "layers"> => {
   if (layers === undefined) return {};
-  const share = halfTimeShare(layers);
+  const [fused, share] = [fusedAttentions(layers), halfTimeShare(layers)];
   return {
-    layers: { count: layers.length, fusedAttention: fusedAttentions(layers), ...(share !== undefined && { halfTimeShare: short(share) }) },
+    layers: {
+      count: layers.length,
+      ...(fused !== undefined && { fusedAttention: fused }),
+      ...(share !== undefined && { halfTimeShare: short(share) }),
+    },
   };
 };
 

@@ -17,7 +17,7 @@
  *     node scripts/hardware/fill-docs.mjs --check          exit code 1 where the page differs from the files
  *
  * WORK is the folder that the commands run in; what they need is made by the commands of the page themselves, but for ocr/model.onnx. A placeholder says which machine it
- * wants (`on=cpu`: one without a GPU; `on=image`: a GPU, and ocr/model.onnx in WORK; a GPU otherwise), how many lines are shown (`lines=40`), the longest time (`seconds=300`,
+ * wants (`on=cpu`: one without a GPU; `on=image`: a GPU, and ocr/model.onnx in WORK; `on=tensorrt8`: a GPU and TensorRT 8.6, in a WORK of its own with bert/model.onnx in it; a GPU otherwise), how many lines are shown (`lines=40`), the longest time (`seconds=300`,
  * 560 by default). `--limit` is for the whole capture: a command that is not expected to fit in what is left of it (by the time that it took when it was captured last, or
  * by the placeholder's `seconds`) is not begun, shorter ones behind it are, and what is left is named at the end. Run it again after a limit: what is there already is not
  * run again without `--again`.

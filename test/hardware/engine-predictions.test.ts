@@ -23,6 +23,22 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true }));
 
+test.each(["shared-tensorrt", "tensorrt-8.6"])(
+  "small-%s: where timing chose other kernels, what was measured lies between sums in FP16 and in FP32",
+  { timeout: 120_000 },
+  async (name) => {
+    const report = reportOf(name);
+    expect((await predictEngines(report, folder)).left).toEqual([]);
+    const engines = report.models.flatMap((m) => m.engines).filter((e) => Number.isFinite(e.measuredError));
+    expect(engines.length).toBeGreaterThanOrEqual(4);
+    const outside = engines.filter(({ measuredError = 0, predictedError = Number.NaN, predictedFullSums = Number.NaN }) => {
+      const [low, high] = [Math.min(predictedError, predictedFullSums), Math.max(predictedError, predictedFullSums)];
+      return !(measuredError >= 0.99 * low && measuredError <= 1.05 * high);
+    });
+    expect(outside).toEqual([]);
+  },
+);
+
 describe.each([
   // Kernels are chosen by timing, and weakly typed ones by the builder: those are held by their verdicts, in the tables.
   { engine: "tensorrt", tolerance: 0.01 },

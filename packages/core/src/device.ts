@@ -163,7 +163,7 @@ export interface EngineRecord {
   /** Share of the profiled time in engine layers that compute in FP16. */
   halfTimeShare?: number;
   layers?: readonly EngineLayer[];
-  /** Attentions that a single kernel computes, scores and Softmax included; absent where the library does not show its layers. Pins inside of one take it apart. */
+  /** Attentions that a single kernel computes, scores and Softmax included; absent where the library does not show its layers or kernels. Pins inside of one take it apart. */
   fusedAttentions?: number;
   proofs?: readonly PinProof[];
   /** Nodes by what ran them: execution providers of ONNX Runtime. */

@@ -1,8 +1,9 @@
 /** Predictions of the engines program, made anew beside what was measured. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { EngineName, SumType } from "@halfscope/core";
 import { switchesFromPlan } from "@halfscope/precision";
-import type { EnginesReport, ModelEntry } from "../engines.js";
+import type { EngineEntry, EnginesReport, ModelEntry } from "../engines.js";
 import { feedsBeside } from "./feeds-beside.js";
 import { short } from "./report-file.js";
 import { settingsFor } from "./settings.js";
@@ -34,19 +35,35 @@ export async function predictEngines(report: EnginesReport, folder: string): Pro
 
 /** How many engines were predicted; undefined where the file is of another model. */
 async function predictModel(entry: ModelEntry, path: string, report: EnginesReport): Promise<number | undefined> {
+  const like = likeOf(report.environment.backend);
+  const predicted = await errorsOf(entry, path, like);
+  if (predicted === undefined) return undefined;
+  for (const [engine, error] of predicted) engine.predictedError = short(error);
+  // Where an engine sums in FP16 as a rule, what it may come to with the other kernels: between the two lies what timing decides.
+  const full = like === "tensorrt" ? await errorsOf(entry, path, like, "tensor-core") : undefined;
+  for (const [engine, error] of full ?? []) engine.predictedFullSums = short(error);
+  return predicted.size;
+}
+
+/** By engine that has a setting of today's, what its pins are predicted to cost; undefined where the file is of another model. */
+async function errorsOf(
+  entry: ModelEntry,
+  path: string,
+  like: EngineName,
+  accumulation?: SumType,
+): Promise<Map<EngineEntry, number> | undefined> {
   const shapes = Object.fromEntries(entry.inputs.map((i) => [i.name, i.dims]));
-  using studied = await Studied.open(path, { like: likeOf(report.environment.backend), shapes, feeds: feedsBeside(path), samples: 2 });
+  using studied = await Studied.open(path, { like, shapes, feeds: feedsBeside(path), samples: 2, ...(accumulation && { accumulation }) });
   const { bench } = studied;
   if (bench.model.digest !== entry.digest) return undefined;
   const settings = await settingsFor(studied, { recommended: entry.recommendedPins, typings: ["typed", "weak"], rules: true });
   const { roundings } = await bench.subject();
   const evaluate = bench.evaluator();
-  let engines = 0;
+  const errors = new Map<EngineEntry, number>();
   for (const engine of entry.engines) {
     const setting = settings.find((s) => s.role === engine.role && s.title === engine.title);
     if (setting === undefined) continue;
-    engine.predictedError = short((await evaluate(switchesFromPlan(studied.plan(setting.pins), roundings))).error);
-    engines++;
+    errors.set(engine, (await evaluate(switchesFromPlan(studied.plan(setting.pins), roundings))).error);
   }
-  return engines;
+  return errors;
 }

@@ -9,6 +9,7 @@ import {
   isTensorValue,
   type PrecisionPlan,
   type Progress,
+  type SumType,
 } from "@halfscope/core";
 import { type DeviceBuildOptions, type Feed, inferTypes, type LayerPin, type OptimizationProfile, shapesOfFeed } from "@halfscope/engine";
 import { type Node, readModel, viewGraph } from "@halfscope/onnx";
@@ -32,6 +33,8 @@ export interface StudyOptions {
   feeds?: readonly string[];
   /** Made-up samples. Defaults to 1. */
   samples?: number;
+  /** How products sum, in place of the engine's way. */
+  accumulation?: SumType;
 }
 
 export class Studied implements Disposable {
@@ -40,11 +43,14 @@ export class Studied implements Disposable {
     readonly path: string,
   ) {}
 
-  static async open(path: string, { like, shapes, feeds, samples = 1 }: StudyOptions): Promise<Studied> {
+  static async open(path: string, { like, shapes, feeds, samples = 1, accumulation }: StudyOptions): Promise<Studied> {
     const known = new Set(viewGraph((await readModel(path)).graph).graph.inputs.map((i) => i.name));
     const own = Object.fromEntries(Object.entries(shapes ?? {}).filter(([name]) => known.has(name)));
     const inputs = feeds?.length ? { feeds } : { ...(Object.keys(own).length > 0 && { shapes: own }), samples };
-    return new Studied(await Workbench.open(path, { like, ...inputs, progress: spoken }), path);
+    return new Studied(
+      await Workbench.open(path, { like, ...inputs, ...(accumulation && { profile: { accumulation } }), progress: spoken }),
+      path,
+    );
   }
 
   get feed(): Feed {

@@ -98,7 +98,7 @@ const modelTable = (engine: string, m: ModelEntry): string =>
         milliseconds(e.latency?.p99),
         seconds(e.buildSeconds),
         percent(e.layers?.halfTimeShare),
-        e.layers === undefined ? "-" : String(e.layers.fusedAttention),
+        String(e.layers?.fusedAttention ?? "-"),
       ]),
     ),
   ].join("\n");
@@ -107,12 +107,17 @@ export const enginesTable = ({ engines }: Reports): string =>
   engines.flatMap((r) => r.models.map((m) => modelTable(engineOf(r), m))).join("\n\n");
 
 /** The same engine of a model may be in several files; each pair counts once. */
-export function allVerdicts({ engines }: Reports): (VerdictPair & { on: string })[] {
-  const seen = new Map<string, VerdictPair & { on: string }>();
+export function allVerdicts({ engines }: Reports): FiledPair[] {
+  const seen = new Map<string, FiledPair>();
   for (const r of engines)
-    for (const v of r.verdicts) seen.set(JSON.stringify([engineOf(r), v.model, v.engine, v.factor]), { ...v, on: engineOf(r) });
+    for (const v of r.verdicts) {
+      const entry = r.models.find((m) => m.model === v.model)?.engines.find((e) => `${e.title}, ${e.typing}` === v.engine);
+      seen.set(JSON.stringify([engineOf(r), v.model, v.engine, v.factor]), { ...v, on: engineOf(r), fullSums: entry?.predictedFullSums });
+    }
   return [...seen.values()];
 }
+
+type FiledPair = VerdictPair & { on: string; fullSums: number | undefined };
 
 export function verdictsTable(reports: Reports): string {
   const pairs = allVerdicts(reports);
@@ -131,7 +136,17 @@ export function verdictsTable(reports: Reports): string {
     }),
   );
   const apart = table(
-    ["engine", "model", "as", "tolerance / measured error", "predicted error", "measured error", "predicted", "measured"],
+    [
+      "engine",
+      "model",
+      "as",
+      "tolerance / measured error",
+      "predicted error",
+      "with sums in FP32",
+      "measured error",
+      "predicted",
+      "measured",
+    ],
     pairs
       .filter((p) => !p.agrees)
       .map((p) => [
@@ -140,6 +155,7 @@ export function verdictsTable(reports: Reports): string {
         p.engine,
         p.factor === undefined ? "-" : String(p.factor),
         number(p.predictedError),
+        p.fullSums === undefined ? "-" : number(p.fullSums),
         number(p.measuredError),
         p.predicted,
         p.measured,

@@ -28,4 +28,8 @@ describe("fused attentions", () => {
     ];
     expect(fusedAttentions(all)).toBe(0);
   });
+
+  it("are not counted where the kernels are not told", () => {
+    expect(fusedAttentions([layer("attention", "fusion", "fmha_v2"), layer("{ForeignNode[a...b]}", "Myelin")])).toBeUndefined();
+  });
 });

@@ -14,7 +14,10 @@ export interface MessageRule {
 export const messageRules: readonly MessageRule[] = [
   // nvinfer, 8.5 to 10: decomposed normalizations in a network with FP16 allowed. Some versions list the nodes.
   { pattern: /^Detected layernorm nodes in FP16(?::\s*(.*?))?\.?$/s, kind: "layer-norm-overflow", names: "list" },
-  { pattern: /Running layernorm after self-attention with FP16 Reduce or Pow may cause overflow/i, kind: "layer-norm-overflow" },
+  {
+    pattern: /Running layernorm after self-attention (?:in FP16|with FP16 Reduce or Pow) may cause overflow/i,
+    kind: "layer-norm-overflow",
+  },
   // ort, TensorRT provider with trt_layer_norm_fp32_fallback.
   { pattern: /Force Pow \+ Reduce ops in layer norm to run in FP32/i, kind: "layer-norm-overflow" },
 

@@ -11,6 +11,12 @@ describe("recognise", () => {
       "layer-norm-overflow",
       [],
     ],
+    // 8.6.1, as an H200 said it.
+    [
+      "Running layernorm after self-attention in FP16 may cause overflow. Exporting the model to the latest available ONNX opset (later than opset 17) to use the INormalizationLayer, or forcing layernorm layers to run in FP32 precision can help with preserving accuracy.",
+      "layer-norm-overflow",
+      [],
+    ],
     ["Detected layernorm nodes in FP16.", "layer-norm-overflow", []],
     ["Detected layernorm nodes in FP16: /a/ReduceMean, /a/Pow", "layer-norm-overflow", ["/a/ReduceMean", "/a/Pow"]],
     ["240 weights are affected by this issue: Detected subnormal FP16 values.", "weight-subnormal", []],

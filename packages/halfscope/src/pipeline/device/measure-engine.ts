@@ -110,13 +110,16 @@ export const failedEngine = (s: DeviceSession, pins: readonly string[], failed: 
   failed,
 });
 
-export const recordOf = (s: DeviceSession, { role, title }: Pick<EngineRecord, "role" | "title">, kept: KeptEngine): EngineRecord => ({
-  role,
-  title,
-  ...kept,
-  ...(kept.layers && { fusedAttentions: fusedAttentions(kept.layers) }),
-  ...(kept.error !== undefined && { outcome: outcomeOf(kept.error, s.tolerance) }),
-});
+export function recordOf(s: DeviceSession, { role, title }: Pick<EngineRecord, "role" | "title">, kept: KeptEngine): EngineRecord {
+  const fused = kept.layers && fusedAttentions(kept.layers);
+  return {
+    role,
+    title,
+    ...kept,
+    ...(fused !== undefined && { fusedAttentions: fused }),
+    ...(kept.error !== undefined && { outcome: outcomeOf(kept.error, s.tolerance) }),
+  };
+}
 
 /** What to build, and what to do when it is no longer needed. */
 async function requestOf(

@@ -42,6 +42,11 @@ it("options that do nothing on an engine are told, those that work are not", () 
   ]);
   expect(idleOptions({ ...none, engine: "ort-cuda", workspace: "1" })[0]).toMatch(/^--workspace does nothing on ort-cuda/);
   expect(idleOptions({ ...given, engine: "ort-tensorrt" })).toEqual([]);
+  const pools = { "memory-pool": ["tactic-dram=2GiB"] };
+  expect(idleOptions({ ...none, ...pools, engine: "ort-tensorrt" })).toEqual([
+    expect.stringMatching(/^--memory-pool does nothing on ort-tensorrt/),
+  ]);
+  expect(idleOptions({ ...none, ...pools, engine: "tensorrt" })).toEqual([]);
   expect(idleOptions({ ...given, engine: "tensorrt" })).toEqual([expect.stringMatching(/^--threads does nothing on tensorrt/)]);
 });
 

@@ -84,7 +84,9 @@ export function wholeList(option: string, text: string): number[] {
 
 /** Options that were given and do nothing on the engine, a sentence for each kind: nobody should take a figure for theirs. */
 export function idleOptions(
-  args: Readonly<Partial<Record<"workspace" | "timing-cache" | "builder-level" | "threads", unknown>>> & { engine: BackendName },
+  args: Readonly<Partial<Record<"workspace" | "memory-pool" | "timing-cache" | "builder-level" | "threads", unknown>>> & {
+    engine: BackendName;
+  },
 ): string[] {
   const builds = args.engine === "tensorrt" || args.engine === "ort-tensorrt";
   const names = (["workspace", "timing-cache", "builder-level"] as const).filter((name) => !builds && args[name] !== undefined);
@@ -95,6 +97,9 @@ export function idleOptions(
       : [
           `${list} ${names.length === 1 ? "does" : "do"} nothing on ${args.engine}: only TensorRT, also under ONNX Runtime, builds with ${names.length === 1 ? "it" : "them"}.`,
         ]),
+    ...(args.engine !== "tensorrt" && args["memory-pool"] !== undefined
+      ? [`--memory-pool does nothing on ${args.engine}: only TensorRT's own builder has such pools.`]
+      : []),
     ...(args.engine === "tensorrt" && args.threads !== undefined
       ? ["--threads does nothing on tensorrt: it is of operators that ONNX Runtime runs on the CPU."]
       : []),

@@ -1,4 +1,4 @@
-import type { Agreement, DeviceResult, EngineRecord } from "@halfscope/core";
+import type { Agreement, DeviceResult, EngineRecord, EngineRole } from "@halfscope/core";
 import { deviceLines } from "@halfscope/report";
 import { table } from "./table.js";
 import { clip, given, number, percent, safe, wrap } from "./text.js";
@@ -68,6 +68,14 @@ const words = { within: "within", "not-within": "NOT within", "not-finite": "NOT
 const outcomeWord = ({ outcome, failed }: EngineRecord): string =>
   failed !== undefined ? "NOT BUILT" : outcome === undefined ? "" : words[outcome];
 
+const roleWords: Readonly<Record<EngineRole, string>> = {
+  reference: "FP32",
+  "all-half": "every layer in FP16",
+  recommended: "the recommended pins",
+  guides: "what guides advise",
+  trial: "what was tried",
+};
+
 /** Prediction against engine, in sentences. */
 function describeAgreement(a: Agreement | undefined): string[] {
   if (a === undefined) return [];
@@ -75,7 +83,7 @@ function describeAgreement(a: Agreement | undefined): string[] {
   const lines = [
     wrong.length === 0
       ? `The emulation predicted all ${a.verdicts.length} verdicts.`
-      : `The emulation predicted ${a.verdicts.length - wrong.length} of ${a.verdicts.length} verdicts; it was wrong about ${wrong.map((v) => `${v.role} (predicted ${number(v.predictedError)}, measured ${number(v.measuredError)})`).join(", ")}.`,
+      : `The emulation predicted ${a.verdicts.length - wrong.length} of ${a.verdicts.length} verdicts; it was wrong about ${wrong.map((v) => `${roleWords[v.role]} (predicted ${number(v.predictedError)}, measured ${number(v.measuredError)})`).join(", ")}.`,
   ];
   const { ratio, order, worst } = a;
   if (ratio !== undefined)

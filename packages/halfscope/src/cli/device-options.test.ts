@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { bytesOf, engineFrom } from "./device-options.js";
+import { engineFrom } from "./device-options.js";
+import { memoryPoolsFrom, workspaceFrom } from "./memory-options.js";
 import { providerOptionsFrom } from "./provider-options.js";
 
 const refused = (message: RegExp, hint: RegExp = /./) =>
@@ -7,12 +8,32 @@ const refused = (message: RegExp, hint: RegExp = /./) =>
 
 describe("an amount of memory", () => {
   it("is bytes, or has a unit", () => {
-    expect(["4GiB", "512 MB", "1048576", "1.5GB"].map(bytesOf)).toEqual([4 * 2 ** 30, 512e6, 2 ** 20, 1.5e9]);
+    expect(["4GiB", "512 MB", "1048576", "1.5GB"].map(workspaceFrom)).toEqual([4 * 2 ** 30, 512e6, 2 ** 20, 1.5e9]);
   });
   it("of less than 1 MiB lacks its unit", () => {
-    expect(() => bytesOf("4")).toThrow(refused(/at least 1 MiB, found "4", which is 4 bytes/, /Did you mean 4GiB\?/));
-    expect(() => bytesOf("100kB")).toThrow(refused(/at least 1 MiB/, /--workspace 4GiB/));
-    for (const text of ["", "0", "-4GiB", "many"]) expect(() => bytesOf(text)).toThrow(refused(/needs an amount of memory/));
+    expect(() => workspaceFrom("4")).toThrow(refused(/at least 1 MiB, found "4", which is 4 bytes/, /Did you mean 4GiB\?/));
+    expect(() => workspaceFrom("100kB")).toThrow(refused(/at least 1 MiB/, /--workspace 4GiB/));
+    for (const text of ["", "0", "-4GiB", "many"]) expect(() => workspaceFrom(text)).toThrow(refused(/needs an amount of memory/));
+  });
+});
+
+describe("memory pools", () => {
+  it("are amounts by name, however small", () => {
+    expect(memoryPoolsFrom(["tactic-dram=2GiB", "tactic-shared-memory=48KiB"])).toEqual({
+      "tactic-dram": 2 ** 31,
+      "tactic-shared-memory": 48 * 1024,
+    });
+  });
+  it.each([
+    ["dla-managed-sram=1GiB", /needs tactic-dram or tactic-shared-memory, found "dla-managed-sram=1GiB"/],
+    ["tactic-dram", /tactic-dram needs an amount of memory, found "tactic-dram"/],
+    ["tactic-dram=0", /needs an amount of memory/],
+    ["__proto__=1", /needs tactic-dram or/],
+  ])("refuse %s", (text, message) => {
+    expect(() => memoryPoolsFrom([text])).toThrow(refused(message, /--memory-pool tactic-dram=2GiB/));
+  });
+  it("refuse one that is named twice", () => {
+    expect(() => memoryPoolsFrom(["tactic-dram=1GiB", "tactic-dram=2GiB"])).toThrow(refused(/names tactic-dram twice/));
   });
 });
 
@@ -49,6 +70,9 @@ describe("options of ONNX Runtime's providers", () => {
     const args = { "strict-nans": false, "provider-option": ["device_id=0"] };
     expect((await engineFrom({ ...args, engine: "ort-cuda" }))?.build?.providerOptions).toEqual({ device_id: "0" });
     expect((await engineFrom({ "strict-nans": false, engine: "ort-cuda" }))?.build).toEqual({});
+    expect((await engineFrom({ "strict-nans": false, engine: "tensorrt", "memory-pool": ["tactic-dram=1GiB"] }))?.build).toEqual({
+      memoryPools: { "tactic-dram": 2 ** 30 },
+    });
     await expect(engineFrom(args)).rejects.toMatchObject({ code: "ERR_OPTION", message: "--provider-option needs --engine." });
   });
 });

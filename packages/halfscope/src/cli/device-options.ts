@@ -19,6 +19,13 @@ export const engineOptions = <T>(y: Argv<T>) =>
       describe: "sizes to serve where the model leaves them open: input_ids=1x1:1x128:8x512 (min:opt:max), inputs joined by commas; repeat",
     })
     .option("workspace", { type: "string", requiresArg: true, group: "Real engine:", describe: "memory that kernels may use: 4GiB" })
+    .option("memory-pool", {
+      type: "string",
+      array: true,
+      requiresArg: true,
+      group: "Real engine:",
+      describe: "another pool of TensorRT's: tactic-dram=2GiB while kernels are tried, tactic-shared-memory=48KiB of a kernel; repeat",
+    })
     .option("timing-cache", {
       type: "string",
       requiresArg: true,
@@ -76,6 +83,7 @@ export interface EngineArguments {
   engine?: BackendName | undefined;
   profile?: string[] | undefined;
   workspace?: string | undefined;
+  "memory-pool"?: string[] | undefined;
   "timing-cache"?: string | undefined;
   "builder-level"?: number | undefined;
   "strict-nans": boolean;
@@ -89,7 +97,7 @@ export interface DeviceArguments extends EngineArguments {
   "save-plan"?: string | undefined;
 }
 
-const settings = ["profile", "workspace", "timing-cache", "builder-level", "provider-option"];
+const settings = ["profile", "workspace", "memory-pool", "timing-cache", "builder-level", "provider-option"];
 
 /** What to build with; undefined without --engine, when nothing else of it may be given. Throws ERR_OPTION, ERR_PROFILE. */
 export async function engineFrom(args: EngineArguments): Promise<DeviceOptions | undefined> {
@@ -100,13 +108,15 @@ export async function engineFrom(args: EngineArguments): Promise<DeviceOptions |
     throw new UsageError("ERR_OPTION", `--${given ?? "strict-nans"} needs --engine.`, { hint: "For instance --engine tensorrt." });
   }
   const { parseProfile } = await import("@halfscope/engine");
+  const { memoryPoolsFrom, workspaceFrom } = await import("./memory-options.js");
   const { providerOptionsFrom } = await import("./provider-options.js");
   const providerOptions = args["provider-option"] && providerOptionsFrom(args["provider-option"], args.engine);
   return {
     engine: args.engine,
     ...(args.profile && { profiles: args.profile.map((text) => parseProfile(text)) }),
     build: {
-      ...(args.workspace !== undefined && { workspaceBytes: bytesOf(args.workspace) }),
+      ...(args.workspace !== undefined && { workspaceBytes: workspaceFrom(args.workspace) }),
+      ...(args["memory-pool"] && { memoryPools: memoryPoolsFrom(args["memory-pool"]) }),
       ...(args["timing-cache"] !== undefined && { timingCache: args["timing-cache"] }),
       ...(level !== undefined && { optimizationLevel: levelOf(level) }),
       ...(args["strict-nans"] && { strictNans: true }),
@@ -129,24 +139,6 @@ export async function deviceFrom(args: DeviceArguments): Promise<DeviceOptions |
       savePlan: args["save-plan"],
     }
   );
-}
-
-/** Less is no memory for kernels: a unit was forgotten. */
-const leastWorkspace = 2 ** 20;
-
-/** `4GiB`, `512 MB`, or bytes. Throws ERR_OPTION, also for less than 1 MiB. */
-export function bytesOf(text: string): number {
-  const [, digits = "", unit = ""] = /^\s*(\d+(?:\.\d+)?)\s*([kmgt]i?b|b)?\s*$/i.exec(text) ?? [];
-  const power = "bkmgt".indexOf(unit.slice(0, 1).toLowerCase() || "b");
-  const bytes = Math.round(Number(digits) * (/i/i.test(unit) ? 1024 : 1000) ** Math.max(0, power));
-  if (digits !== "" && bytes > 0 && bytes < leastWorkspace)
-    throw new UsageError("ERR_OPTION", `--workspace needs at least 1 MiB, found ${JSON.stringify(text)}, which is ${bytes} bytes.`, {
-      hint: unit === "" ? `Did you mean ${digits}GiB?` : "For instance --workspace 4GiB.",
-    });
-  if (digits !== "" && bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
-  throw new UsageError("ERR_OPTION", `--workspace needs an amount of memory, found ${JSON.stringify(text)}.`, {
-    hint: "For instance --workspace 4GiB.",
-  });
 }
 
 function levelOf(level: number): number {

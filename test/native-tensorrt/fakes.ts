@@ -30,6 +30,15 @@ export interface Outcome {
   stderr: string;
 }
 
+/** The lines that a program printed, as JSON. Throws where it did not end cleanly and silently. */
+export function printed({ code, signal, stdout, stderr }: Outcome): unknown[] {
+  if (code !== 0 || signal !== null || stderr !== "") throw new Error(`The program ended with ${code ?? signal}: ${stderr}`);
+  return stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
+}
+
 /** A driver and a TensorRT that need no GPU, compiled into a folder of their own, and programs that run on them. */
 export class Fakes {
   readonly folder = mkdtempSync(join(tmpdir(), "halfscope-fakes-"));

@@ -12,7 +12,7 @@
  * name; without it, the page is filled from those files. A name without a file, or whose command has changed since, says "not captured yet".
  *
  *     node scripts/hardware/fill-docs.mjs --list
- *     node scripts/hardware/fill-docs.mjs --capture --in WORK [--on gpu|cpu|image] [--only NAME,NAME] [--again] [--limit SECONDS]
+ *     node scripts/hardware/fill-docs.mjs --capture --in WORK [--on gpu|cpu|image|tensorrt8] [--only NAME,NAME] [--again] [--limit SECONDS]
  *     node scripts/hardware/fill-docs.mjs
  *     node scripts/hardware/fill-docs.mjs --check          exit code 1 where the page differs from the files
  *

@@ -24,11 +24,12 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test.each(["shared-tensorrt", "tensorrt-8.6"])(
-  "small-%s: where timing chose other kernels, what was measured lies between sums in FP16 and in FP32",
+  "small-%s: where timing chose other kernels, what was measured lies between sums in FP16 and in FP32, or 5 % above",
   { timeout: 120_000 },
   async (name) => {
     const report = reportOf(name);
-    expect((await predictEngines(report, folder)).left).toEqual([]);
+    const all = report.models.flatMap((m) => m.engines).filter((e) => e.role !== "reference").length;
+    expect(await predictEngines(report, folder)).toEqual({ engines: all, left: [] });
     const engines = report.models.flatMap((m) => m.engines).filter((e) => Number.isFinite(e.measuredError));
     expect(engines.length).toBeGreaterThanOrEqual(4);
     const outside = engines.filter(({ measuredError = 0, predictedError = Number.NaN, predictedFullSums = Number.NaN }) => {

@@ -142,7 +142,9 @@ void pin_helpers(const ILayer& pinned, const Makers& makers, std::set<const ILay
       const auto made = makers.find(reader.getInput(i));
       if (made == makers.end()) continue;
       ILayer& maker = *made->second;
-      if (kTypesConstants && maker.getType() == nvinfer1::LayerType::kCONSTANT && is_float(maker.getOutput(0)->getType())) maker.setPrecision(DataType::kFLOAT);
+      if (kTypesConstants && maker.getType() == nvinfer1::LayerType::kCONSTANT && maker.getOutput(0)->getType() == DataType::kFLOAT) {
+        maker.setPrecision(DataType::kFLOAT);
+      }
       if (!is_helper(maker) || !takes_type(maker) || !seen.insert(&maker).second) continue;
       set_layer_type(maker, DataType::kFLOAT);
       readers.push_back(&maker);

@@ -106,13 +106,15 @@ const modelTable = (engine: string, m: ModelEntry): string =>
 export const enginesTable = ({ engines }: Reports): string =>
   engines.flatMap((r) => r.models.map((m) => modelTable(engineOf(r), m))).join("\n\n");
 
-/** The same engine of a model may be in several files; each pair counts once. */
+/** The same measurement of a model may be in several files and counts once; another build of it, or other input sizes, are measurements of their own. */
 export function allVerdicts({ engines }: Reports): FiledPair[] {
   const seen = new Map<string, FiledPair>();
   for (const r of engines)
     for (const v of r.verdicts) {
-      const entry = r.models.find((m) => m.model === v.model)?.engines.find((e) => `${e.title}, ${e.typing}` === v.engine);
-      seen.set(JSON.stringify([engineOf(r), v.model, v.engine, v.factor]), { ...v, on: engineOf(r), fullSums: entry?.predictedFullSums });
+      const model = r.models.find((m) => m.model === v.model);
+      const entry = model?.engines.find((e) => `${e.title}, ${e.typing}` === v.engine);
+      const same = [engineOf(r), v.model, model?.inputs.map((i) => i.dims), v.engine, v.factor, String(v.measuredError)];
+      seen.set(JSON.stringify(same), { ...v, on: engineOf(r), fullSums: entry?.predictedFullSums });
     }
   return [...seen.values()];
 }

@@ -64,6 +64,19 @@ describe("an engine at a terminal", () => {
     expect(text.indexOf("encoder/layer.5/output/dense")).toBeLessThan(text.indexOf("encoder/layer.7/output/dense"));
   });
 
+  it("says of a pin that no kernel shows that nothing is known, and of its engine no time in FP16", () => {
+    const evidence =
+      'The engine does not say what 1 engine layer with its nodes computes in: "{ForeignNode[a...b]}" (Myelin, 310 nodes compiled as one).';
+    const silent = changed(on(), "recommended", ({ halfTimeShare: _, ...e }) => ({
+      proofs: e.proofs?.map((p) => ({ ...p, outcome: "unknown" as const, evidence })) ?? [],
+      halfTimeShare: undefined as never,
+    }));
+    const text = oneLine(describeDevice(silent, 0.01));
+    expect(text).toContain("Of the 3 pins, 3 are in an engine layer that does not say what it computes in: pin outcome evidence");
+    expect(text).toContain(`${pins[0]} not known The engine does not say`);
+    expect(text).not.toContain("time is in layers that compute in FP16");
+  });
+
   it("tells of nodes on the CPU by count and name, and repeats no count that was read before", () => {
     const device = on({}, "refuted");
     expect(oneLine(describeDevice(device, 0.01))).toContain("37 nodes of 1,217 ran on the CPU: Gather (20), Shape (12), Pow (5).");

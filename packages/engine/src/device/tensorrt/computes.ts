@@ -17,7 +17,8 @@ export interface LayerFacts {
  * What an engine layer computes in. The kernel's name goes first (its operands: a product of halves that sums in FP32 is an FP16 layer, and TF32 counts as
  * FP32); then the weights' type; then the tensors at its borders: one float type at all of them is the answer, two are `mixed`. A kernel that TensorRT
  * generated and that casts inside (`__myl_CasMulAddCas...` over borders of FP16 only) is `mixed`: in a strongly typed network that is how layers pinned to FP32
- * look after fusion with the casts around them. A region that was compiled as one (all of BERT on TensorRT 8.6) does not say. Scale factors of products (`..._alpha`, `..._beta`, always FP32) say nothing.
+ * look after fusion with the casts around them. A region that was compiled as one (all of BERT on TensorRT 8.6) does not say. Scale factors of products
+ * (`..._alpha`, `..._beta`, always FP32) say nothing.
  */
 export function computesOf({ name, kernel, inputs, outputs, weights }: LayerFacts): EngineLayer["computes"] {
   const types = kernel === undefined ? undefined : kernelTypes(kernel);

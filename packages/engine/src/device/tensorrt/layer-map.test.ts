@@ -98,11 +98,19 @@ describe("mapLayers on what TensorRT 10.6 built", () => {
   });
 });
 
-describe("mapLayers on what TensorRT 8.6.1 built", () => {
-  it("ties the one layer that BERT is there, named from its first weight to its last node, to all nodes that compute", () => {
-    const graph = recordedGraph("bert-2x1024");
-    // As an H200 told it of a BERT of six blocks, but for the number of the last one.
-    const region = "{ForeignNode[embeddings.position_embeddings.weight.../encoder/layer.1/output/LayerNorm/Add_1]}";
+describe("mapLayers on what TensorRT 8 built", () => {
+  const graph = recordedGraph("bert-2x1024");
+  const last = "/encoder/layer.1/output/LayerNorm/Add_1";
+  // The first as an H200 told it of 8.6.1 and a BERT, but for the number of the last layer; the others as users quote them of other models.
+  it.each([
+    "embeddings.position_embeddings.weight",
+    "ONNXTRT_Broadcast_8",
+    "(Unnamed Layer* 13) [Shuffle]",
+    "embeddings.position_embeddings.weight + (Unnamed Layer* 5) [Shuffle]",
+    "onnx::MatMul_46 + ONNXTRT_Broadcast_12",
+    "encoder.layer.0.attention.self.query.bias_12",
+  ])("ties the one layer that BERT is there, beginning with %s, to all nodes that compute", (first) => {
+    const region = `{ForeignNode[${first}...${last}]}`;
     const copy = `Reformatting CopyNode for Output Tensor 0 to ${region}`;
     const map = mapLayers([layer(region, { kind: "Myelin" }), layer(copy, { kind: "Reformat" })], graph);
     expectWhole(map, graph);
@@ -110,6 +118,19 @@ describe("mapLayers on what TensorRT 8.6.1 built", () => {
     expect(map.unmapped.filter((u) => u.reason !== "constant" && u.reason !== "movement")).toEqual([]);
     expect(map.layers[0]?.nodes).toContain("/encoder/layer.0/attention/self/query/MatMul");
     expect(map.layers[1]?.nodes).toEqual([]);
+  });
+
+  it("takes what comes from its first node where the last is a layer of the parser's own, and nothing where both are", () => {
+    const nodes = (region: string) => mapLayers([layer(region)], chain("a", "b", "c")).layers[0]?.nodes;
+    expect(nodes("{ForeignNode[b...(Unnamed Layer* 7) [Shuffle]]}")).toEqual(["b", "c"]);
+    expect(nodes("{ForeignNode[(Unnamed Layer* 2) [Shuffle]...b]}")).toEqual(["a", "b"]);
+    expect(nodes("{ForeignNode[(Unnamed Layer* 2) [Shuffle]...(Unnamed Layer* 7) [Shuffle]]}")).toEqual([]);
+    expect(mapLayers([layer("{ForeignNode[x_1...x_2]}")], chain("a")).counts.unknown).toBe(1);
+  });
+
+  it("leaves to other layers what they name, and to a region behind what the one before has not", () => {
+    const map = mapLayers([layer("b"), layer("{ForeignNode[w...c]}"), layer("{ForeignNode[w2...e]}")], chain("a", "b", "c", "d", "e"));
+    expect(map.layers.map((l) => l.nodes)).toEqual([["b"], ["a", "c"], ["d", "e"]]);
   });
 });
 

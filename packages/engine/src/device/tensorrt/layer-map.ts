@@ -24,8 +24,8 @@ export interface LayerMap {
 /**
  * Ties engine layers to the nodes they compute. What the inspector's metadata says goes first (TensorRT 10 and 11); without it the layer's name is read
  * (8.6): fused names, copies into a Concat, and regions `{ForeignNode[first...last]}`. A region stands for the nodes from its first to its last in the
- * graph's order (from the graph's first where the region begins with a weight) that lead to the last or come from the first, but for those that other layers
- * name: TensorRT itself says no more of it.
+ * graph's order (from the graph's first where the region begins with a weight or a layer of the parser's own) that lead to the last or come from the first, but for
+ * those that other layers name: TensorRT itself says no more of it.
  */
 export function mapLayers(layers: readonly EngineLayer[], graph: MapGraph): LayerMap {
   const mapper = new Mapper(graph);
@@ -89,28 +89,29 @@ class Mapper {
     return name.region === undefined ? "name" : "region";
   }
 
-  /** Nodes of `first...last`, either of which may be a fused name, and hold dots itself. */
+  /**
+   * Nodes of `first...last`, either of which may be a fused name, and hold dots itself. An end without a node is a weight or a layer of the parser's own: network layers
+   * that stand anywhere before what reads them, so that side of the region is open.
+   */
   private region(text: string, claimed: ReadonlySet<string>): string[] {
-    const ends = endsOf(text)
-      .map((pair) => pair.map((end) => this.endAt(end)))
-      .find((pair) => pair.every((end) => end.places.length > 0));
-    const [first, last] = ends ?? [this.endAt(text), this.endAt(text)];
-    if (first === undefined || last === undefined || first.places.length === 0 || last.places.length === 0) return [];
-    const all = [...first.places, ...last.places];
-    const low = first.weight || last.weight ? 0 : Math.min(...all);
-    const [before, after] = [this.reach(last.places, "up"), this.reach(first.places, "down")];
+    const splits = endsOf(text).map(([first, last]) => [this.placesOf(first), this.placesOf(last)] as const);
+    const named = (places: readonly number[]) => Number(places.length > 0);
+    // Dots of a name's own split it too: the way by which both ends are known, or one.
+    const best = splits.toSorted((a, b) => named(b[0]) + named(b[1]) - named(a[0]) - named(a[1]))[0];
+    const [first, last] = best ?? [this.placesOf(text), this.placesOf(text)];
+    if (first.length === 0 && last.length === 0) return [];
+    const all = [...first, ...last];
+    const [low, high] = [first.length === 0 ? 0 : Math.min(...all), last.length === 0 ? this.graph.nodes.length - 1 : Math.max(...all)];
+    const inside = new Set([...this.reach(last, "up"), ...this.reach(first, "down")]);
     return this.graph.nodes
-      .slice(low, Math.max(...all) + 1)
-      .filter((n) => (before.has(n) || after.has(n)) && !claimed.has(n.name) && !this.constant.has(n))
+      .slice(low, high + 1)
+      .filter((n) => inside.has(n) && !claimed.has(n.name) && !this.constant.has(n))
       .map((n) => n.name);
   }
 
-  /** The nodes that an end of a region names; where it is a weight, which is a network layer too and stands anywhere before them, those that read it. */
-  private endAt(end: string): { places: number[]; weight: boolean } {
-    const nodes = this.names.within(end);
-    const weight = nodes.length === 0 && !this.byOutput.has(end) && !this.graph.inputs.has(end);
-    const named = weight ? (this.readers.get(end) ?? []).map((n) => n.name) : nodes;
-    return { places: named.map((n) => this.places.get(n) ?? 0), weight };
+  /** Places of the nodes that an end of a region names. */
+  private placesOf(end: string): number[] {
+    return this.names.within(end).map((n) => this.places.get(n) ?? 0);
   }
 
   private reach(places: readonly number[], way: "up" | "down"): Set<MapNode> {

@@ -174,6 +174,9 @@ describe("provePins", () => {
     // One layer that proves its part does not speak for another one, but one in FP16 does.
     const norm = engineLayer("norm", ["mean", "square"], ["float32"], ["float32"]);
     expect(prove([norm, bare], ["product", "mean", "square"])).toMatchObject({ outcome: "unknown" });
+    const integers = engineLayer("index", ["product"], ["int32"], ["int32"]);
+    expect(prove([norm, integers], ["product", "mean", "square"])).toMatchObject({ outcome: "took-effect" });
+    expect(prove([integers], ["product"])).toMatchObject({ outcome: "unknown" });
     const half = engineLayer("bias", ["bias"], ["float16"], ["float16"]);
     expect(prove([half, bare], ["product", "bias"])).toMatchObject({ outcome: "ignored" });
   });
@@ -252,6 +255,7 @@ describe("halfTimeShare", () => {
   it("is undefined where a region that was compiled as one takes time, but not for copies beside it", () => {
     const region = { ...timed("unknown", 5), name: "{ForeignNode[a...b]}" };
     expect(halfTimeShare([timed("float16", 6), region])).toBeUndefined();
+    expect(halfTimeShare([timed("float16", 99), { ...region, milliseconds: 1 }])).toBe(0.99);
     expect(halfTimeShare([timed("float16", 6), { ...timed("mixed", 2), name: `Reformatting CopyNode for ${region.name}` }])).toBe(0.75);
   });
 

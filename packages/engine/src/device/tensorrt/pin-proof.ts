@@ -30,17 +30,17 @@ export function provePins(pins: readonly PinnedLayer[], map: LayerMap, graph: Ma
 
 /**
  * Share of the profiled time that is spent in engine layers which compute in FP16 or bfloat16, 0 to 1; layers that are `mixed` or do not say count as not.
- * Undefined without times, and where regions that were compiled as one take part (TensorRT 8.6): what is inside may be anything.
+ * Undefined without times, and where regions that were compiled as one take more than a twentieth of it (TensorRT 8.6): what is inside may be anything.
  */
 export function halfTimeShare(layers: readonly EngineLayer[]): number | undefined {
-  let [half, all] = [0, 0];
+  let [half, regions, all] = [0, 0, 0];
   for (const { name, milliseconds, computes } of layers) {
     if (milliseconds === undefined || !Number.isFinite(milliseconds) || milliseconds < 0) continue;
-    if (isRegion(name) && milliseconds > 0) return undefined;
     all += milliseconds;
-    if (computes === "float16" || computes === "bfloat16") half += milliseconds;
+    if (isRegion(name)) regions += milliseconds;
+    else if (computes === "float16" || computes === "bfloat16") half += milliseconds;
   }
-  return all > 0 ? half / all : undefined;
+  return all > 0 && regions <= 0.05 * all ? half / all : undefined;
 }
 
 type Verdict = "full" | "half" | "unknown";
@@ -86,7 +86,9 @@ function proofOf(pin: PinnedLayer, proving: Proving): PinProof {
     ),
   );
   const inHalf = found.filter((_, i) => verdicts[i] === "half");
-  const silent = found.filter((_, i) => verdicts[i] === "unknown");
+  // Copies and integers beside a layer that computes do not make its answer doubtful.
+  const telling = verdicts.some((v) => v !== "unknown");
+  const silent = found.filter((l, i) => verdicts[i] === "unknown" && !(telling && (l.computes === "integer" || l.kind === "Reformat")));
   const missing = nodes.filter((n) => !map.byNode.has(n)).length;
   const rest = missing === 0 ? "" : ` ${counted(missing, "node")} of it ${missing === 1 ? "is" : "are"} in no engine layer.`;
   if (inHalf.length > 0) return proof("ignored", `${sentence(inHalf, "computes its nodes in FP16")}.${rest}`);

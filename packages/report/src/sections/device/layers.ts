@@ -26,6 +26,10 @@ function layerTable(layers: readonly EngineLayer[]): Markup {
   });
   const byType = new Map<EngineLayer["computes"], number>();
   for (const l of layers) byType.set(l.computes, (byType.get(l.computes) ?? 0) + 1);
-  const types = [...byType].toSorted((a, b) => b[1] - a[1]).map(([type, n]) => `${count(n)} in ${computeWords(type)}`);
+  const types = [...byType]
+    .toSorted((a, b) => b[1] - a[1])
+    .map(([type, n]) =>
+      type === "unknown" ? `${count(n)} that ${n === 1 ? "does" : "do"} not say` : `${count(n)} in ${computeWords(type)}`,
+    );
   return html`<p class="small">${types.join(", ")}.${layers.length > mostLayers && ` The table has ${mostLayers} of ${count(layers.length)}.`}</p>${table([text("engine layer"), text("kind"), text("computes in"), numeric("time"), numeric("share"), numeric("nodes", "of the ONNX graph that it computes")], rows)}`;
 }

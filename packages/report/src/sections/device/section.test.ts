@@ -155,6 +155,19 @@ describe("an engine that refutes the prediction", () => {
     expect(renderMarkdown(result)).toContain("- **ignored**: `");
   });
 
+  test("tells a pin that no kernel shows from one that is not there, and is not alarmed by it", () => {
+    const device = exampleDevice({ pins });
+    const engines = device.engines.map((e) => ({
+      ...e,
+      ...(e.proofs && { proofs: e.proofs.map((p) => ({ ...p, outcome: "unknown" as const })) }),
+    }));
+    const silent = withDevice({ ...device, engines });
+    expect(textOf(silent)).toContain(`${pins.length} pins: ${pins.length} not known`);
+    const rows = rowsBehind(sectionOf(silent), "Are the pins in the engine?");
+    expect(rows[0]).toContain('<span class="tag">not known</span>');
+    expect(renderMarkdown(silent)).not.toMatch(/ignored|not found/);
+  });
+
   test("never calls an error that is not a number within", () => {
     const row = rowsBehind(section, "Engines").find((r) => r.includes("scores and Softmax"));
     expect(row).toContain("not finite");

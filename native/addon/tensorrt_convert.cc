@@ -59,6 +59,7 @@ trt::BuildRequest to_build_request(const Napi::Object& options) {
   request.observe = to_strings(options.Get("observe"));
   request.how = static_cast<trt::Observe>(number(options, "how"));
   request.prefer_half = flag(options, "preferHalf");
+  request.type_constants = flag(options, "typeConstants");
   const auto profiles = options.Get("profiles").As<Napi::Array>();
   for (std::uint32_t p = 0; p < profiles.Length(); p++) {
     const auto ranges = profiles.Get(p).As<Napi::Array>();

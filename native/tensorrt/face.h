@@ -85,6 +85,8 @@ struct BuildRequest {
   Observe how = Observe::kOutputs;
   /// For kWeak: layers whose tensors are observed are asked for in the half type, else the builder may leave them in FP32.
   bool prefer_half = false;
+  /// For kWeak: constants in front of pinned layers get a precision too, not the layers between alone.
+  bool type_constants = false;
   std::vector<Profile> profiles;
   std::vector<PoolLimit> pools;  ///< those that are not named keep the library's default
   int optimization_level = -1;   ///< -1: the library's default

@@ -218,6 +218,21 @@ describe.skipIf(missing !== undefined)(
       expect(half).not.toEqual(full);
     });
 
+    it("types the constants themselves where the version wants that, as 8 does", async () => {
+      const body = `${open}
+      const run = async (precision, typeConstants) => {
+        const engine = await backend.build({ label: "weak", path: model, profiles, precision, options: { typeConstants } });
+        return floats((await engine.run(feed(1.01, -2.3, 3.7, 4.4))).get("y"));
+      };
+      const weak = { kind: "weak", half: "float16", constraints: "obey", pins: [{ node: "first", precision: "float32" }] };
+      print(await run({ kind: "full" }));
+      print(await run(weak, true));
+      print(await run(weak, false));`;
+      const [full, typed, untyped] = await run(body, { FAKE_CONSTANTS: "own" });
+      expect(typed).toEqual(full);
+      expect(untyped).not.toEqual(full);
+    });
+
     it("tells of pins whose node TensorRT's network has not", async () => {
       const [messages] = await run(`${open}
       const engine = await backend.build({ label: "weak", path: model, profiles,

@@ -126,14 +126,10 @@ bool is_helper(const ILayer& layer) {
   return node_of(layer).empty() && (name.rfind("ONNXTRT_", 0) == 0 || name.rfind("(Unnamed Layer* ", 0) == 0);
 }
 
-/// Whether a constant's precision is the builder's own choice: TensorRT 8.6 rounds the FP32 bias of a pinned Add unless the constant is typed too (measured: 0.0137 of error
-/// without, 0.00146 with it, 0.00216 predicted; an output type alone does not help). 10.6 needs it only of the broadcast behind the constant.
-constexpr bool kTypesConstants = !HALFSCOPE_TRT_TEN;
-
 /// Keeps in FP32 what the parser put in front of a pinned layer: a bias reaches it through a broadcast that stands for no ONNX node, which the builder is otherwise free to
 /// run in FP16, and the pinned layer then reads rounded numbers. Measured on TensorRT 10.6: 1.4 % of error where the bias takes away an offset of 256, 0.3 % with this. `seen`
-/// holds those that were done for an earlier pin.
-void pin_helpers(const ILayer& pinned, const Makers& makers, std::set<const ILayer*>& seen) {
+/// holds those that were done for an earlier pin. `type_constants` also gives the constants themselves a precision; an output type alone does nothing to them (8.6).
+void pin_helpers(const ILayer& pinned, const Makers& makers, bool type_constants, std::set<const ILayer*>& seen) {
   std::vector<const ILayer*> readers{&pinned};
   while (!readers.empty()) {
     const ILayer& reader = *readers.back();
@@ -142,7 +138,7 @@ void pin_helpers(const ILayer& pinned, const Makers& makers, std::set<const ILay
       const auto made = makers.find(reader.getInput(i));
       if (made == makers.end()) continue;
       ILayer& maker = *made->second;
-      if (kTypesConstants && maker.getType() == nvinfer1::LayerType::kCONSTANT && maker.getOutput(0)->getType() == DataType::kFLOAT) {
+      if (type_constants && maker.getType() == nvinfer1::LayerType::kCONSTANT && maker.getOutput(0)->getType() == DataType::kFLOAT) {
         maker.setPrecision(DataType::kFLOAT);
       }
       if (!is_helper(maker) || !takes_type(maker) || !seen.insert(&maker).second) continue;
@@ -263,7 +259,7 @@ void set_types(INetworkDefinition& network, const BuildRequest& request, BuildOu
     if (!takes_type(layer)) continue;
     if (pin != pins.end()) set_layer_type(layer, pin->second ? half : DataType::kFLOAT);
     const bool pinned_full = pin != pins.end() && !pin->second;
-    if (pinned_full) pin_helpers(layer, makers, helpers);
+    if (pinned_full) pin_helpers(layer, makers, request.type_constants, helpers);
     if (!request.prefer_half || pinned_full) continue;
     for (int o = 0; o < layer.getNbOutputs(); o++) {
       ITensor* output = layer.getOutput(o);

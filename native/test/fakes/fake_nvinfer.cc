@@ -414,7 +414,9 @@ class Builder final : public IBuilder, StubVBuilder {
       if (tensor->getType() == DataType::kHALF) plan.halves.emplace_back(tensor->getName());
     }
     // A pinned node's constant comes through a layer of the parser's, which the builder runs in FP16 unless it is asked not to.
-    plan.half_constant = plan.half && network.layers[1].precision != DataType::kFLOAT;
+    // As 10.6 does, or with FAKE_CONSTANTS=own as 8.6 does, where a constant has a precision of its own.
+    const bool own = std::getenv("FAKE_CONSTANTS") != nullptr && network.layers[0].precision != DataType::kFLOAT;
+    plan.half_constant = plan.half && (own || network.layers[1].precision != DataType::kFLOAT);
     if (network.layers[3].precision == DataType::kFLOAT) plan.half = false;
     if (network.hidden.debug) plan.debug.emplace_back("hidden");
     for (const auto* profile : config.profiles) plan.profiles.insert(plan.profiles.end(), profile->batch, profile->batch + 3);

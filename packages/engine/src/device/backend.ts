@@ -47,6 +47,8 @@ export interface DeviceBuildOptions {
   optimizationLevel?: number;
   /** Folds that hide NaN (0*x, x-x) are left out. Defaults to false. */
   strictNans?: boolean;
+  /** In a weakly typed TensorRT network, constants in front of pinned layers are typed too. Defaults to what the version needs: true on 8. */
+  typeConstants?: boolean;
   /** TF32 in products of FP32. Defaults to false: a reference in TF32 is none. */
   tf32?: boolean;
   /** Options of the execution provider, as ONNX Runtime names them. */

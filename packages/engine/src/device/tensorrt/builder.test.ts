@@ -6,7 +6,7 @@ import { temporaryFolder } from "../../../../../test/support/model-file.js";
 import { exampleModel } from "../testing/example-models.js";
 import { buildTensorRt } from "./builder.js";
 import { debugTensorsFault } from "./library.js";
-import type { NativeBuild, NativeTensorRt } from "./native.js";
+import type { NativeBuild, NativeBuildRequest, NativeTensorRt } from "./native.js";
 
 const folder = temporaryFolder();
 const profiles = [{ inputs: { x: { min: [1, 16], opt: [4, 16], max: [64, 16] } } }];
@@ -40,6 +40,29 @@ describe("a build that is stopped", () => {
   it("ends at once from TensorRT 10 on; 8 cannot be stopped, and that is said while a person waits", async () => {
     expect(await aborted("10.6.0")).toEqual([]);
     expect(await aborted("8.6.1")).toEqual(["TensorRT 8 cannot be stopped in a build; waiting for its end."]);
+  });
+});
+
+describe("constants in front of pins", () => {
+  it.each([
+    ["8.6.1", true],
+    ["10.6.0", false],
+    ["11.1.0", false],
+  ])("on %s are typed: %s", async (version, typed) => {
+    const path = join(folder, "model.onnx");
+    writeFileSync(path, exampleModel("full"));
+    const asked: boolean[] = [];
+    const native = {
+      tensorrtTask: () => ({ cancel() {}, phases: () => [], count: () => 0 }),
+      tensorrtBuild: async (request: NativeBuildRequest) => {
+        asked.push(request.typeConstants);
+        return { plan: new Uint8Array(), timingCache: new Uint8Array(), pinsNotFound: [], messages: [] } as unknown as NativeBuild;
+      },
+    } as unknown as NativeTensorRt;
+    const request = { label: "pins", path, precision: { kind: "full" }, profiles } as const;
+    await buildTensorRt(native, request, version);
+    await buildTensorRt(native, { ...request, options: { typeConstants: !typed } }, version);
+    expect(asked).toEqual([typed, !typed]);
   });
 });
 

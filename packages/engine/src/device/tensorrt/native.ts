@@ -58,6 +58,7 @@ export interface NativeBuildRequest {
   /** 0 outputs, 1 debug, 2 unfused. */
   how: number;
   preferHalf: boolean;
+  typeConstants: boolean;
   profiles: readonly (readonly { input: string; min: readonly number[]; opt: readonly number[]; max: readonly number[] }[])[];
   /** Pool 0: workspace, 1: device memory of tactics, 2: shared memory of tactics. Those that are not named keep the library's default. */
   pools: readonly { pool: number; bytes: number }[];

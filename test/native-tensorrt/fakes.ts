@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe } from "vitest";
 import { encodeTiny } from "./network.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -10,7 +11,7 @@ const release = join(root, "native", "build", "Release");
 const sources = join(root, "native", "test", "fakes");
 
 /** Why the tests with a fake TensorRT cannot run here; undefined where they can. */
-export async function missingForFakes(): Promise<string | undefined> {
+async function missingForFakes(): Promise<string | undefined> {
   if (!existsSync(release) || !readdirSync(release).includes("halfscope-tensorrt-10.so"))
     return "the addon was built without headers of TensorRT 10 (node scripts/tensorrt-headers.mjs fetches them)";
   return (await headersOfTen()) === undefined ? "the headers of TensorRT 10 are gone since the addon was built" : undefined;
@@ -31,7 +32,7 @@ export interface Outcome {
 }
 
 /** The lines that a program printed, as JSON. Throws where it did not end cleanly and silently. */
-export function printed({ code, signal, stdout, stderr }: Outcome): unknown[] {
+function printed({ code, signal, stdout, stderr }: Outcome): unknown[] {
   if (code !== 0 || signal !== null || stderr !== "") throw new Error(`The program ended with ${code ?? signal}: ${stderr}`);
   return stdout
     .split("\n")
@@ -159,4 +160,28 @@ ${body}
   dispose(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+const missing = await missingForFakes();
+
+/** Tests that run on the fakes, compiled before them; skipped, with the reason in the title, where they cannot be. */
+export function describeOnFakes(title: string, tests: (on: OnFakes) => void): void {
+  describe.skipIf(missing !== undefined)(`${title}${missing ? ` (skipped: ${missing})` : ""}`, () => {
+    let fakes: Fakes | undefined;
+    beforeAll(async () => {
+      fakes = await Fakes.compile();
+    }, 120_000);
+    afterAll(() => fakes?.dispose());
+    const compiled = (): Fakes => {
+      if (fakes === undefined) throw new Error("Ask for the fakes inside of a test.");
+      return fakes;
+    };
+    tests({ fakes: compiled, run: async (body, env = {}) => printed(await compiled().run(body, env)) });
+  });
+}
+
+export interface OnFakes {
+  fakes: () => Fakes;
+  /** What the body of a module prints, as JSON, after a clean end. */
+  run: (body: string, env?: Record<string, string | undefined>) => Promise<unknown[]>;
 }

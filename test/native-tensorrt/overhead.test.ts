@@ -2,25 +2,18 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { OverheadReport } from "../../scripts/hardware/overhead.js";
-import { Fakes, missingForFakes } from "./fakes.js";
+import { describeOnFakes } from "./fakes.js";
 
 const hardware = fileURLToPath(new URL("../../scripts/hardware/", import.meta.url));
-const missing = await missingForFakes();
 
-describe.skipIf(missing !== undefined)(`overhead on a TensorRT that needs no GPU${missing ? ` (skipped: ${missing})` : ""}`, () => {
-  let fakes: Fakes;
-  beforeAll(async () => {
-    fakes = await Fakes.compile();
-  }, 120_000);
-  afterAll(() => fakes?.dispose());
-
+describeOnFakes("overhead on a TensorRT that needs no GPU", ({ fakes }) => {
   it("builds an engine, hands its plan to the C++ program, and times all ways in turns", async () => {
-    const program = fakes.compileProgram(["request-overhead.cc", "tensorrt-tensors/prepared.cc"].map((f) => join(hardware, f)));
-    const out = join(fakes.folder, "overhead.json");
-    const args = [fakes.model, "-o", out, "--shape", "x=2x4", "--program", program, "--library", fakes.folder];
-    const { code, stderr } = await fakes.script("hardware/overhead.js", [...args, "--rounds", "3", "--requests", "20"]);
+    const program = fakes().compileProgram(["request-overhead.cc", "tensorrt-tensors/prepared.cc"].map((f) => join(hardware, f)));
+    const out = join(fakes().folder, "overhead.json");
+    const args = [fakes().model, "-o", out, "--shape", "x=2x4", "--program", program, "--library", fakes().folder];
+    const { code, stderr } = await fakes().script("hardware/overhead.js", [...args, "--rounds", "3", "--requests", "20"]);
     expect(code, stderr).toBe(0);
     const { ways, overhead, requests, rounds, planBytes } = JSON.parse(readFileSync(out, "utf8")) as OverheadReport;
     expect({ requests, rounds }).toEqual({ requests: 20, rounds: 3 });

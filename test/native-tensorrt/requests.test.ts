@@ -1,18 +1,10 @@
 /** What happens to requests: memory, waiting, timing, threads, and ends in the middle of them. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Fakes, missingForFakes, printed } from "./fakes.js";
+import { describe, expect, it } from "vitest";
+import { describeOnFakes } from "./fakes.js";
 
-const missing = await missingForFakes();
 const open = "const backend = await openTensorRt();";
 
-describe.skipIf(missing !== undefined)(`requests on a TensorRT that needs no GPU${missing ? ` (skipped: ${missing})` : ""}`, () => {
-  let fakes: Fakes;
-  beforeAll(async () => {
-    fakes = await Fakes.compile();
-  }, 120_000);
-  afterAll(() => fakes?.dispose());
-  const run = async (body: string, env: Record<string, string | undefined> = {}) => printed(await fakes.run(body, env));
-
+describeOnFakes("requests on a TensorRT that needs no GPU", ({ fakes, run }) => {
   it("writes into the memory of an earlier run where the sizes agree, and into its own where they do not", async () => {
     const [same, values, other] = await run(`${open}
       const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles });
@@ -92,13 +84,13 @@ describe.skipIf(missing !== undefined)(`requests on a TensorRT that needs no GPU
   describe("the process ends cleanly", () => {
     const start = 'backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles }).catch(() => {});';
     it("in the middle of a build", async () => {
-      const { code, signal } = await fakes.run(`const backend = await openTensorRt(); ${start} setTimeout(() => process.exit(7), 50);`, {
+      const { code, signal } = await fakes().run(`const backend = await openTensorRt(); ${start} setTimeout(() => process.exit(7), 50);`, {
         FAKE_BUILD_STEPS: "3000",
       });
       expect({ code, signal }).toEqual({ code: 7, signal: null });
     });
     it("in the middle of requests", async () => {
-      const { code, signal } = await fakes.run(
+      const { code, signal } = await fakes().run(
         `const backend = await openTensorRt();
         const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles });
         engine.time(feed(1, 2, 3, 4), { requests: 100000, contexts: 3 }).catch(() => {});
@@ -108,7 +100,7 @@ describe.skipIf(missing !== undefined)(`requests on a TensorRT that needs no GPU
       expect({ code, signal }).toEqual({ code: 7, signal: null });
     });
     it("in the middle of a request that nobody sleeps for", async () => {
-      const { code, signal, stderr } = await fakes.run(
+      const { code, signal, stderr } = await fakes().run(
         `const backend = await openTensorRt();
         const engine = await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles });
         engine.run(feed(1, 2, 3, 4), { wait: "spin" }).catch(() => {});
@@ -119,7 +111,7 @@ describe.skipIf(missing !== undefined)(`requests on a TensorRT that needs no GPU
       expect(stderr, "the process has waited for it").toContain("ran");
     });
     it("with engines that nobody disposed of", async () => {
-      const { code, signal } = await fakes.run(`const backend = await openTensorRt(); await ${start} process.exit(7);`);
+      const { code, signal } = await fakes().run(`const backend = await openTensorRt(); await ${start} process.exit(7);`);
       expect({ code, signal }).toEqual({ code: 7, signal: null });
     });
   });

@@ -120,7 +120,7 @@ Makers makers_of(const INetworkDefinition& network) {
   return makers;
 }
 
-/// Whether the parser made it for itself: it stands for no ONNX node. Unnamed before TensorRT 8.7.
+/// Whether the parser made it for itself: it stands for no ONNX node. 8.6 leaves it unnamed, 10 does not.
 bool is_helper(const ILayer& layer) {
   const std::string name(layer.getName());
   return node_of(layer).empty() && (name.rfind("ONNXTRT_", 0) == 0 || name.rfind("(Unnamed Layer* ", 0) == 0);

@@ -3,6 +3,7 @@ export { bestBatch, bestContexts, type ServingGain, speedOverReference } from ".
 export { judgedAgainst, referenceWords } from "./bench/words.js";
 export { renderBenchHtml } from "./bench-page.js";
 export { type DeviceLines, deviceLines } from "./device/device-lines.js";
+export { proofWords, roleWords } from "./device/device-words.js";
 export * from "./exports/index.js";
 export { renderMarkdown } from "./markdown.js";
 export { renderHtml } from "./page.js";

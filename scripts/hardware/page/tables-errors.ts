@@ -63,6 +63,7 @@ function provedOf({ proofs }: EngineEntry): string {
   const others = [
     [proofs.moved, "moved"],
     [proofs.ignored, "ignored"],
+    // Files from before this outcome have none.
     [proofs.unknown ?? 0, "not known"],
     [proofs["not-found"], "not found"],
   ].flatMap(([n, word]) => (n === 0 ? [] : [`${n} ${word}`]));

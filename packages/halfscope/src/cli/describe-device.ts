@@ -1,5 +1,5 @@
-import type { Agreement, DeviceResult, EngineRecord, EngineRole } from "@halfscope/core";
-import { deviceLines } from "@halfscope/report";
+import type { Agreement, DeviceResult, EngineRecord } from "@halfscope/core";
+import { deviceLines, proofWords, roleWords } from "@halfscope/report";
 import { table } from "./table.js";
 import { clip, given, number, percent, safe, wrap } from "./text.js";
 
@@ -21,7 +21,7 @@ export function describeDevice(device: DeviceResult, tolerance: number, said = "
   const failures = device.engines.filter((r) => r.failed !== undefined).map((r) => `"${clip(safe(r.title))}" ${safe(r.failed ?? "")}`);
   lines.push(...[...failures, ...(latency === undefined ? [] : [latency]), ...attentions].map((l) => wrap(l, width)));
   lines.push(
-    ...describeAgreement(device.agreement),
+    ...describeAgreement(device.agreement, device.engines.some((e) => e.half === "bfloat16") ? "BF16" : "FP16"),
     ...describeMarking(device),
     ...describePins(device),
     ...describeTrials(device, tolerance),
@@ -68,22 +68,14 @@ const words = { within: "within", "not-within": "NOT within", "not-finite": "NOT
 const outcomeWord = ({ outcome, failed }: EngineRecord): string =>
   failed !== undefined ? "NOT BUILT" : outcome === undefined ? "" : words[outcome];
 
-const roleWords: Readonly<Record<EngineRole, string>> = {
-  reference: "FP32",
-  "all-half": "every layer in FP16",
-  recommended: "the recommended pins",
-  guides: "what guides advise",
-  trial: "what was tried",
-};
-
 /** Prediction against engine, in sentences. */
-function describeAgreement(a: Agreement | undefined): string[] {
+function describeAgreement(a: Agreement | undefined, word: "FP16" | "BF16"): string[] {
   if (a === undefined) return [];
   const wrong = a.verdicts.filter((v) => v.predicted !== v.measured);
   const lines = [
     wrong.length === 0
       ? `The emulation predicted all ${a.verdicts.length} verdicts.`
-      : `The emulation predicted ${a.verdicts.length - wrong.length} of ${a.verdicts.length} verdicts; it was wrong about ${wrong.map((v) => `${roleWords[v.role]} (predicted ${number(v.predictedError)}, measured ${number(v.measuredError)})`).join(", ")}.`,
+      : `The emulation predicted ${a.verdicts.length - wrong.length} of ${a.verdicts.length} verdicts; it was wrong about ${wrong.map((v) => `${roleWords(v.role, word)} (predicted ${number(v.predictedError)}, measured ${number(v.measuredError)})`).join(", ")}.`,
   ];
   const { ratio, order, worst } = a;
   if (ratio !== undefined)
@@ -154,7 +146,7 @@ function describePins({ engines, environment }: DeviceResult): string[] {
     counts,
     table(
       ["pin", "outcome", "evidence"],
-      failed.slice(0, shownPins).map((p) => [p.layer, proofWords[p.outcome], p.evidence]),
+      failed.slice(0, shownPins).map((p) => [p.layer, proofWords(p.outcome), p.evidence]),
       { sentences: 2 },
     ),
     ...(failed.length > shownPins ? [`... and ${failed.length - shownPins} more (see --json)`] : []),
@@ -169,13 +161,6 @@ const whereWords = {
   "not-found": "found in no engine layer",
 } as const;
 const rank = { ignored: 0, "not-found": 1, unknown: 2, moved: 3, "took-effect": 4 } as const;
-const proofWords = {
-  ignored: "ignored",
-  "not-found": "not found",
-  unknown: "not known",
-  moved: "moved by fusion",
-  "took-effect": "took effect",
-} as const;
 
 function describeTrials({ trials = [], refined }: DeviceResult, tolerance: number): string[] {
   const built = trials.filter((t) => t.why !== "no pins" && t.why !== "recommended on the CPU");

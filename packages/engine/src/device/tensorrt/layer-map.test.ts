@@ -101,7 +101,7 @@ describe("mapLayers on what TensorRT 10.6 built", () => {
 describe("mapLayers on what TensorRT 8 built", () => {
   const graph = recordedGraph("bert-2x1024");
   const last = "/encoder/layer.1/output/LayerNorm/Add_1";
-  // The first as an H200 told it of 8.6.1 and a BERT, but for the number of the last layer; the others as users quote them of other models.
+  // The first as an H200 told it of 8.6.1 and a BERT, but for the number of the last layer; others as users quote them of other models, the last made up.
   it.each([
     "embeddings.position_embeddings.weight",
     "ONNXTRT_Broadcast_8",

@@ -57,6 +57,18 @@ describe("export", () => {
     for (let i = 0; i < eight.length / 4; i++) expect(BigInt(eight.readInt32LE(4 * i))).toBe(ten.readBigInt64LE(8 * i));
   });
 
+  it("names the constants of pinned nodes for TensorRT 8.6, as the graph calls their tensors", () => {
+    const flagsOf = (format: string) => JSON.parse(read(`${format}/flags.json`)) as string[];
+    const named = (format: string) =>
+      flagsOf(format)
+        .find((f) => f.startsWith("--layerPrecisions="))
+        ?.slice("--layerPrecisions=".length)
+        .split(",");
+    const more = named("trtexec-8.6")?.filter((n) => !named("trtexec-10")?.includes(n));
+    expect(more).toContain("encoder.layer.1.attention.output.LayerNorm.weight:fp32");
+    expect(more?.every((n) => n.includes("LayerNorm"))).toBe(true);
+  });
+
   it("reads the overrides as they were edited", async () => {
     const path = join(results, "overrides.json");
     const before = readFileSync(path, "utf8");

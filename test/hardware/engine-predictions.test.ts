@@ -23,7 +23,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test.each(["shared-tensorrt", "tensorrt-8.6"])(
+test.each(["mask-constant-tensorrt", "mask-constant-shared-tensorrt", "tensorrt-8.6"])(
   "small-%s: where timing chose other kernels, what was measured lies between sums in FP16 and in FP32, or 5 % above",
   { timeout: 120_000 },
   async (name) => {

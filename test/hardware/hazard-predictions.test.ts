@@ -22,6 +22,10 @@ const known: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "division-of-vanishing": pointwise,
     "reciprocal-small": pointwise,
   },
+  "tensorrt-8.6": {
+    "mask-empty-rows-1e9": "keeps the order of scores that FP16 loses; what it computes in is not told",
+    "division-epsilon-1e-8": pointwise,
+  },
   "ort-cuda": {
     "weights-subnormal": "two scales behind a product become one number, which FP16 does not hold",
     "weights-underflow": "three scales behind a product become one number, which FP16 does not hold",
@@ -46,20 +50,26 @@ async function predict(id: string, like: EngineName): Promise<{ outcome: string;
   return { outcome: outcomeOf(stats.values()).outcome, kept };
 }
 
-describe.each(["tensorrt", "ort-cuda"] as const)("--like %s", (like) => {
+describe.each([
+  { name: "tensorrt", like: "tensorrt", least: 70 },
+  // It has no strongly typed networks, and was asked some of the questions: of masks, normalizations and epsilons.
+  { name: "tensorrt-8.6", like: "tensorrt", least: 15 },
+  { name: "ort-cuda", like: "ort-cuda", least: 70 },
+] as const)("--like $like, against hazards-$name.json", ({ name, like, least }) => {
   const { cases } = decodeJson(
-    readFileSync(new URL(`../../reports/hardware/hazards-${like}.json`, import.meta.url), "utf8"),
+    readFileSync(new URL(`../../reports/hardware/hazards-${name}.json`, import.meta.url), "utf8"),
   ) as unknown as HazardsReport;
+  const typed = name !== "tensorrt-8.6";
   const measured = cases.flatMap(({ id, engines }) => {
-    const engine = engines.find((e) => e.typing === "typed" && !e.marked && e.constants === "finite");
+    const engine = engines.find((e) => !e.marked && (typed ? e.typing === "typed" && e.constants === "finite" : e.asked === true));
     return engine === undefined || engine.outcome === "refused" ? [] : [[id, engine.outcome] as const];
   });
-  test("was measured", () => expect(measured.length).toBeGreaterThanOrEqual(20));
+  test("was measured", () => expect(measured.length).toBeGreaterThanOrEqual(least));
   test.each(measured)("%s is %s", async (id, outcome) => {
     const { outcome: predicted, kept } = await predict(id, like);
     // Kept in FP32 where the engine is wrong in FP16, as its file was measured: then FP16 is not what is predicted.
     if (kept.length > 0) expect([predicted, outcome === "fine"]).toEqual(["fine", false]);
-    else if (known[like]?.[id] === undefined) expect(predicted).toBe(outcome);
+    else if (known[name]?.[id] === undefined) expect(predicted).toBe(outcome);
     else expect(predicted, "no longer wrong: take it off the list").not.toBe(outcome);
   });
 });

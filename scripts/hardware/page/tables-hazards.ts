@@ -26,49 +26,49 @@ function ofEngine(engines: readonly HazardEngine[], typing: "typed" | "weak", co
 
 /** Kinds of warnings of the engines that nobody marked, without those that say nothing about precision. */
 function warned(entry: HazardEntry): string {
-  const kinds = entry.engines
-    .filter((e) => !e.marked)
-    .flatMap((e) => (e.warnings ?? []).filter((w) => w.kind !== "other" && w.kind !== "memory").map((w) => w.kind));
+  const unmarked = entry.engines.filter((e) => !e.marked);
+  if (unmarked.length === 0) return "-";
+  const kinds = unmarked.flatMap((e) => (e.warnings ?? []).filter((w) => w.kind !== "other" && w.kind !== "memory").map((w) => w.kind));
   return kinds.length === 0 ? "no" : [...new Set(kinds)].join(", ");
 }
 
-const agrees = (entry: HazardEntry): string => {
-  const typed = entry.engines.find((e) => e.typing === "typed" && e.constants === "finite" && !e.marked);
-  if (entry.predicted === undefined || typed === undefined) return "-";
+/** Held against the typed engine, or, of a version that builds none, against the one that was asked for FP16. */
+const agrees = (entry: HazardEntry, typed: boolean): string => {
+  const engine = entry.engines.find((e) => !e.marked && (typed ? e.typing === "typed" && e.constants === "finite" : e.asked === true));
+  if (entry.predicted === undefined || engine === undefined) return "-";
   // halfscope says that it is wrong in FP16, and keeps it in FP32; a file that does not was measured.
-  if (entry.keptFull !== undefined && typed.outcome !== "fine") return "yes";
-  return entry.predicted.outcome === typed.outcome ? "yes" : "**no**";
+  if (entry.keptFull !== undefined && engine.outcome !== "fine") return "yes";
+  return entry.predicted.outcome === engine.outcome ? "yes" : "**no**";
 };
 
 export const hazardsTable = ({ hazards }: Reports): string =>
   hazards
     .map((r) => {
-      const weak = r.cases.some((c) => c.engines.some((e) => e.typing === "weak"));
+      const has = (typing: "typed" | "weak") => r.cases.some((c) => c.engines.some((e) => e.typing === typing));
+      const [typed, weak] = [has("typed"), has("weak")];
       const head = [
         "case",
         "hazards that halfscope names",
         "predicted",
-        "typed",
-        "typed, plain cast",
+        ...(typed ? ["typed", "typed, plain cast"] : []),
         ...(weak ? ["weak", "weak, FP16 asked for"] : []),
-        "predicted = typed",
+        `predicted = ${typed ? "typed" : "FP16 asked for"}`,
         "warned",
       ];
       const rows = r.cases.map((c) => [
         c.title,
         c.hazards.map((h) => h.replace(/ \(.*\)/, "")).join(", ") || "none",
         c.failed === undefined ? `${c.keptFull === undefined ? "" : "kept in FP32: "}${said(c.predicted)}` : `not run: ${c.failed}`,
-        ofEngine(c.engines, "typed", "finite"),
-        ofEngine(c.engines, "typed", "overflow"),
+        ...(typed ? [ofEngine(c.engines, "typed", "finite"), ofEngine(c.engines, "typed", "overflow")] : []),
         ...(weak ? [ofEngine(c.engines, "weak", "own"), ofEngine(c.engines, "weak", "own", true)] : []),
-        agrees(c),
+        agrees(c, typed),
         warned(c),
       ]);
       const same = rows.filter((cells) => cells[cells.length - 2] === "yes").length;
       const judged = rows.filter((cells) => cells[cells.length - 2] !== "-").length;
-      const kept = r.cases.filter((c) => c.keptFull !== undefined && agrees(c) === "yes").length;
+      const kept = r.cases.filter((c) => c.keptFull !== undefined && agrees(c, typed) === "yes").length;
       const wrong = kept === 0 ? "" : `, ${kept} of them of a node that is kept in FP32, as the engine computes it wrongly`;
-      const missing = r.notBegun?.length ?? 0;
+      const missing = (r.notBegun?.length ?? 0) + r.cases.filter((c) => c.unfinished !== undefined && agrees(c, typed) === "-").length;
       const more = missing === 0 ? "" : ` ${missing} more cases are not measured yet.`;
       return `**${engineOf(r)}**, predicted with \`--like ${r.like}\`: ${same} of ${judged} outcomes as predicted${wrong}.${more}\n\n${table(head, rows)}`;
     })

@@ -87,9 +87,11 @@ function nodesOf(view: GraphView, result: ResultDocument, plan: PrecisionPlan, t
     });
   const pins = new Set(plan.pins.map((p) => p.layer));
   const isPinned = (n: Node) => plan.defaultPrecision === "float32" || pins.has(layerOf.get(n.index) ?? "");
+  const isConstant = (n: Node | undefined) => n?.domain === "" && n.opType === "Constant";
+  const isFullConstant = (tensor: string) =>
+    view.initializers.get(tensor)?.dtype === "float32" || (isConstant(view.producer.get(tensor)) && types.get(tensor)?.dtype === "float32");
   return view.nodes.map((node): ExportNode => {
-    const constant = node.domain === "" && node.opType === "Constant";
-    const readers = constant ? (view.consumers.get(node.outputs[0] ?? "") ?? []) : [];
+    const readers = isConstant(node) ? (view.consumers.get(node.outputs[0] ?? "") ?? []) : [];
     return {
       name: node.name,
       opType: node.opType,
@@ -98,6 +100,7 @@ function nodesOf(view: GraphView, result: ResultDocument, plan: PrecisionPlan, t
       outputTypes: node.outputs.filter((o) => o !== "").map((o) => types.get(o)?.dtype),
       pinned: isPinned(node),
       readByPinned: readers.some((u) => isPinned(u.node)),
+      constants: node.inputs.filter(isFullConstant),
       castsToFloat: node.domain === "" && node.opType === "Cast" && node.attributes.get("to")?.int === 1,
     };
   });

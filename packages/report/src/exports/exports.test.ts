@@ -137,6 +137,22 @@ describe("trtexec", () => {
     expect(flags).toContain("--layerPrecisions=topk:fp32,mul:fp32");
     expect(flags).toContain("--layerOutputTypes=mul:fp32");
   });
+  it("for 8.6 names the constants that pinned nodes read, which it rounds otherwise; for 10 it says that it cannot", () => {
+    const subject = subjectOf([
+      node("add", { constants: ["bias", "a,b"] }),
+      node("mul", { constants: ["bias", "add", "q:0"] }),
+      node("other", { pinned: false, constants: ["not this one"] }),
+    ]);
+    const of = (version: "8.6" | "10") => exportTrtexec(subject, version, []);
+    const flags = (version: "8.6" | "10") =>
+      (jsonOf(of(version), "flags.json") as unknown as string[]).filter((f) => f.startsWith("--layer"));
+    // "a,b" cannot be said, and "add" is a node's name already: the parser numbers the constant then.
+    const named = "add:fp32,mul:fp32,bias:fp32,'q:0':fp32";
+    expect(flags("8.6")).toEqual([`--layerPrecisions=${named}`, `--layerOutputTypes=${named}`]);
+    expect(flags("10")).toEqual(["--layerPrecisions=add:fp32,mul:fp32", "--layerOutputTypes=add:fp32,mul:fp32"]);
+    expect(of("8.6").notes.join()).not.toContain("ONNXTRT_Broadcast");
+    expect(of("10").notes.join()).toContain("ONNXTRT_Broadcast");
+  });
   it("without pins there is nothing to constrain", () => {
     const flags = jsonOf(exportTrtexec(subjectOf([node("a", { pinned: false })]), "10", []), "flags.json") as unknown as string[];
     expect(flags.filter((f) => f.startsWith("--layer") || f.startsWith("--precision"))).toEqual([]);

@@ -13,6 +13,8 @@ export interface ExportNode {
   readonly pinned: boolean;
   /** A Constant that a pinned node reads: it must not be rounded either. */
   readonly readByPinned?: boolean;
+  /** FP32 constants that it reads, by tensor: initializers and outputs of Constants. */
+  readonly constants?: readonly string[];
   /** It is a Cast to FP32. */
   readonly castsToFloat?: boolean;
 }

@@ -25,7 +25,7 @@ const longestWord = 131_072;
 
 /**
  * Flags for weakly typed networks (8.6, 10): `trtexec.sh`, `flags.json` (a list of words), `inputs/`. Each pinned node gets `--layerPrecisions` and, where all its outputs are
- * floats, `--layerOutputTypes`; one type serves all outputs. For 11 the same with no word about precision: `subject.modelPath` is then the mixed model. Open sizes are
+ * floats, `--layerOutputTypes`; one type serves all outputs. For 8.6 the constants that they read are named too. For 11 the same with no word about precision: `subject.modelPath` is then the mixed model. Open sizes are
  * served as `profiles` say, or exactly as they are fed where there are none.
  */
 export function exportTrtexec(
@@ -40,7 +40,7 @@ export function exportTrtexec(
     ? []
     : [
         "trtexec ignores names that the network does not have, without a word: look for the pinned layers in layers.json, which the script writes.",
-        "A pin holds its nodes, not the layers that TensorRT's parser puts between them and their constants (ONNXTRT_Broadcast_...): a bias may be rounded to FP16 there. trtexec-11's file, which states its types, has no such gap.",
+        ...(version === "8.6" ? [] : [betweenConstants]),
       ];
   const open = inputs.filter((i) => i.dynamic);
   const serving = profiles.length === 0 ? 0 : profiles.findIndex((p) => open.every((i) => serves(p[i.name], i.dims)));
@@ -66,7 +66,7 @@ export function exportTrtexec(
   const words = [
     ...(typed ? ["--stronglyTyped"] : [version === "10" && bf16 ? "--bf16" : "--fp16"]),
     "--noTF32",
-    ...constraints(nodes),
+    ...constraints(nodes, version === "8.6" ? constantsOf(nodes, subject) : []),
     ...shapeWords(version, sayable, profiles, serving, notes),
     ...(loads.length === 0 ? [] : [`--loadInputs=${loads.join(",")}`]),
     "--exportOutput=output.json",
@@ -107,14 +107,28 @@ const aboutScript = (version: TrtexecVersion): string[] =>
         "TensorRT 11 has no such flags: give it the mixed model that `halfscope apply` writes.",
       ];
 
-function constraints(nodes: readonly ExportNode[]): string[] {
+const betweenConstants =
+  "A pin holds its nodes, not the layers that TensorRT's parser puts between them and their constants (ONNXTRT_Broadcast_...): a bias may be rounded to FP16 there. trtexec-11's file, which states its types, has no such gap.";
+
+/**
+ * Names of TensorRT's layers for the constants that pinned nodes read: 8.6's parser calls each as the graph calls its tensor. Measured on 8.6.1: a pinned Add reads its bias
+ * rounded to FP16 unless the constant itself has a precision (error 0.0137; 0.00146 with it), and nothing else is needed. On 10.6 the layer between them needs it, whose name
+ * only the parser knows.
+ */
+function constantsOf(nodes: readonly ExportNode[], { nameCounts }: ExportSubject): string[] {
+  const names = new Set(nodes.flatMap((n) => n.constants ?? []));
+  // A node of that name comes first, and the constant is numbered.
+  return [...names].filter((name) => whyUnsayable(name) === undefined && !nameCounts.has(name));
+}
+
+function constraints(nodes: readonly ExportNode[], constants: readonly string[]): string[] {
   // Constants are folded into the layers that read them.
   const layers = nodes.filter((n) => n.opType !== "Constant" && n.opType !== "ConstantOfShape");
   const typed = layers.filter((n) => n.outputTypes.every((t) => t === "float32"));
-  const list = (of: readonly ExportNode[]) => of.map((n) => `${said(n.name)}:fp32`).join(",");
+  const list = (of: readonly ExportNode[]) => [...of.map((n) => n.name), ...constants].map((name) => `${said(name)}:fp32`).join(",");
   return [
     ...(layers.length === 0 ? [] : ["--precisionConstraints=obey", `--layerPrecisions=${list(layers)}`]),
-    ...(typed.length === 0 ? [] : [`--layerOutputTypes=${list(typed)}`]),
+    ...(typed.length + constants.length === 0 ? [] : [`--layerOutputTypes=${list(typed)}`]),
   ];
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../../../../test/support/model-file.js";
 import { dtypeOfFormat, namesInMetadata, readEngineInformation, withLayerTimes } from "./inspector.js";
-import { recordedModels, recordedText } from "./testing/recorded.js";
+import { recordedModels, recordedRegion, recordedText } from "./testing/recorded.js";
 
 describe("readEngineInformation", () => {
   it("reads TensorRT 10: joined type, metadata, kernels", () => {
@@ -28,6 +28,16 @@ describe("readEngineInformation", () => {
     expect(layers).toHaveLength((JSON.parse(text) as { Layers: unknown[] }).Layers.length);
     expect(layers.filter((l) => l.nodes.length > 0 && l.computes === "unknown").map((l) => l.name)).toEqual([]);
     for (const tensor of layers.flatMap((l) => [...l.inputs, ...l.outputs])) expect(tensor.dtype).not.toBe("unknown");
+  });
+
+  it("reads what TensorRT 8.6.1 says of a BERT: one layer, in types that nobody is told", () => {
+    const { layers, bindings, problems } = readEngineInformation(recordedText(recordedRegion));
+    expect(problems).toEqual([]);
+    expect(bindings).toEqual(["input_ids", "attention_mask", "token_type_ids", "last_hidden_state"]);
+    expect(layers).toMatchObject([
+      { kind: "Myelin", computes: "unknown", outputs: [{ dtype: "float16", dims: [1, 128, 512] }] },
+      { kind: "Reformat", computes: "mixed", outputs: [{ name: "last_hidden_state", dtype: "float32" }] },
+    ]);
   });
 
   it("reads TensorRT 8.6: long formats, no metadata, a kernel's number where it has no name", () => {

@@ -5,7 +5,7 @@ import { NodeNames, partsOfName } from "./fused-names.js";
 import { readEngineInformation } from "./inspector.js";
 import { type LayerMap, mapLayers } from "./layer-map.js";
 import type { MapGraph } from "./map-graph.js";
-import { recordedGraph, recordedModels, recordedText } from "./testing/recorded.js";
+import { recordedGraph, recordedModels, recordedRegion, recordedText } from "./testing/recorded.js";
 
 const layer = (name: string, more: Partial<EngineLayer> = {}): EngineLayer => ({
   name,
@@ -95,6 +95,16 @@ describe("mapLayers on what TensorRT 10.6 built", () => {
     // Nodes that only move data are in the region, though no kernel names them.
     const moving = new Set(inside.unmapped.filter((u) => u.reason === "movement").map((u) => u.node));
     expect(more.filter((n) => !moving.has(n))).toEqual([]);
+  });
+
+  it("ties the one layer that 8.6.1 made of a BERT to its nodes, from the weight that its name begins with, and the copy behind it to none", () => {
+    const graph = recordedGraph(recordedRegion);
+    const map = mapLayers(readEngineInformation(recordedText(recordedRegion)).layers, graph);
+    expectWhole(map, graph);
+    expect(map.layers.map((l) => l.nodes.length)).toEqual([318, 0]);
+    const left = graph.nodes.filter((n) => !map.byNode.has(n.name));
+    // Sizes that TensorRT's parser folds.
+    expect(left.filter((n) => !/^(Constant|Shape|Gather|Unsqueeze|Slice|Concat|Range|Cast|Expand)$/.test(n.opType))).toEqual([]);
   });
 });
 

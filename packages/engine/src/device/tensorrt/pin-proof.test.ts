@@ -5,7 +5,7 @@ import { readEngineInformation } from "./inspector.js";
 import { mapLayers } from "./layer-map.js";
 import type { MapGraph } from "./map-graph.js";
 import { halfTimeShare, provePins } from "./pin-proof.js";
-import { recordedGraph, recordedText } from "./testing/recorded.js";
+import { recordedGraph, recordedRegion, recordedText } from "./testing/recorded.js";
 
 const tensors = (which: string, types: readonly DType[]): EngineTensor[] =>
   types.map((dtype, i) => ({ name: `${which}${i}`, dtype, dims: [1], format: dtype }));
@@ -222,6 +222,17 @@ describe("provePins", () => {
       for (const { outcome } of provePins(pins, map, recorded, "weak")) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
       expect(Object.fromEntries(outcomes)).toEqual({ ignored: pins.length });
     }
+  });
+
+  it("knows of no pin in the one layer that TensorRT 8.6.1 made of a BERT, and of no time in FP16", () => {
+    const recorded = recordedGraph(recordedRegion);
+    const map = mapLayers(readEngineInformation(recordedText(recordedRegion)).layers, recorded);
+    const pins = recorded.nodes.filter((n) => /MatMul|ReduceMean|Pow/.test(n.opType)).map((n) => ({ layer: n.name, nodes: [n.name] }));
+    expect(pins.length).toBeGreaterThan(50);
+    const proofs = provePins(pins, map, recorded, "weak");
+    expect(proofs.filter((p) => p.outcome !== "unknown")).toEqual([]);
+    expect(proofs[0]?.evidence).toContain("318 nodes compiled as one");
+    expect(halfTimeShare(map.layers.map((l) => ({ ...l, milliseconds: 1 })))).toBeUndefined();
   });
 
   it("finds what TensorRT left in FP32 by itself", () => {

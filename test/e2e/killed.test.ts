@@ -36,8 +36,9 @@ function resultIn(at: string): Omit<ResultDocument, "timings"> {
   const { timings: _, ...result } = decodeJson(readFileSync(join(at, "result.json"), "utf8")) as ResultDocument;
   return result;
 }
-/** A killed process may leave its temporary files and folders behind, which nobody reads. */
-const wholeFiles = (at: string) => filesIn(at).filter((f) => !/^\.([0-9a-f]{12}\.(partial|probe)$|halfscope-[a-z]+-\w{6}(\/|$))/.test(f));
+/** A killed process may leave its temporary files behind, which nobody reads and which later runs take away; folders of models the next that makes one. */
+const wholeFiles = (at: string) =>
+  filesIn(at).filter((f) => !/^\.([0-9a-f]{12}\.(partial|probe)$|halfscope-[a-z]+-[\w.]+-\d+-\w{6}(\/|$))/.test(f));
 
 interface Moment {
   /** The journal has so many lines, and then so many milliseconds. */

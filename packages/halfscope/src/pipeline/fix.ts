@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, rename, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import {
   type AppliedFix,
@@ -19,6 +18,7 @@ import { applyFixes, type Fix, type FixKind, type FixPlan, planFixes, rangeOf } 
 import { refuseOverwriting } from "./apply.js";
 import { type Compared, compareStep } from "./compare-step.js";
 import { allHalfError, halfErrors } from "./fix-errors.js";
+import { makeScratchFolder } from "./scratch-folder.js";
 import { Workbench, type WorkbenchOptions } from "./workbench.js";
 
 export interface FixOptions extends WorkbenchOptions {
@@ -94,7 +94,7 @@ interface TryOptions {
 export async function tryFixes(bench: Workbench, plan: FixPlan, o: TryOptions): Promise<FixReport> {
   const name = o.out === undefined ? "fixed.onnx" : basename(o.out);
   // In the folder that it will lie in: a rename is one step, and the disk is the one that was chosen.
-  const folder = await mkdtemp(join(o.out === undefined ? (o.scratch ?? tmpdir()) : dirname(o.out), ".halfscope-fix-"));
+  const folder = await makeScratchFolder(o.out === undefined ? o.scratch : dirname(o.out));
   try {
     const trial: Trial = { bench, folder, name };
     let fixes = plan.fixes;

@@ -100,7 +100,7 @@ function nodesOf(view: GraphView, result: ResultDocument, plan: PrecisionPlan, t
       outputTypes: node.outputs.filter((o) => o !== "").map((o) => types.get(o)?.dtype),
       pinned: isPinned(node),
       readByPinned: readers.some((u) => isPinned(u.node)),
-      constants: node.inputs.filter(isFullConstant),
+      constants: view.bodyOf.has(node.index) ? [] : node.inputs.filter(isFullConstant),
       castsToFloat: node.domain === "" && node.opType === "Cast" && node.attributes.get("to")?.int === 1,
     };
   });

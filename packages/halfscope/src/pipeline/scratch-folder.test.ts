@@ -7,11 +7,11 @@ import { makeScratchFolder } from "./scratch-folder.js";
 
 const folder = temporaryFolder();
 
-test("takes away what a killed process left, and nothing of a living one, of another machine or of other people", async () => {
+test("takes away what a killed process left, and nothing of a living one, of another container or behind a link", async () => {
   const own = await makeScratchFolder(folder);
   const dead = spawnSync(process.execPath, ["-e", ""]).pid;
-  const named = (pid: number, host = "") => basename(own).replace(`-${process.pid}-`, `${host}-${pid}-`);
-  const [left, elsewhere, running] = [named(dead), named(dead, "-elsewhere"), named(process.ppid)];
+  const named = (pid: number, numbering = "") => basename(own).replace(`-${process.pid}-`, `${numbering}-${pid}-`);
+  const [left, elsewhere, running] = [named(dead), named(dead, "0"), named(process.ppid)];
   for (const name of [left, elsewhere, running, "mine"]) {
     mkdirSync(join(folder, name));
     writeFileSync(join(folder, name, "fixed.onnx"), "model");

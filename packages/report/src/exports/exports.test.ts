@@ -137,21 +137,33 @@ describe("trtexec", () => {
     expect(flags).toContain("--layerPrecisions=topk:fp32,mul:fp32");
     expect(flags).toContain("--layerOutputTypes=mul:fp32");
   });
-  it("for 8.6 names the constants that pinned nodes read, which it rounds otherwise; for 10 it says that it cannot", () => {
+  describe("constants that pinned nodes read", () => {
     const subject = subjectOf([
-      node("add", { constants: ["bias", "a,b"] }),
-      node("mul", { constants: ["bias", "add", "q:0"] }),
+      node("add", { constants: ["bias", "a,b", "torn\0"] }),
+      node("mul", { constants: ["bias", "add", "q:0", "scale"] }),
+      node("scale", { opType: "Constant", pinned: false }),
       node("other", { pinned: false, constants: ["not this one"] }),
     ]);
-    const of = (version: "8.6" | "10") => exportTrtexec(subject, version, []);
-    const flags = (version: "8.6" | "10") =>
-      (jsonOf(of(version), "flags.json") as unknown as string[]).filter((f) => f.startsWith("--layer"));
-    // "a,b" cannot be said, and "add" is a node's name already: the parser numbers the constant then.
-    const named = "add:fp32,mul:fp32,bias:fp32,'q:0':fp32";
-    expect(flags("8.6")).toEqual([`--layerPrecisions=${named}`, `--layerOutputTypes=${named}`]);
-    expect(flags("10")).toEqual(["--layerPrecisions=add:fp32,mul:fp32", "--layerOutputTypes=add:fp32,mul:fp32"]);
-    expect(of("8.6").notes.join()).not.toContain("ONNXTRT_Broadcast");
-    expect(of("10").notes.join()).toContain("ONNXTRT_Broadcast");
+    const flags = (made: ExportedFormat) => (jsonOf(made, "flags.json") as unknown as string[]).filter((f) => f.startsWith("--layer"));
+    it("are named for 8.6, which rounds them otherwise, as far as they can be; how many cannot is told", () => {
+      const made = exportTrtexec(subject, "8.6", []);
+      // "add" is a node's name already; "scale" is a Constant's own, which makes no other layer.
+      const named = "add:fp32,mul:fp32,bias:fp32,'q:0':fp32,scale:fp32";
+      expect(flags(made)).toEqual([`--layerPrecisions=${named}`, `--layerOutputTypes=${named}`]);
+      expect(made.notes.join()).toMatch(/^(?!.*ONNXTRT_Broadcast).*3 constants of pinned nodes cannot be named/);
+    });
+    it("are not named for 10, and the note says what that costs", () => {
+      const made = exportTrtexec(subject, "10", []);
+      expect(flags(made)).toEqual(["--layerPrecisions=add:fp32,mul:fp32", "--layerOutputTypes=add:fp32,mul:fp32"]);
+      expect(made.notes.join()).toContain("ONNXTRT_Broadcast");
+    });
+    it("are left out where they make a flag too long that fits without them", () => {
+      const many = Array.from({ length: 1500 }, (_, i) => `${"c".repeat(100)}${i}`);
+      const made = exportTrtexec(subjectOf([node("add", { constants: many })]), "8.6", []);
+      expect(flags(made)).toEqual(["--layerPrecisions=add:fp32", "--layerOutputTypes=add:fp32"]);
+      expect(made.notes.join()).toMatch(/1500 constants of pinned nodes cannot be named/);
+      expect(made.notes.join()).not.toMatch(/131071/);
+    });
   });
   it("without pins there is nothing to constrain", () => {
     const flags = jsonOf(exportTrtexec(subjectOf([node("a", { pinned: false })]), "10", []), "flags.json") as unknown as string[];

@@ -13,7 +13,7 @@ export interface ExportNode {
   readonly pinned: boolean;
   /** A Constant that a pinned node reads: it must not be rounded either. */
   readonly readByPinned?: boolean;
-  /** FP32 constants that it reads, by tensor: initializers and outputs of Constants. */
+  /** FP32 constants that it reads, by tensor: initializers and outputs of Constants. None for nodes in bodies of control flow, where names are the reader's own. */
   readonly constants?: readonly string[];
   /** It is a Cast to FP32. */
   readonly castsToFloat?: boolean;
@@ -95,7 +95,11 @@ export function whyNameless(name: string, nameCounts: ReadonlyMap<string, number
   if (name === "") return "it has no name";
   const count = nameCounts.get(name) ?? 0;
   if (count === 0) return "it stands in a local function, which tools that read the file know by the call alone";
-  if (count > 1) return `${count} nodes of the file have this name`;
+  return count > 1 ? `${count} nodes of the file have this name` : whyGarbled(name);
+}
+
+/** Why a name cannot be passed on as it is; undefined when it can. */
+export function whyGarbled(name: string): string | undefined {
   if (name.includes("\0")) return "its name holds a NUL character";
   return name.includes("\ufffd") ? "its name is not valid UTF-8" : undefined;
 }

@@ -1,6 +1,6 @@
 import { wordOf } from "../view.js";
 import { commandLines, scriptHead, shellQuote } from "./shell.js";
-import { addressPins, type ExportedFormat, type ExportFile, type ExportNode, type ExportSubject } from "./subject.js";
+import { addressPins, type ExportedFormat, type ExportFile, type ExportNode, type ExportSubject, whyGarbled } from "./subject.js";
 
 /** 8.6 and 10 take precision as flags; 11 has no such flags and takes it from the file, as 10 does with `--stronglyTyped`. */
 export type TrtexecVersion = "8.6" | "10" | "11";
@@ -42,6 +42,11 @@ export function exportTrtexec(
         "trtexec ignores names that the network does not have, without a word: look for the pinned layers in layers.json, which the script writes.",
         ...(version === "8.6" ? [] : [betweenConstants]),
       ];
+  const constants = version === "8.6" ? sayableTogether(nodes, constantsOf(nodes, subject)) : { names: [], lost: 0 };
+  if (constants.lost > 0)
+    notes.push(
+      `${constants.lost} constants of pinned nodes cannot be named (commas, quotes, stars, names of nodes, or a flag that would be too long): they may be rounded to FP16.`,
+    );
   const open = inputs.filter((i) => i.dynamic);
   const serving = profiles.length === 0 ? 0 : profiles.findIndex((p) => open.every((i) => serves(p[i.name], i.dims)));
   if (serving < 0)
@@ -66,7 +71,7 @@ export function exportTrtexec(
   const words = [
     ...(typed ? ["--stronglyTyped"] : [version === "10" && bf16 ? "--bf16" : "--fp16"]),
     "--noTF32",
-    ...constraints(nodes, version === "8.6" ? constantsOf(nodes, subject) : []),
+    ...constraints(nodes, constants.names),
     ...shapeWords(version, sayable, profiles, serving, notes),
     ...(loads.length === 0 ? [] : [`--loadInputs=${loads.join(",")}`]),
     "--exportOutput=output.json",
@@ -110,15 +115,30 @@ const aboutScript = (version: TrtexecVersion): string[] =>
 const betweenConstants =
   "A pin holds its nodes, not the layers that TensorRT's parser puts between them and their constants (ONNXTRT_Broadcast_...): a bias may be rounded to FP16 there. trtexec-11's file, which states its types, has no such gap.";
 
+/** Constants of pinned nodes, as far as trtexec can be told of them; `lost` is how many others there are. */
+interface NamedConstants {
+  readonly names: readonly string[];
+  readonly lost: number;
+}
+
 /**
- * Names of TensorRT's layers for the constants that pinned nodes read: 8.6's parser calls each as the graph calls its tensor. Measured on 8.6.1: a pinned Add reads its bias
- * rounded to FP16 unless the constant itself has a precision (error 0.0137; 0.00146 with it), and nothing else is needed. On 10.6 the layer between them needs it, whose name
- * only the parser knows.
+ * Names of TensorRT's layers for the constants that pinned nodes read: 8.6's parser calls each as the graph calls its tensor (an engine that it
+ * made begins with one: "{ForeignNode[embeddings.position_embeddings.weight...", test/hardware/inspector-h200). Measured on 8.6.1: a pinned Add reads its bias
+ * rounded to FP16 unless the constant itself has a precision (error 0.0137; 0.00146 with precision and output type), and nothing else is needed. On 10.6 the layer between
+ * them needs it, whose name only the parser knows.
  */
-function constantsOf(nodes: readonly ExportNode[], { nameCounts }: ExportSubject): string[] {
-  const names = new Set(nodes.flatMap((n) => n.constants ?? []));
-  // A node of that name comes first, and the constant is numbered.
-  return [...names].filter((name) => whyUnsayable(name) === undefined && !nameCounts.has(name));
+function constantsOf(pinned: readonly ExportNode[], { nodes }: ExportSubject): NamedConstants {
+  const all = [...new Set(pinned.flatMap((n) => n.constants ?? []))];
+  // Where a node has the name too the parser numbers one of both. Constants make no layer of their own.
+  const taken = new Set(nodes.filter((n) => n.opType !== "Constant").map((n) => n.name));
+  const names = all.filter((name) => whyUnsayable(name) === undefined && whyGarbled(name) === undefined && !taken.has(name));
+  return { names, lost: all.length - names.length };
+}
+
+/** No constants where they would make a flag too long that fits without them. */
+function sayableTogether(nodes: readonly ExportNode[], constants: NamedConstants): NamedConstants {
+  const fits = constraints(nodes, constants.names).every((w) => new TextEncoder().encode(w).length < longestWord);
+  return fits ? constants : { names: [], lost: constants.names.length + constants.lost };
 }
 
 function constraints(nodes: readonly ExportNode[], constants: readonly string[]): string[] {

@@ -2,9 +2,19 @@
  * A real engine's face over the emulation: each file that it builds is run as `--like tensorrt` says, on the CPU. Its numbers are what a GPU's would be if every prediction were
  * right, and what is planted makes some of them wrong, so that tests see whether a disagreement is told.
  */
-import type { DeviceEnvironment, EngineLayer, EngineMessage, ErrorStats, TensorTypes, TensorValue } from "@halfscope/core";
+import {
+  type DeviceEnvironment,
+  type EngineLayer,
+  type EngineMessage,
+  type ErrorStats,
+  type FeedValue,
+  isTensorValue,
+  type TensorTypes,
+  type TensorValue,
+} from "@halfscope/core";
 import {
   compareTensors,
+  convertFromHalf,
   type DeviceBackend,
   type DeviceBuildRequest,
   type DeviceEngine,
@@ -144,7 +154,7 @@ class EmulatedEngine implements DeviceEngine {
 
   async run(feed: Pick<Feed, "tensors">, o: { fetch?: readonly string[] } = {}): Promise<Map<string, TensorValue>> {
     const engine = await this.open(feed);
-    engine.setFeed(feed);
+    engine.setFeed({ tensors: await widened(feed.tensors) });
     const { outputs } = await engine.outputsOf(o.fetch === undefined ? {} : { fetch: o.fetch });
     const { plant, references } = this.backend;
     const known = references.get(keyOf(feed)) ?? new Map<string, TensorValue>();
@@ -197,6 +207,14 @@ class EmulatedEngine implements DeviceEngine {
     this.backend.alive--;
     (await this.engine)?.[Symbol.dispose]();
   }
+}
+
+/** The emulation of a file that takes FP16 is fed with FP32, and rounds for itself. */
+async function widened(tensors: ReadonlyMap<string, FeedValue>): Promise<Map<string, FeedValue>> {
+  const full = new Map(tensors);
+  for (const [name, v] of tensors)
+    if (isTensorValue(v) && v.dtype === "float16") full.set(name, { dtype: "float32", dims: v.dims, data: await convertFromHalf(v.data) });
+  return full;
 }
 
 const floatsIn = ({ data }: TensorValue): Float32Array => new Float32Array(data.slice().buffer);

@@ -134,6 +134,14 @@ export interface LatencySummary {
   deviceP50?: number;
 }
 
+/** Of several samples, those in which a tensor could be compared. */
+export interface SampleCoverage {
+  compared: number;
+  of: number;
+  /** Why not in the others. */
+  reason: string;
+}
+
 /** What an engine is for. */
 export type EngineRole = "reference" | "all-half" | "recommended" | "guides" | "trial";
 
@@ -159,6 +167,8 @@ export interface EngineRecord {
   outcome?: "within" | "not-within" | "not-finite";
   /** Final outputs against the reference engine's, all samples; of the reference against the CPU's. */
   outputs?: Readonly<Record<string, ErrorStats>>;
+  /** Final outputs that some sample could not be compared in: they are missing on one side, or the sizes differ. `outputs` tells of the other samples, if any. */
+  notCompared?: readonly ({ output: string } & SampleCoverage)[];
   latency?: LatencySummary;
   /** Share of the profiled time in engine layers that compute in FP16. */
   halfTimeShare?: number;
@@ -175,6 +185,8 @@ export interface DeviceTensor {
   tensor: string;
   layer: string;
   measured: ErrorStats;
+  /** Absent where every sample was compared. */
+  coverage?: SampleCoverage;
   /** Mean absolute error and relative L2 predicted on the CPU, and the band of the mean error over kernels the library may choose. */
   predicted?: { meanAbs: number; relativeL2: number; band?: readonly [number, number] };
 }
@@ -216,6 +228,7 @@ export interface DeviceResult {
   engines: readonly EngineRecord[];
   /** All-FP16 engine with tensors marked, in graph order. */
   tensors?: readonly DeviceTensor[];
+  /** Tensors that were compared in no sample. */
   notObserved?: readonly { tensor: string; reason: string }[];
   marking?: readonly MarkingChange[];
   agreement?: Agreement;

@@ -19,6 +19,11 @@ const resized: readonly ProfileInput[] = [
   { name: "sizes", dims: [2], isShapeTensor: true },
 ];
 
+const decoder: readonly ProfileInput[] = [
+  { name: "past", dims: ["batch_size", 8, "past_length", 64] },
+  { name: "mask", dims: ["batch_size", "past_length + 1"] },
+];
+
 const zeros = (dims: readonly number[]): TensorValue => tensorOf("float32", dims, []);
 const feedOf = (tensors: Readonly<Record<string, TensorValue>>) => ({ tensors: new Map(Object.entries(tensors)) });
 const bertFeed = (batch: number, sequence: number) =>
@@ -55,11 +60,18 @@ describe("checkProfiles", () => {
     ["another rank", image, ["images=1x3x64"], /gives "images" 3 sizes as min \(1x3x64\); expected 4/],
     ["another rank in max only", image, ["images=1x3x64x64:1x3x64x64:1x3x64"], /gives "images" 3 sizes as max/],
     [
-      "a size of zero",
+      "a batch of zero",
       bert,
       ["input_ids=0x1:1x128:8x512,attention_mask=1x1:1x128:8x512"],
-      /has min 0 for "input_ids", dimension 0 \(batch\)/,
+      /has min 0 for "input_ids", dimension 0 \(batch\); expected a whole number from 1 to/,
     ],
+    [
+      "a size of zero as max, which serves nothing else",
+      decoder,
+      ["past=1x8x0x64,mask=1x1"],
+      /has max 0 for "past", dimension 2 \(past_length\); expected a whole number from 1 to/,
+    ],
+    ["a size below zero as min", decoder, ["past=1x8x-1x64:1x8x0x64:1x8x9x64,mask=1x1"], /has min -1 .* expected a whole number from 0 to/],
     ["a size below zero", image, ["images=-1x3x64x64"], /has min -1 for "images"/],
     [
       "a size beyond what TensorRT holds",
@@ -76,6 +88,18 @@ describe("checkProfiles", () => {
     const error = errorOf(() => checkProfiles(texts.map(parseProfile), inputs));
     expect(error).toBeInstanceOf(UsageError);
     expect(error).toMatchObject({ code: "ERR_PROFILE", message: expect.stringMatching(message), hint: expect.stringMatching(/.+/) });
+  });
+
+  it("allows sizes of zero as min and opt: a decoder's past is empty at its first token", () => {
+    expect(checkProfiles([parseProfile("past=1x8x0x64:1x8x0x64:4x8x128x64,mask=1x1:1x1:4x129")], decoder)).toEqual([]);
+    expect(checkProfiles([parseProfile("x=0x4:8x4:16x4")], [{ name: "x", dims: [undefined, 4] }])).toEqual([]);
+  });
+
+  it("says which sizes may be zero where one may not", () => {
+    const hintOf = (text: string) => (errorOf(() => checkProfiles([parseProfile(text)], decoder)) as UsageError).hint;
+    expect(hintOf("past=1x8x0x64,mask=1x1")).toMatch(/Only min and opt may be 0: .* 0:0:1/);
+    expect(hintOf("past=1x8x0x64:1x8x1x64:0x8x1x64,mask=1x1")).toBe("Give a size that a request can have.");
+    expect(hintOf("past=1x8x0x64:0x8x0x64:4x8x128x64,mask=1x1")).toBe("Give a size that a request can have.");
   });
 
   it("names the profile where there are several, and the input that may be meant", () => {
@@ -163,6 +187,17 @@ describe("settleProfiles", () => {
     expect(one.notes[0]).toMatch(/input_ids=1x128,attention_mask=1x128/);
     const several = settleProfiles([], bert, [bertFeed(1, 64), bertFeed(1, 128), bertFeed(4, 128)]);
     expect(several.profiles[0]?.inputs.input_ids).toEqual({ min: [1, 64], opt: [1, 128], max: [4, 128] });
+  });
+
+  it("serves a decoder whose first sample has an empty past", () => {
+    const feed = (past: number) => feedOf({ past: zeros([1, 8, past, 64]), mask: zeros([1, past + 1]) });
+    const feeds = [feed(0), feed(16)];
+    const { profiles } = settleProfiles([], decoder, feeds);
+    expect(profiles[0]?.inputs.past).toEqual({ min: [1, 8, 0, 64], opt: [1, 8, 16, 64], max: [1, 8, 16, 64] });
+    for (const each of feeds) expect(selectProfile(profiles, decoder, each)).toBe(0);
+    const filled = settleProfiles([parseProfile("past=1x8x0x64:1x8x0x64:1x8x16x64")], decoder).profiles;
+    expect(filled[0]?.inputs.mask).toEqual({ min: [1, 1], opt: [1, 1], max: [1, 17] });
+    expect(selectProfile(filled, decoder, feed(0))).toBe(0);
   });
 
   it("takes values of shape tensors, not their shape", () => {

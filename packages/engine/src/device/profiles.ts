@@ -1,6 +1,7 @@
 import { UsageError } from "@halfscope/core";
 import type { FeedInput } from "../feeds/feed.js";
 import { closest } from "../feeds/feed-errors.js";
+import { wordsOf } from "../feeds/input-roles.js";
 import type { OptimizationProfile, ShapeRange } from "./backend.js";
 import { largestSize, rangeText, sizesText } from "./profile-text.js";
 
@@ -36,9 +37,9 @@ export function dimensionName(input: ProfileInput | undefined, axis: number): st
 }
 
 /**
- * Holds profiles against the inputs: every name known, ranks and fixed sizes as the model has them, sizes from 1 to 2^31-1, min <= opt <= max, every input
- * with open sizes and every shape tensor covered. Throws UsageError ERR_PROFILE that names profile, input and dimension. Returns warnings: sizes that the
- * model gives one name and the profile different ranges, so that requests within both are fewer than it looks.
+ * Holds profiles against the inputs: every name known, ranks and fixed sizes as the model has them, sizes up to 2^31-1, from 0 as min and opt (but of a batch)
+ * and from 1 as max, min <= opt <= max, every input with open sizes and every shape tensor covered. Throws UsageError ERR_PROFILE that names profile, input
+ * and dimension. Returns warnings: sizes that the model gives one name and the profile different ranges, so that requests within both are fewer than it looks.
  */
 export function checkProfiles(profiles: readonly OptimizationProfile[], inputs: readonly ProfileInput[]): string[] {
   const open = inputs.filter(needsRange);
@@ -113,11 +114,13 @@ class Check {
   private size(input: ProfileInput, which: string, size: number, axis: number): void {
     const at = `"${input.name}", ${dimensionName(input, axis)}`;
     const fixed = input.isShapeTensor === true ? undefined : input.dims?.[axis];
-    const low = input.isShapeTensor === true ? -largestSize : 1;
+    const low = lowest(input, which, axis);
     if (!Number.isSafeInteger(size) || size < low || size > largestSize)
       throw this.error(
         `has ${which} ${size} for ${at}; expected a whole number from ${low} to ${largestSize}`,
-        "Give a size that a request can have.",
+        size !== 0 || isBatch(fixed)
+          ? "Give a size that a request can have."
+          : "Only min and opt may be 0: give a profile whose max is a size that later requests have, 0:0:1 at the least.",
         {
           input: input.name,
           axis,
@@ -149,6 +152,20 @@ class Check {
     return new UsageError("ERR_PROFILE", `${title} ${what}.`, { hint, context: { profile: this.title, ...context } });
   }
 }
+
+/**
+ * The least that a profile may say. A size of 0 is a decoder's empty past: TensorRT takes it as min and opt (NvInferRuntime.h, `setDimensions`: "0 <= minDims.d[i] <=
+ * optDims.d[i] <= maxDims.d[i]"), `native/tensorrt` hands it on as it is, and an empty tensor has an address there too. With an opt of 0 TensorRT times kernels for the
+ * empty tensor: its own choice, which requests of the first token want. An engine that holds nothing else, and a batch without rows, are slips.
+ */
+function lowest(input: ProfileInput, which: string, axis: number): number {
+  if (input.isShapeTensor === true) return -largestSize;
+  return which === "max" || isBatch(input.dims?.[axis]) ? 1 : 0;
+}
+
+/** Only a name tells: the first axis of an input is not always the batch. */
+const isBatch = (declared: number | string | undefined): boolean =>
+  typeof declared === "string" && wordsOf(declared).some((word) => /^(batch(size)?|bs|b)$/.test(word));
 
 /** How many values a shape tensor holds; undefined where its length is open. */
 function valuesOf({ dims }: ProfileInput): number | undefined {

@@ -58,7 +58,7 @@ function place(fit: Fit, input: ProfileInput, range: ShapeRange, size: number, a
   fit.outside.push(`"${input.name}", ${dimensionName(input, axis)}, is ${size}, ${served}`);
 }
 
-/** How many factors of two lie between two sizes. Values of shape tensors may be 0 or negative: then their distance, on the same footing. */
+/** How many factors of two lie between two sizes. Sizes may be 0, values of shape tensors negative: then their distance, on the same footing. */
 const factor = (a: number, b: number): number => (a > 0 && b > 0 ? Math.abs(Math.log2(a / b)) : Math.log2(1 + Math.abs(a - b)));
 
 function indexOfLeast(keys: readonly (readonly number[] | undefined)[]): number | undefined {

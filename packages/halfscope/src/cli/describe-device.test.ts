@@ -85,6 +85,24 @@ describe("an engine at a terminal", () => {
     expect(again).not.toContain("1,217 ran on the CPU");
   });
 
+  it("names outputs and tensors that some samples could not be compared in", () => {
+    const reason = "the reference gives [100, 4], the candidate [97, 4] (in sample 2 of 2)";
+    const some = { compared: 1, of: 2, reason };
+    const device = changed(on(), "recommended", () => ({ notCompared: [{ output: "boxes", ...some }] }));
+    const tensors = (device.tensors ?? []).map((t, i) => (i < 2 ? { ...t, coverage: some } : t));
+    const text = oneLine(describeDevice({ ...device, tensors }, 0.01));
+    expect(text).toContain(`NOT COMPARED: output "boxes" of "recommended, 3 pins, strongly typed" in 1 of 2 samples: ${reason}.`);
+    expect(text).toContain(`Compared in some samples only: "${tensors[0]?.tensor}" and 1 more, because ${reason}.`);
+    expect(describeDevice(on(), 0.01)).not.toMatch(/NOT COMPARED|some samples/);
+    const many = Array.from({ length: 9 }, (_, i) => ({ output: `y${i}`, ...some }));
+    const longer = describeDevice(
+      changed(on(), "recommended", () => ({ notCompared: many })),
+      0.01,
+    );
+    expect(longer.match(/NOT COMPARED/g)).toHaveLength(3);
+    expect(longer).toContain("... and 6 more (see --json)");
+  });
+
   it("gives no times of an engine whose FP16 is none", () => {
     const { environment } = minimalDevice();
     const text = describeDevice({ ...on({}, "refuted"), environment }, 0.01);

@@ -33,7 +33,7 @@ export function describeDevice(device: DeviceResult, tolerance: number, said = "
     );
   }
   lines.push(...[...(messages === undefined ? [] : [messages]), ...hazards].map((l) => wrap(clip(safe(l)), width)));
-  lines.push(...describeMissing(device));
+  lines.push(...describeNotCompared(device), ...describePartly(device), ...describeMissing(device));
   return lines.join("\n");
 }
 
@@ -93,14 +93,38 @@ function describeAgreement(a: Agreement | undefined, word: "FP16" | "BF16"): str
   return lines.map((l) => wrap(l, width));
 }
 
-/** Tensors that the CPU compared and the engine does not show, by the reason. */
-function describeMissing({ notObserved = [] }: DeviceResult): string[] {
+/** Final outputs that an engine's error is no measure of: what it is infinite for, or what it does not tell of. */
+function describeNotCompared({ engines }: DeviceResult): string[] {
+  const all = engines.flatMap(({ title, notCompared = [] }) => notCompared.map((n) => ({ title, ...n })));
+  const shown = all
+    .slice(0, shownReasons)
+    .map(({ title, output, compared, of, reason }) =>
+      wrap(
+        `NOT COMPARED: output "${clip(safe(output))}" of "${clip(safe(title))}" in ${of - compared} of ${of} ${of === 1 ? "sample" : "samples"}: ${safe(reason)}.`,
+        width,
+      ),
+    );
+  return all.length > shownReasons ? [...shown, `... and ${all.length - shownReasons} more (see --json)`] : shown;
+}
+
+/** Tensors whose figures tell of fewer samples than the others'. */
+const describePartly = ({ tensors = [] }: DeviceResult): string[] =>
+  byReasons(
+    "Compared in some samples only",
+    tensors.flatMap(({ tensor, coverage }) => (coverage === undefined ? [] : [{ tensor, reason: coverage.reason }])),
+  );
+
+/** Tensors that the CPU compared and the engine does not show. */
+const describeMissing = ({ notObserved = [] }: DeviceResult): string[] => byReasons("Not observed", notObserved);
+
+/** The reasons that most tensors have. */
+function byReasons(what: string, all: readonly { tensor: string; reason: string }[]): string[] {
   const byReason = new Map<string, string[]>();
-  for (const { tensor, reason } of notObserved) byReason.set(reason, [...(byReason.get(reason) ?? []), tensor]);
+  for (const { tensor, reason } of all) byReason.set(reason, [...(byReason.get(reason) ?? []), tensor]);
   const most = [...byReason].sort((a, b) => b[1].length - a[1].length).slice(0, shownReasons);
   return most.map(([reason, [first = "", ...others]]) =>
     wrap(
-      `Not observed: "${clip(safe(first))}"${others.length > 0 ? ` and ${others.length} more` : ""}, because ${safe(reason).replace(/\.$/, "")}.`,
+      `${what}: "${clip(safe(first))}"${others.length > 0 ? ` and ${others.length} more` : ""}, because ${safe(reason).replace(/\.$/, "")}.`,
       width,
     ),
   );

@@ -7,7 +7,7 @@ import { readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
 import { allHalf, planFromOverrides, typeOfOverrides } from "@halfscope/precision";
 import { applyPlan } from "./apply.js";
 import { halfOf } from "./bench-plan.js";
-import { DeviceFiles, layerPins } from "./device/device-files.js";
+import { DeviceFiles, layerPins, pinsOf, unheededBy } from "./device/device-files.js";
 import { Workbench, type WorkbenchOptions } from "./workbench.js";
 
 /** What is served in place of the FP32 model. */
@@ -83,12 +83,16 @@ async function fromPlan(
     text === undefined
       ? allHalf(bench.model.digest, "finite", half)
       : planFromOverrides(text, { digest: bench.model.digest, layers: bench.layers }, wanted.kind === "overrides" ? wanted.path : "");
-  const pins = plan.pins.map((p) => p.layer);
-  const title =
-    pins.length === 0
+  const pins = await pinsOf(bench, plan);
+  const full = plan.defaultPrecision === "float32";
+  const unheeded = unheededBy(plan, typing, wanted.kind === "overrides" ? wanted.path : "");
+  if (unheeded !== undefined) bench.progress.note(unheeded);
+  const title = full
+    ? "every layer in FP32"
+    : pins.length === 0
       ? `every layer in ${halfWords[half]}`
       : `${halfWords[half]} with ${pins.length} ${pins.length === 1 ? "layer" : "layers"} in FP32`;
-  const head = { title, half, pins };
+  const head = { title, pins, ...(!full && { half }) };
   const folder = await mkdtemp(join(tmpdir(), "halfscope-bench-"));
   const remove = () => rm(folder, { recursive: true, force: true });
   try {

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type BenchDocument, type DType, EngineError, isTensorValue } from "@halfscope/core";
+import { type BenchDocument, type DType, EngineError, isTensorValue, silentProgress } from "@halfscope/core";
 import type { DeviceBackend } from "@halfscope/engine";
 import { listLayers, readModel, unfoldModel, viewGraph } from "@halfscope/onnx";
 import { allHalf, formatOverrides, overridesFromPlan, withPins } from "@halfscope/precision";
@@ -269,6 +269,24 @@ describe("a benchmark", () => {
     expect(precision).toMatchObject({ kind: "weak", constraints: "obey" });
     const names = precision?.kind === "weak" ? precision.pins.map((p) => p.node) : [];
     expect(names).toEqual(["node_of_m", "node of a", "node of y"]);
+  });
+
+  it.each(["weak", "typed"] as const)("serves overrides with FP32 as their default in FP32 where engines are %s", async (typing) => {
+    const model = unfoldModel(await readModel(path));
+    const overrides = join(folder, `full-${typing}.json`);
+    const plan = { ...allHalf(model.digest, "overflow"), defaultPrecision: "float32" } as const;
+    writeFileSync(overrides, formatOverrides(overridesFromPlan(plan)));
+    const backend = fake({ capabilities: { typings: [typing] } });
+    const notes: string[] = [];
+    const progress = { ...silentProgress, note: (text: string) => void notes.push(text) };
+    const d = await run(backend, { candidate: { kind: "overrides", path: overrides }, batches: [1], progress });
+    const layers = listLayers(model, viewGraph(model.graph)).map((l) => l.id);
+    expect(d.engines[1]).toMatchObject({ title: "every layer in FP32", pins: layers });
+    expect(d.engines[1]?.half).toBeUndefined();
+    const { precision } = backend.log.built[1] ?? {};
+    const nodes = model.graph.nodes.map((n) => ({ node: n.name, precision: "float32" }));
+    expect(precision).toMatchObject(typing === "weak" ? { kind: "weak", constraints: "obey", pins: nodes } : { kind: "typed" });
+    expect(notes.join().includes('"constants": "overflow"')).toBe(typing === "weak");
   });
 
   it("pins nodes by name on a weakly typed network", async () => {

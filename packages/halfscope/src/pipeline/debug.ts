@@ -8,6 +8,7 @@ import { type Compared, compareStep, withCompared } from "./compare-step.js";
 import { newResult } from "./describe.js";
 import { deviceStep } from "./device/device-step.js";
 import type { DeviceOptions } from "./device/options.js";
+import { requirePlanPlace } from "./device/save-plan.js";
 import { openDevice, profilesFor } from "./device/session.js";
 import { defaultFixTolerance, findFixes, tryFixes } from "./fix.js";
 import { likeStep } from "./like-step.js";
@@ -68,8 +69,10 @@ export async function debugModel(path: string, o: DebugOptions): Promise<ResultD
     return value;
   };
   using bench = await timed("open", () => Workbench.open(path, o));
-  // A profile that does not hold, a library or GPU that is missing, pins that name no layer should show before a sweep of minutes. Profiles need no library.
+  // A profile that does not hold, a plan that cannot be written, a library or GPU that is missing, pins that name no layer should show before a sweep of minutes. Profiles and
+  // paths need no library.
   if (o.device !== undefined) profilesFor(bench, o.device);
+  if (o.device?.savePlan !== undefined) await requirePlanPlace(o.device.savePlan, o.folder);
   await using device = o.device && (await openDevice(o.device));
   await openResultsFolder(o.folder);
   await timed("prepare", () => bench.subject());

@@ -27,6 +27,10 @@ describe("a saved result", () => {
     [{ device: { ...device, engines: undefined } }, "device.engines is missing, expected list"],
     [{ device: { ...device, engines: [engine, { ...engine, pins: [7] }] } }, "device.engines[1].pins[0] is no text"],
     [{ device: { ...device, engines: [{ ...engine, latency: 7 }] } }, "device.engines[0].latency is no object"],
+    [
+      { device: { ...device, engines: [{ ...engine, notCompared: [{ output: "y" }] }] } },
+      "device.engines[0].notCompared[0].compared is missing, expected number",
+    ],
     [{ device: { ...device, trials: [{ pins: [], why: "w" }] } }, "device.trials[0].error is missing, expected number"],
   ])("says what is wrong: %j", (change, words) => {
     expect(findDamage({ ...whole, ...change })).toBe(words);

@@ -6,16 +6,25 @@ const texts = list(text);
 const stats = object({ tensors: objects, outputs: object(), coverage: object(), notSupported: objects });
 const verdict = object({ outcome: text, tolerance: number, error: number, outputs: object() });
 
+const coverage = { compared: number, of: number, reason: text };
 const engine = object({
   ...{ role: text, title: text, typing: text, pins: texts, marked: number, buildSeconds: number, messages: objects },
   ...{ error: optional(number), failed: optional(text), fusedAttentions: optional(number), halfTimeShare: optional(number) },
   ...{ latency: optional(object()), outputs: optional(object()) },
+  notCompared: optional(list(object({ output: text, ...coverage }))),
 });
 const device = object({
   environment: object({ library: text, version: text, capabilities: object() }),
   options: object(),
   engines: list(engine),
-  tensors: optional(list(object({ tensor: text, layer: text, measured: object({ count: number, sumAbs: number, maxAbs: number }) }))),
+  tensors: optional(
+    list(
+      object({
+        ...{ tensor: text, layer: text, measured: object({ count: number, sumAbs: number, maxAbs: number }) },
+        coverage: optional(object(coverage)),
+      }),
+    ),
+  ),
   notObserved: optional(list(object({ tensor: text, reason: text }))),
   marking: optional(list(object({ output: text, difference: object(), markedError: number, unmarkedError: number }))),
   hazards: optional(list(object({ code: text, severity: text, layer: text, tensor: text, evidence: text, fix: text }))),

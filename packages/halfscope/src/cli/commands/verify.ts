@@ -89,7 +89,7 @@ export const verifyCommand: Command<Arguments> = (context) => ({
     if (engine !== undefined) profilesFor(bench, engine);
     await using opened = engine && (await openDevice(engine));
     if (opened !== undefined && args.candidate !== undefined) requireReadable(opened, args.model, args.candidate);
-    await using made = overrides && (await overridesCandidate(bench, overrides));
+    await using made = overrides && (await overridesCandidate(bench, overrides, opened?.typing));
     const candidate = made?.path ?? args.candidate ?? "";
     const verdict = await verifyStep(bench, candidate, tolerance, { tensors: args.tensors });
     const title = overrides?.path;

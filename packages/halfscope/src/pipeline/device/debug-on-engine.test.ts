@@ -57,6 +57,26 @@ describe("debug with a real engine", () => {
   });
 });
 
+describe("a results folder", () => {
+  it("may take the plan, also where it is made only now", async () => {
+    const at = join(folder, "with-plan");
+    const device: DeviceOptions = { engine: "tensorrt", open: async () => new EmulatedBackend(), savePlan: join(at, "model.plan") };
+    await debugModel(model, { ...common, folder: at, device });
+    expect(readdirSync(at)).toEqual(expect.arrayContaining(["model.plan", "model.plan.json"]));
+    expect(readdirSync(at)).not.toContain(".engine");
+  });
+
+  it("keeps no models in the making where the engine's steps cannot begin", async () => {
+    const at = join(folder, "no-journal");
+    mkdirSync(join(at, "engine.jsonl"), { recursive: true });
+    const backend = new EmulatedBackend();
+    const run = debugModel(model, { ...common, folder: at, device: { engine: "tensorrt", open: async () => backend } });
+    await expect(run).rejects.toMatchObject({ code: "ERR_JOURNAL" });
+    expect(readdirSync(at)).toContain("result.json");
+    expect(readdirSync(at)).not.toContain(".engine");
+  });
+});
+
 /** What the main job makes of an engine that cannot be built. */
 describe("an engine that cannot be built", () => {
   const labels: string[] = [];
@@ -177,6 +197,17 @@ describe("before anything is measured", () => {
       await expect(without).rejects.toMatchObject({ code: "ERR_PROFILE" });
       expect(existsSync(join(folder, "profiles"))).toBe(false);
     }
+  });
+
+  it("a plan that cannot be written is refused, on any machine", async () => {
+    const at = join(folder, "no-plan");
+    const open = async () => {
+      throw new EngineError("ERR_BACKEND_UNAVAILABLE", "There is no driver.");
+    };
+    const savePlan = join(folder, "no-such-folder", "x.plan");
+    const run = debugModel(model, { ...common, folder: at, device: { engine: "tensorrt", open, savePlan } });
+    await expect(run).rejects.toMatchObject({ code: "ERR_OUTPUT_NOT_WRITABLE", message: expect.stringContaining(savePlan) });
+    expect(existsSync(at)).toBe(false);
   });
 
   it("what the library cannot do is refused, and the library closed", async () => {

@@ -1,6 +1,7 @@
 import { floatsOf } from "@halfscope/analysis";
-import { type ErrorStats, type FeedValue, isTensorValue, mergeStats, type TensorValue } from "@halfscope/core";
+import { type EngineRecord, type ErrorStats, type FeedValue, isTensorValue, mergeStats, type TensorValue } from "@halfscope/core";
 import { compareTensors, convertToBfloat16, convertToHalf, type DeviceEngine, type Feed } from "@halfscope/engine";
+import { LeftOut } from "./left-out.js";
 
 export type Outputs = ReadonlyMap<string, TensorValue>;
 
@@ -31,14 +32,42 @@ export function inFull(value: TensorValue | undefined): TensorValue | undefined 
   return { dtype: "float32", dims, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
 }
 
-/** Statistics of each named output that both sides have in one size. */
-export async function compareOutputs(reference: Outputs, candidate: Outputs, names: readonly string[]): Promise<Map<string, ErrorStats>> {
-  const found = new Map<string, ErrorStats>();
+/** One sample's outputs: each name is in one of the two. */
+export interface ComparedOutputs {
+  stats: ReadonlyMap<string, ErrorStats>;
+  /** Reasons by output. */
+  notCompared: ReadonlyMap<string, string>;
+}
+
+/** Statistics of each named output that both sides have in one shape, and why there are none of the others. `sides` are named in reasons. */
+export async function compareOutputs(
+  reference: Outputs,
+  candidate: Outputs,
+  names: readonly string[],
+  sides: readonly [reference: string, candidate: string] = ["the reference", "the candidate"],
+): Promise<ComparedOutputs> {
+  const stats = new Map<string, ErrorStats>();
+  const notCompared = new Map<string, string>();
   for (const name of names) {
-    const [a, b] = [inFull(reference.get(name)), inFull(candidate.get(name))];
-    if (a !== undefined && b !== undefined && a.data.length === b.data.length) found.set(name, await compareTensors(a, b));
+    const values = [reference.get(name), candidate.get(name)] as const;
+    const [a, b] = [inFull(values[0]), inFull(values[1])];
+    // One count of bytes is not one shape: [2, 3] against [3, 2] would pair elements that have nothing to do with each other.
+    if (a !== undefined && b !== undefined && shapeOf(a) === shapeOf(b)) stats.set(name, await compareTensors(a, b));
+    else notCompared.set(name, `${sides[0]} gives ${whatIs(values[0])}, ${sides[1]} ${whatIs(values[1])}`);
   }
-  return found;
+  return { stats, notCompared };
+}
+
+const shapeOf = ({ dims }: TensorValue): string => `[${dims.join(", ")}]`;
+const whatIs = (value: TensorValue | undefined): string =>
+  value === undefined ? "none" : inFull(value) === undefined ? `${value.dtype} ${shapeOf(value)}` : shapeOf(value);
+
+/** Samples as one: statistics over those in which an output was compared, and of outputs that were not compared in all of them in how many. */
+export function mergeCompared(samples: readonly ComparedOutputs[]): Pick<EngineRecord, "notCompared"> & { stats: Map<string, ErrorStats> } {
+  const left = new LeftOut(samples.length);
+  for (const [i, { notCompared }] of samples.entries()) for (const [output, reason] of notCompared) left.add(output, i, reason);
+  const notCompared = [...left.coverage()].map(([output, coverage]) => ({ output, ...coverage }));
+  return { stats: mergeSamples(samples.map((s) => s.stats)), ...(notCompared.length > 0 && { notCompared }) };
 }
 
 /** Statistics of several samples as one, tensor by tensor. */

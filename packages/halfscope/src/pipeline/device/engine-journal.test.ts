@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../../../../test/support/model-file.js";
+import { statsOf } from "../../../../../test/support/stats.js";
 import { EngineJournal, type KeptEngine } from "./engine-journal.js";
 
 const folder = temporaryFolder();
@@ -41,6 +42,30 @@ describe("the journal of engines", () => {
     expect([1, 2, 3].map((n) => third.get("engine", { n }) !== undefined)).toEqual([true, false, true]);
   });
 
+  it("asks nothing of lines that an earlier version wrote: their keys stood for other files", () => {
+    const path = fresh();
+    new EngineJournal(path).add("engine", { n: 1 }, engine());
+    const line = readFileSync(path, "utf8");
+    expect(line).toContain('"halfscope/engine-journal/3"');
+    writeFileSync(path, line.replace("engine-journal/3", "engine-journal/2"));
+    expect(new EngineJournal(path).size).toBe(0);
+  });
+
+  it("keeps in how many samples a tensor or an output was compared", () => {
+    const path = fresh();
+    const journal = new EngineJournal(path);
+    const some = { compared: 1, of: 2, reason: "sizes" };
+    const kept = engine({ notCompared: [{ output: "y", ...some }] });
+    journal.add("engine", { n: 1 }, kept);
+    const tensors = { engines: [], notObserved: [], marking: [], seconds: 0, tensors: [["t", statsOf({}), some]] as const };
+    journal.add("tensors", { n: 1 }, { ...tensors, tensors: [...tensors.tensors] });
+    journal.add("tensors", { n: 2 }, { ...tensors, tensors: [["t", statsOf({}), { ...some, of: "2" } as never]] });
+    const read = new EngineJournal(path);
+    expect(read.get("engine", { n: 1 })).toEqual(kept);
+    expect(read.get("tensors", { n: 1 })?.tensors[0]?.[2]).toEqual(some);
+    expect(read.get("tensors", { n: 2 })).toBeUndefined();
+  });
+
   it("takes the later of two results", () => {
     const path = fresh();
     const journal = new EngineJournal(path);
@@ -58,6 +83,7 @@ describe("the journal of engines", () => {
       { ...engine(), messages: ["x"] },
       { ...engine(), outputs: { y: { count: 1 } } },
       { ...engine(), failed: 3 },
+      { ...engine(), notCompared: [{ output: "y", reason: "sizes" }] },
       { ...engine(), latency: 3 },
       { ...engine(), latency: { p50: "fast" } },
       { ...engine(), proofs: [{ layer: "a", outcome: "took-effect" }] },

@@ -12,6 +12,7 @@ import {
   object,
   optional,
   record,
+  type SampleCoverage,
   text,
   UsageError,
 } from "@halfscope/core";
@@ -23,7 +24,8 @@ export type KeptEngine = Omit<EngineRecord, "role" | "title" | "outcome" | "fuse
 export interface KeptTensors {
   /** Without a candidate where the reference failed already. */
   engines: { reference: KeptEngine; candidate?: KeptEngine }[];
-  tensors: (readonly [tensor: string, stats: ErrorStats])[];
+  /** Coverage of those that were not compared in every sample. */
+  tensors: (readonly [tensor: string, stats: ErrorStats, coverage?: SampleCoverage])[];
   notObserved: { tensor: string; reason: string }[];
   marking: { output: string; difference: ErrorStats; markedError: number; unmarkedError: number }[];
   seconds: number;
@@ -34,8 +36,11 @@ interface Kinds {
   tensors: KeptTensors;
 }
 
-/** 2: pins hold their constants on TensorRT 8.6, and engine layers that do not say what they compute in are told from those that are not there. */
-const schema = "halfscope/engine-journal/2";
+/**
+ * 2: pins hold their constants on TensorRT 8.6, and engine layers that do not say what they compute in are told from those that are not there. 3: files made from pins have the
+ * inputs and outputs of the model, and what was not compared is kept for every sample.
+ */
+const schema = "halfscope/engine-journal/3";
 /** A journal beyond it is none of ours: an entry takes at most some megabytes. */
 const mostBytes = 2e9;
 
@@ -109,6 +114,7 @@ function parsed(line: string): { key: string; value: unknown } | undefined {
   }
 }
 
+const coverage = { compared: number, of: number, reason: text };
 const stats = object({ count: number, sumAbs: number, exponents: list() });
 
 const engine = object({
@@ -118,11 +124,16 @@ const engine = object({
   layers: optional(list(object({ name: text, kind: text }))),
   proofs: optional(list(object({ layer: text, outcome: text, evidence: text }))),
   outputs: optional(record(stats)),
+  notCompared: optional(list(object({ output: text, ...coverage }))),
 });
 
 const namedStats = matching(
-  "name and statistics",
-  (value) => Array.isArray(value) && text(value[0]) === undefined && stats(value[1]) === undefined,
+  "name, statistics and perhaps coverage",
+  (value) =>
+    Array.isArray(value) &&
+    text(value[0]) === undefined &&
+    stats(value[1]) === undefined &&
+    optional(object(coverage))(value[2]) === undefined,
 );
 const tensors = object({
   seconds: number,

@@ -1,10 +1,12 @@
-import { type DeviceTensor, type EngineRecord, type ErrorStats, type Measurements, meanAbs, relativeL2 } from "@halfscope/core";
+import { type DeviceTensor, type EngineRecord, type ErrorStats, type Measurements, meanAbs } from "@halfscope/core";
 import { type DeviceEngine, type EnginePrecision, groupTensors } from "@halfscope/engine";
 import { halfWordOf } from "./device-files.js";
-import { compareOutputs, feedFor, mergeSamples, type Outputs } from "./device-values.js";
+import { feedFor, mergeSamples, type Outputs } from "./device-values.js";
 import type { KeptEngine, KeptTensors } from "./engine-journal.js";
 import { type EngineFailure, failureOf } from "./failure.js";
+import { LeftOut } from "./left-out.js";
 import { tensorsToMark } from "./markable.js";
+import { addMarking, errorOf } from "./marking-change.js";
 import { type BuiltEngine, failedEngine, judged, measureEngine, recordOf } from "./measure-engine.js";
 import { typingWords } from "./options.js";
 import { fusedOver } from "./prediction.js";
@@ -159,7 +161,8 @@ async function observeGroup(s: DeviceSession, group: Group, found: KeptTensors, 
     observe: { ...marks.observe, preferHalf: true },
   });
   const samples: ReadonlyMap<string, ErrorStats>[] = [];
-  const notCompared: { tensor: string; reason: string }[] = [];
+  const left = new LeftOut(bench.feeds.length);
+  const unshown = new Map([...reference.notObserved, ...candidate.notObserved].map((n) => [n.tensor, n.reason]));
   let seconds = 0;
   const step = bench.progress.step(`Comparing ${group.tensors.length} tensors on the engine`, group.tensors.length * bench.feeds.length);
   for (const [i, feed] of bench.feeds.entries()) {
@@ -169,19 +172,26 @@ async function observeGroup(s: DeviceSession, group: Group, found: KeptTensors, 
     });
     samples.push(run.stats);
     seconds += run.seconds;
-    if (i === 0) notCompared.push(...run.notCompared);
+    for (const { tensor, reason } of run.notCompared) left.add(tensor, i, reason);
+    // Whatever a library says nothing of is told all the same.
+    for (const tensor of group.tensors)
+      if (!run.stats.has(tensor)) left.add(tensor, i, unshown.get(tensor) ?? "the engine gave no figures of it");
   }
   step.end();
   const merged = mergeSamples(samples);
+  const coverage = left.coverage();
   const compared = merged.size;
   const outputs = await s.outputsOf(candidate);
   const ours = (await s.reference()).outputs;
-  const { error, stats } = await judged(s, ours, outputs);
+  const { error, stats, notCompared } = await judged(s, ours, outputs);
   // From here on nothing fails: a group is there as a whole or not at all.
   found.seconds += seconds;
-  found.tensors.push(...merged);
-  for (const n of [...notCompared, ...reference.notObserved, ...candidate.notObserved])
-    if (!found.notObserved.some((o) => o.tensor === n.tensor)) found.notObserved.push(n);
+  for (const [tensor, one] of merged) {
+    const some = coverage.get(tensor);
+    found.tensors.push(some === undefined ? [tensor, one] : [tensor, one, some]);
+  }
+  for (const [tensor, { compared: some, reason }] of coverage)
+    if (some === 0 && !found.notObserved.some((o) => o.tensor === tensor)) found.notObserved.push({ tensor, reason });
   found.engines.push({
     reference: { ...keptOf(reference, compared), typing: "full" },
     candidate: {
@@ -190,6 +200,7 @@ async function observeGroup(s: DeviceSession, group: Group, found: KeptTensors, 
       half: bench.precision,
       error,
       outputs: Object.fromEntries(stats),
+      ...(notCompared && { notCompared }),
     },
   });
   await addMarking(s, found, group.unmarked, outputs, ours, stats);
@@ -204,44 +215,19 @@ const keptOf = (engine: DeviceEngine, marked: number): Omit<KeptEngine, "typing"
   ...(engine.placement && { placement: engine.placement }),
 });
 
-/** Of several groups, what marking changed most counts. */
-async function addMarking(
-  s: DeviceSession,
-  found: KeptTensors,
-  unmarked: readonly Outputs[],
-  marked: readonly Outputs[],
-  reference: readonly Outputs[],
-  markedStats: ReadonlyMap<string, ErrorStats>,
-): Promise<void> {
-  const [differences, plain] = [[] as ReadonlyMap<string, ErrorStats>[], [] as ReadonlyMap<string, ErrorStats>[]];
-  for (const [i, outputs] of unmarked.entries()) {
-    differences.push(await compareOutputs(outputs, marked[i] ?? new Map(), s.outputs));
-    plain.push(await compareOutputs(reference[i] ?? new Map(), outputs, s.outputs));
-  }
-  const unmarkedStats = mergeSamples(plain);
-  for (const [output, difference] of mergeSamples(differences)) {
-    const [m, u] = [markedStats.get(output), unmarkedStats.get(output)];
-    if (m === undefined || u === undefined) continue;
-    const change = { output, difference, markedError: errorOf(m), unmarkedError: errorOf(u) };
-    const before = found.marking.findIndex((c) => c.output === output);
-    if (before < 0) found.marking.push(change);
-    else if (errorOf(difference) > errorOf(found.marking[before]?.difference ?? difference)) found.marking[before] = change;
-  }
-}
-
-/** Sums leave out what is not finite; such a tensor is infinitely wrong, not exact. */
-const errorOf = (e: ErrorStats): number => (e.nonFiniteMismatch > 0 ? Number.POSITIVE_INFINITY : relativeL2(e));
+/** Sums leave out what is not finite; see `errorOf`. */
 const meanOf = (e: ErrorStats): number => (e.nonFiniteMismatch > 0 ? Number.POSITIVE_INFINITY : meanAbs(e));
 
 /** What was measured of each tensor, and what was predicted of it; of those in `without` nothing was. */
 function beside(measured: KeptTensors["tensors"], prediction: Measurements, without: ReadonlySet<string>): DeviceTensor[] {
   const predicted = new Map(prediction.tensors.map((t) => [t.tensor, t]));
-  return measured.map(([tensor, stats]) => {
+  return measured.map(([tensor, stats, coverage]) => {
     const p = predicted.get(tensor);
     return {
       tensor,
       layer: p?.layer ?? "",
       measured: stats,
+      ...(coverage && { coverage }),
       ...(p &&
         !without.has(tensor) && {
           predicted: { meanAbs: meanOf(p.stats), relativeL2: errorOf(p.stats), ...(p.band && { band: p.band.meanAbs }) },

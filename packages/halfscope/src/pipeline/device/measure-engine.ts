@@ -2,7 +2,7 @@ import { fusedAttentions } from "@halfscope/analysis";
 import type { EngineRecord, EngineRole, ErrorStats } from "@halfscope/core";
 import { type DeviceBuildRequest, type DeviceEngine, type EnginePrecision, halfTimeShare, summariseLatency } from "@halfscope/engine";
 import { layerPins } from "./device-files.js";
-import { compareOutputs, feedFor, mergeSamples, type Outputs } from "./device-values.js";
+import { type ComparedOutputs, compareOutputs, feedFor, mergeCompared, type Outputs } from "./device-values.js";
 import type { KeptEngine } from "./engine-journal.js";
 import { failureOf } from "./failure.js";
 import { proofsOf } from "./pin-proofs.js";
@@ -66,7 +66,7 @@ export async function measureEngine(
   try {
     await using engine = await s.engine(request);
     const outputs = await s.outputsOf(engine);
-    const { error, stats } = await judged(s, reference.outputs, outputs);
+    const { error, stats, notCompared } = await judged(s, reference.outputs, outputs);
     const { layers, ...measured } = await timesOf(s, engine);
     const kept: KeptEngine = {
       typing: s.typing,
@@ -78,6 +78,7 @@ export async function measureEngine(
       messages: engine.messages,
       error,
       outputs: Object.fromEntries(stats),
+      ...(notCompared && { notCompared }),
       ...measured,
       ...(layers && (await proofsOf(s.bench, spec.pins, layers, request.path, s.typing))),
       ...(engine.placement && { placement: engine.placement }),
@@ -137,21 +138,21 @@ async function requestOf(
   return { request: { label, path, precision: { kind: "typed" } }, drop: () => s.files.drop(path) };
 }
 
-/** Error of the worst sample, and statistics over all of them. */
+/** Error of the worst sample, and statistics over all that could be compared. An output that could not is infinitely wrong; the record says which it was. */
 export async function judged(
   s: DeviceSession,
   reference: readonly Outputs[],
   candidate: readonly Outputs[],
-): Promise<{ error: number; stats: ReadonlyMap<string, ErrorStats> }> {
+): Promise<{ error: number; stats: ReadonlyMap<string, ErrorStats> } & Pick<EngineRecord, "notCompared">> {
   const { judges } = await s.reference();
-  const samples: ReadonlyMap<string, ErrorStats>[] = [];
+  const samples: ComparedOutputs[] = [];
   let worst = 0;
   for (const [i, judge] of judges.entries()) {
     const { error, nonFinite } = await judge.judge(candidate[i] ?? new Map());
     worst = Math.max(worst, nonFinite || Number.isNaN(error) ? Number.POSITIVE_INFINITY : error);
     samples.push(await compareOutputs(reference[i] ?? new Map(), candidate[i] ?? new Map(), s.outputs));
   }
-  return { error: worst, stats: mergeSamples(samples) };
+  return { error: worst, ...mergeCompared(samples) };
 }
 
 /** Latency of a request with the first sample, and the engine's layers with their times. */

@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Planted } from "../../../../../test/support/emulated-backend.js";
 import { temporaryFolder } from "../../../../../test/support/model-file.js";
+import { requirePlanPlace } from "./save-plan.js";
 import { Subject } from "./testing/device-subject.js";
 
 const folder = temporaryFolder();
@@ -60,9 +61,43 @@ describe("the plan that is saved", () => {
     expect(read(path)).toMatchObject({ pins: noisy.pins, title: expect.stringContaining("beyond the tolerance") });
   });
 
-  it("is refused before the first build where it cannot be written", async () => {
-    const { failure, backend } = await noisy.on({}, { savePlan: join(folder, "no-such-folder", "x.plan") });
+  it("is refused before the first build where it cannot be written, and nothing stays behind", async () => {
+    const { failure, backend, folder: at } = await noisy.on({}, { savePlan: join(folder, "no-such-folder", "x.plan") });
     expect(failure).toMatchObject({ code: "ERR_OUTPUT_NOT_WRITABLE" });
     expect(backend.built).toEqual([]);
+    expect(readdirSync(at)).toEqual([]);
+  });
+});
+
+describe("the place of a plan", () => {
+  const at = join(folder, "place");
+  beforeAll(() => {
+    mkdirSync(join(at, "taken.plan"), { recursive: true });
+    mkdirSync(join(at, "beside.plan.json"));
+    writeFileSync(join(at, "file"), "");
+    chmodSync(join(at, "file"), 0o777);
+  });
+
+  it.each([
+    ["in no folder", "none/x.plan", /ENOENT/, /a folder that is there/],
+    ["in a file", "file/x.plan", /expected a folder at .*file, found none/, /a folder that is there/],
+    ["where a folder is", "taken.plan", /expected a file or nothing at .*taken\.plan, found a folder/, /name of a file/],
+    ["where a folder is in the place of what stands beside it", "beside.plan", /beside\.plan\.json, found a folder/, /name of a file/],
+  ])("is refused %s", async (_, path, message, hint) => {
+    const refused = expect.objectContaining({
+      code: "ERR_OUTPUT_NOT_WRITABLE",
+      message: expect.stringMatching(message),
+      hint: expect.stringMatching(hint),
+    });
+    await expect(requirePlanPlace(join(at, path))).rejects.toEqual(refused);
+  });
+
+  it("may be a folder that is made before it is written, and no other that is not there", async () => {
+    const results = join(at, "all", "results");
+    await requirePlanPlace(join(results, "x.plan"), results);
+    await requirePlanPlace(join(at, "all", "x.plan"), results);
+    await requirePlanPlace(join(at, "file"), results);
+    for (const path of [join(at, "al", "x.plan"), join(results, "plans", "x.plan")])
+      await expect(requirePlanPlace(path, results)).rejects.toMatchObject({ code: "ERR_OUTPUT_NOT_WRITABLE" });
   });
 });

@@ -1,9 +1,32 @@
-import { access, constants, copyFile, rename, rm } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { access, constants, copyFile, rename, rm, stat } from "node:fs/promises";
+import { dirname, join, resolve, sep } from "node:path";
 import { type DeviceResult, type EngineRecord, UsageError } from "@halfscope/core";
 import { type DeviceEngine, type EnginePrecision, sidecarPath, savePlan as writePlan } from "@halfscope/engine";
 import { type EngineSpec, measureEngine } from "./measure-engine.js";
 import type { DeviceSession } from "./session.js";
+
+/**
+ * Refuses a path at which no plan can be written: asked for before a sweep of minutes, and again before the first build. `coming` is a folder that will be made before the
+ * plan is written, with those that it lies in. Throws ERR_OUTPUT_NOT_WRITABLE.
+ */
+export async function requirePlanPlace(path: string, coming?: string): Promise<void> {
+  const full = resolve(path);
+  const folder = dirname(full);
+  try {
+    if (!(await stat(folder)).isDirectory()) throw new Error(`expected a folder at ${folder}, found none`);
+    await access(folder, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const isMissing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    if (isMissing && coming !== undefined && `${resolve(coming)}${sep}`.startsWith(`${folder}${sep}`)) return;
+    throw notWritable(path, (cause as Error).message, "Choose a folder that is there and that you may write to with --save-plan.", cause);
+  }
+  for (const file of [full, sidecarPath(full)])
+    if ((await stat(file).catch(() => undefined))?.isDirectory())
+      throw notWritable(path, `expected a file or nothing at ${file}, found a folder`, "Give the name of a file with --save-plan.");
+}
+
+const notWritable = (path: string, why: string, hint: string, cause?: unknown): UsageError =>
+  new UsageError("ERR_OUTPUT_NOT_WRITABLE", `${path} cannot be written: ${why}.`, { hint, cause });
 
 /**
  * The plan that a person asked for: of the pins that the steps end with, which is known at the end only. The last built engine that meets the tolerance waits in a scratch
@@ -20,16 +43,8 @@ export class PlanKeeper {
 
   /** `scratch` goes away with the session. Throws ERR_OUTPUT_NOT_WRITABLE, before the first build. */
   static async open(path: string, scratch: string): Promise<PlanKeeper> {
-    const full = resolve(path);
-    try {
-      await access(dirname(full), constants.W_OK | constants.X_OK);
-    } catch (cause) {
-      throw new UsageError("ERR_OUTPUT_NOT_WRITABLE", `${path} cannot be written: ${(cause as Error).message}.`, {
-        hint: "Choose a folder that is there and that you may write to with --save-plan.",
-        cause,
-      });
-    }
-    return new PlanKeeper(full, join(scratch, "waiting.plan"));
+    await requirePlanPlace(path);
+    return new PlanKeeper(resolve(path), join(scratch, "waiting.plan"));
   }
 
   /** Called with each engine that was built as it would be served. */
@@ -101,10 +116,9 @@ async function move(from: string, to: string): Promise<void> {
       await rename(partial, to);
     } catch (cause) {
       await rm(partial, { force: true });
-      throw new UsageError("ERR_OUTPUT_NOT_WRITABLE", `${to} cannot be written: ${(cause as Error).message}.`, {
-        hint: "Free some space on the disk, or choose another folder with --save-plan, and give the same command again: what was built is in the journal.",
-        cause,
-      });
+      const hint =
+        "Free some space on the disk, or choose another folder with --save-plan, and give the same command again: what was built is in the journal.";
+      throw notWritable(to, (cause as Error).message, hint, cause);
     }
   }
 }

@@ -104,29 +104,35 @@ export class DeviceSession implements AsyncDisposable {
     // Of a run that was killed.
     await rm(scratch, { recursive: true, force: true });
     await mkdir(scratch, { recursive: true });
-    const build: DeviceBuildOptions = {
-      timingCache: join(o.folder, resultFiles.timingCache),
-      threads: bench.threads,
-      ...device.options.build,
-      tf32: false,
-    };
-    const { types } = await bench.subject();
-    const { savePlan } = device.options;
-    const session = new DeviceSession(
-      bench,
-      device,
-      o.tolerance,
-      floatOutputs(bench.view, types),
-      settled.profiles,
-      build,
-      scratch,
-      o.journal === false ? undefined : join(o.folder, resultFiles.engineJournal),
-      o.fresh ?? false,
-      savePlan === undefined ? undefined : await PlanKeeper.open(savePlan, scratch),
-    );
-    for (const note of settled.notes) bench.progress.note(note);
-    session.warn(...settled.warnings);
-    return session;
+    try {
+      const build: DeviceBuildOptions = {
+        timingCache: join(o.folder, resultFiles.timingCache),
+        threads: bench.threads,
+        ...device.options.build,
+        tf32: false,
+      };
+      const { types } = await bench.subject();
+      const { savePlan } = device.options;
+      const session = new DeviceSession(
+        bench,
+        device,
+        o.tolerance,
+        floatOutputs(bench.view, types),
+        settled.profiles,
+        build,
+        scratch,
+        o.journal === false ? undefined : join(o.folder, resultFiles.engineJournal),
+        o.fresh ?? false,
+        savePlan === undefined ? undefined : await PlanKeeper.open(savePlan, scratch),
+      );
+      for (const note of settled.notes) bench.progress.note(note);
+      session.warn(...settled.warnings);
+      return session;
+    } catch (error) {
+      // There is no session yet that takes it away.
+      await rm(scratch, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   get environment() {

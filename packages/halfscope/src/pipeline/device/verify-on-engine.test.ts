@@ -1,7 +1,8 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { PrecisionPlan } from "@halfscope/core";
 import { allHalf, formatOverrides, overridesFromPlan, withPins } from "@halfscope/precision";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { EmulatedBackend, type Planted } from "../../../../../test/support/emulated-backend.js";
 import { temporaryFolder } from "../../../../../test/support/model-file.js";
 import { verifyStep } from "../verify.js";
@@ -67,5 +68,49 @@ describe("a file of any origin", () => {
     expect(backend.built.map((b) => (b.precision.kind === "weak" ? b.precision.constraints : b.precision.kind))).toEqual(["full", "obey"]);
     expect(found.engines[1]).toMatchObject({ title: path, typing: "weak", pins: noisy.pins });
     expect(found.engines[1]?.proofs?.map((p) => p.layer)).toEqual(noisy.pins);
+  });
+
+  const written = async (name: string, more: Partial<PrecisionPlan>) => {
+    const path = join(folder, name);
+    writeFileSync(path, formatOverrides(overridesFromPlan({ ...allHalf(noisy.bench.model.digest, "finite"), ...more })));
+    return readOverrides(path);
+  };
+
+  it.each([
+    ["weak", old],
+    ["typed", {}],
+  ] as const)("with FP32 as its default has no layer in FP16 where engines are %s", async (typing, environment) => {
+    const backend = new EmulatedBackend({ environment });
+    await using device = await openDevice({ engine: "tensorrt", open: async () => backend });
+    await using made = await overridesCandidate(noisy.bench, await written("full-overrides.json", { defaultPrecision: "float32" }), typing);
+    const verdict = await verifyStep(noisy.bench, made.path, 2e-3);
+    const found = await verifyOnEngine(noisy.bench, device, { candidate: made.path, pins: made.pins, tolerance: 2e-3, verdict });
+    const { types } = await noisy.bench.subject();
+    const floats = noisy.bench.view.nodes.filter((n) => !/^Constant/.test(n.opType) && types.get(n.outputs[0] ?? "")?.dtype === "float32");
+    const precision = backend.built[1]?.precision;
+    if (typing === "weak") {
+      expect(precision).toMatchObject({ kind: "weak", constraints: "obey" });
+      expect(new Set(precision?.kind === "weak" ? precision.pins.map((p) => p.node) : [])).toEqual(new Set(floats.map((n) => n.name)));
+    } else expect(precision?.kind).toBe("typed");
+    expect(found.engines[1]).toMatchObject({ typing, error: 0, outcome: "within", halfTimeShare: 0 });
+    // Every layer that computes a float, and none that does not, of which nothing could be proved.
+    expect(new Set(found.engines[1]?.proofs?.map((p) => p.outcome))).toEqual(new Set(["took-effect"]));
+    expect(found.engines[1]?.pins.length).toBeGreaterThan(20);
+  });
+
+  it("is told of constants that a weakly typed engine takes otherwise", async () => {
+    const note = vi.spyOn(noisy.bench.progress, "note");
+    try {
+      const overrides = await written("overflow-overrides.json", { constants: "overflow" });
+      const said = async (typing: "weak" | "typed" | undefined) => {
+        note.mockClear();
+        await using _ = await overridesCandidate(noisy.bench, overrides, typing);
+        return note.mock.calls.flat().join();
+      };
+      expect(await said("weak")).toMatch(/"constants": "overflow" in .*overflow-overrides\.json does not reach the engine/);
+      expect([await said("typed"), await said(undefined)]).toEqual(["", ""]);
+    } finally {
+      note.mockRestore();
+    }
   });
 });

@@ -38,7 +38,7 @@ export function engines(v: View, d: DeviceView): Markup {
             part.map((e) => row(v, d, e, attentions)),
           ),
         )
-  }${failures(d)}${all.some((e) => e.role === "guides") && html`<p class="small">Guides to FP16 advise to keep normalizations, Softmaxes and embeddings in FP32.</p>`}${latencies(all)}${outputs(all)}`;
+  }${failures(d)}${notCompared(all)}${all.some((e) => e.role === "guides") && html`<p class="small">Guides to FP16 advise to keep normalizations, Softmaxes and embeddings in FP32.</p>`}${latencies(all)}${outputs(all)}`;
 }
 
 function row(v: View, d: DeviceView, e: EngineRecord, attentions: boolean): Markup {
@@ -60,6 +60,20 @@ function row(v: View, d: DeviceView, e: EngineRecord, attentions: boolean): Mark
 const failures = (d: DeviceView): Markup | false =>
   d.failures.length > 0 &&
   html`<ul class="small">${d.failures.slice(0, mostEngines).map((e) => html`<li class="alarm"><bdi>${sentence(e.title)}</bdi> ${sentence(e.failed ?? "")}</li>`)}</ul>`;
+
+/** Outputs of which figures say nothing, or tell of fewer samples. */
+function notCompared(all: readonly EngineRecord[]): Markup | false {
+  const items = all.flatMap((e) =>
+    (e.notCompared ?? []).map(
+      (n) =>
+        html`<li class="alarm"><bdi>${sentence(e.title)}</bdi>: output ${nameOf(n.output, 64)} was compared in ${count(n.compared)} of ${plural(n.of, "sample")}: ${sentence(n.reason)}</li>`,
+    ),
+  );
+  const more = items.length - mostEngines;
+  return (
+    items.length > 0 && html`<ul class="small">${items.slice(0, mostEngines)}${more > 0 && html`<li>and ${count(more)} more</li>`}</ul>`
+  );
+}
 
 const timeCell = (t: number | undefined): Markup => numberCell(t, t === undefined ? undefined : milliseconds(t));
 

@@ -324,6 +324,24 @@ describe("an engine with hostile names", () => {
   });
 });
 
+describe("samples that could not be compared", () => {
+  test("are counted with the tensor and the output, and the reason stands beside", () => {
+    const reason = "the reference gives [100, 4], the candidate [97, 4] (in sample 2 of 2)";
+    const some = { compared: 1, of: 2, reason };
+    const device = exampleDevice({ pins });
+    const engines = device.engines.map((e) => (e.role === "recommended" ? { ...e, notCompared: [{ output: "boxes", ...some }] } : e));
+    const tensors = (device.tensors ?? []).map((t, i) => (i === 0 ? { ...t, coverage: some } : t));
+    const result = withDevice({ ...device, engines, tensors });
+    const text = textOf(result);
+    expect(text).toContain(`output boxes was compared in 1 of 2 samples: ${reason}`);
+    expect(text).toContain("1 compared in some of the samples only");
+    const rows = rowsBehind(sectionOf(result), "Tensors that were compared in some samples only");
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toContain(`compared in 1 of 2 samples: ${reason}`);
+    expect(textOf(withDevice(device))).not.toMatch(/some (of the )?samples|was compared in/);
+  });
+});
+
 describe("figures of an engine that cannot be drawn", () => {
   for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 0, 5e-324, 1.7e308])
     test(`${value} everywhere leaves no broken coordinate`, () => {

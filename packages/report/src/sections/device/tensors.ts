@@ -22,7 +22,7 @@ interface Compared {
 /** Prediction against measurement tensor by tensor, what marking changed, and what could not be observed. */
 export function tensorsOnEngine(v: View, d: DeviceView): Markup {
   const { tensors = [], agreement, notObserved = [] } = d.device;
-  return html`${tensors.length > 0 && html`<h3>Inside the engine, tensor by tensor</h3>${compared(tensors, agreement?.ratio, v.word)}`}${marking(d)}${notObserved.length > 0 && html`<h3>Tensors that could not be observed</h3>${unobserved(notObserved)}`}`;
+  return html`${tensors.length > 0 && html`<h3>Inside the engine, tensor by tensor</h3>${compared(tensors, agreement?.ratio, v.word)}`}${partly(tensors)}${marking(d)}${notObserved.length > 0 && html`<h3>Tensors that could not be observed</h3>${unobserved(notObserved)}`}`;
 }
 
 function compared(tensors: readonly DeviceTensor[], ratio: { p5: number; p95: number } | undefined, word: string): Markup {
@@ -51,11 +51,13 @@ function compared(tensors: readonly DeviceTensor[], ratio: { p5: number; p95: nu
   const exact = tensors.filter((t) => t.measured.nonFiniteMismatch === 0 && t.measured.maxAbs === 0).length;
   const predictedBroken = tensors.filter((t) => t.predicted !== undefined && !Number.isFinite(t.predicted.meanAbs)).length;
   const unpredicted = tensors.filter((t) => t.predicted === undefined).length;
+  const some = tensors.filter((t) => t.coverage !== undefined).length;
   const facts = [
     `${plural(tensors.length, "tensor")} of the engine with every layer in ${word} ${tensors.length === 1 ? "was" : "were"} observed`,
     `${count(exact)} exact`,
     ...(unpredicted > 0 ? [`${count(unpredicted)} without a prediction`] : []),
     ...(predictedBroken > 0 ? [`${count(predictedBroken)} predicted not to be finite`] : []),
+    ...(some > 0 ? [`${count(some)} compared in some of the samples only`] : []),
     ...(oneSided.length > 0 ? [`${count(oneSided.length)} with an error on one side only`] : []),
   ].join(", ");
   return html`<p>${facts}${broken.length > 0 && html`, <strong class="alarm">${count(broken.length)} not finite</strong>`}.</p>${agreementCharts(points, ratio && [ratio.p5, ratio.p95])}${beyond.length > 0 && html`<p class="small">Not in the charts: ${plural(beyond.length, "tensor")} with mean errors from ${number(Math.min(...beyond.map((c) => c.measured)))} on, such as ${nameOf(beyond[0]?.tensor.tensor ?? "", 64)}; a mask constant beyond the range that was clamped looks like that.</p>`}${furthest.length > 0 && html`<h4>Where prediction and engine differ most</h4>${tensorTable(furthest.map((c, i) => ({ tensor: c.tensor, mark: String(i + 1) })))}`}<h4>Largest errors on the engine</h4>${worst(tensors)}${oneSided.length > 0 && html`<details><summary>${plural(oneSided.length, "tensor")} with an error on one side only</summary>${tensorTable(oneSided.slice(0, 200).map((tensor) => ({ tensor })))}</details>`}`;
@@ -111,7 +113,7 @@ function tensorRow(t: DeviceTensor, first: Renderable): Markup {
       ? html`<td class="n alarm" title="${m.nonFiniteMismatch} of ${m.count} elements">not finite</td>`
       : numberCell(relativeL2(m));
   const band = p?.band === undefined ? undefined : `${number(p.band[0])} … ${number(p.band[1])}`;
-  return html`<tr>${first}<td>${nameOf(t.tensor, 64)}<br><span class="small">${nameOf(t.layer, 64)}</span></td>${errors}${numberCell(p?.relativeL2)}${numberCell(some ? meanAbs(m) : undefined)}${numberCell(p?.meanAbs)}${numberCell(ratio !== undefined && Number.isFinite(ratio) ? ratio : undefined)}<td class="n">${band ?? "–"}</td></tr>`;
+  return html`<tr>${first}<td>${nameOf(t.tensor, 64)}<br><span class="small">${nameOf(t.layer, 64)}${t.coverage !== undefined && `, ${count(t.coverage.compared)} of ${plural(t.coverage.of, "sample")}`}</span></td>${errors}${numberCell(p?.relativeL2)}${numberCell(some ? meanAbs(m) : undefined)}${numberCell(p?.meanAbs)}${numberCell(ratio !== undefined && Number.isFinite(ratio) ? ratio : undefined)}<td class="n">${band ?? "–"}</td></tr>`;
 }
 
 /** Beyond, marked tensors speak of another engine than the one that serves. */
@@ -147,6 +149,14 @@ function marking({ device }: DeviceView): Markup | false {
     ],
     rows,
   )}`;
+}
+
+/** Figures of these tell of fewer samples than the others'. */
+function partly(tensors: readonly DeviceTensor[]): Markup | false {
+  const some = tensors.flatMap(({ tensor, coverage: c }) =>
+    c === undefined ? [] : [{ tensor, reason: `compared in ${count(c.compared)} of ${plural(c.of, "sample")}: ${c.reason}` }],
+  );
+  return some.length > 0 && html`<h3>Tensors that were compared in some samples only</h3>${unobserved(some)}`;
 }
 
 function unobserved(list: readonly { tensor: string; reason: string }[]): Markup {

@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { tensorRtDefinition, tensorRtHeaders } from "./tensorrt-headers.mjs";
+import { headersPassedOver, tensorRtDefinition, tensorRtHeaders } from "./tensorrt-headers.mjs";
 
 export const nativeFolder = dirname(fileURLToPath(import.meta.url));
 const buildFolder = join(nativeFolder, "build");
@@ -160,7 +160,7 @@ function isAbandoned() {
   }
 }
 
-/** Builds when stale; `log` gets one line before and one after. */
+/** Builds when stale; `log` gets a line before, one after, and one for each folder of headers that are too old. */
 export async function buildAddon(log = (line) => process.stderr.write(`${line}\n`)) {
   if (process.platform === "win32") throw new Error("halfscope's addon builds on Linux and macOS.");
   const stamp = fingerprint();
@@ -168,8 +168,11 @@ export async function buildAddon(log = (line) => process.stderr.write(`${line}\n
   requireTools();
   await withBuildLock(() => {
     if (isFresh(stamp)) return;
+    for (const line of headersPassedOver()) log(line);
     log("Building the native addon (about half a minute) ...");
     const start = Date.now();
+    // A build that fails or is killed leaves some files of its own: with the old stamp they would pass for the old sources' as soon as those are back.
+    rmSync(stampPath, { force: true });
     compileAddon();
     writeFileSync(stampPath, stamp);
     log(`Built ${relative(process.cwd(), addonPath)} in ${((Date.now() - start) / 1000).toFixed(0)} s.`);

@@ -33,19 +33,37 @@ export function headersVersion(folder) {
   return numbers.every(Number.isSafeInteger) ? numbers.join(".") : undefined;
 }
 
-const supported = [8, 10, 11];
+/** Major versions, and the lowest minor version of each; native/tensorrt/module/headers.h says what is newer than older ones. */
+const lowestMinor = new Map([
+  [8, 6],
+  [10, 1],
+  [11, 0],
+]);
 
-/** One entry per major version, in ascending order. None but on Linux: TensorRT runs there. */
-export function tensorRtHeaders() {
+/** Headers of the major versions that the addon can be built for, wherever they lie. None but on Linux: TensorRT runs there. */
+function headersThere() {
   if (process.platform !== "linux") return [];
-  const found = new Map();
-  for (const folder of candidates()) {
+  return candidates().flatMap((folder) => {
     const version = headersVersion(folder);
-    const major = Number(version?.split(".")[0]);
-    if (supported.includes(major) && !found.has(major)) found.set(major, { major, version, folder });
-  }
+    const [major, minor] = (version ?? "").split(".").map(Number);
+    const lowest = lowestMinor.get(major);
+    return lowest === undefined ? [] : [{ major, version, folder, lowest: `${major}.${lowest}`, tooOld: minor < lowest }];
+  });
+}
+
+/** One entry per major version, in ascending order. */
+export function tensorRtHeaders() {
+  const found = new Map();
+  for (const { major, version, folder, tooOld } of headersThere())
+    if (!tooOld && !found.has(major)) found.set(major, { major, version, folder });
   return [...found.values()].sort((a, b) => a.major - b.major);
 }
+
+/** A line for each folder of headers that are passed over because they are too old. */
+export const headersPassedOver = () =>
+  headersThere()
+    .filter(({ tooOld }) => tooOld)
+    .map(({ version, folder, lowest }) => `The headers of TensorRT ${version} in ${folder} are not used; ${lowest} or newer is needed.`);
 
 /** For cmake: "10=/folder;11=/folder". */
 export const tensorRtDefinition = () =>

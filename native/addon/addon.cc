@@ -3,6 +3,8 @@
 
 #include <napi.h>
 
+#include <memory>
+
 #include "addon/addon_data.h"
 #include "addon/convert.h"
 #include "addon/device_wrap.h"
@@ -36,17 +38,18 @@ Napi::Value load(const Napi::CallbackInfo& info) {
 
 /// preload(path): string, why it did not load
 Napi::Value preload(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), ort::preload(info[0].As<Napi::String>().Utf8Value()));
+  return translate(info.Env(), [&]() -> Napi::Value { return Napi::String::New(info.Env(), ort::preload(info[0].As<Napi::String>().Utf8Value())); });
 }
 
 void terminate_all(const Napi::CallbackInfo& info) { data_of(info.Env()).terminate_all(); }
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
-  translate(env, [] { return instruction_set(); });  // a wrong HALFSCOPE_ISA is told at once
-  auto* data = new AddonData();
-  data->session_constructor = Napi::Persistent(SessionWrap::define(env));
-  data->device_constructor = Napi::Persistent(DeviceWrap::define(env));
-  env.SetInstanceData(data);  // deleted with the environment
+  instruction_set();  // a wrong HALFSCOPE_ISA is told at once
+  auto made = std::make_unique<AddonData>();
+  made->session_constructor = Napi::Persistent(SessionWrap::define(env));
+  made->device_constructor = Napi::Persistent(DeviceWrap::define(env));
+  env.SetInstanceData(made.get());
+  AddonData* data = made.release();  // deleted with the environment
   // A closing worker thread waits for its runs; make them short.
   env.AddCleanupHook([](AddonData* d) { d->terminate_all(); }, data);
   exports.Set("load", Napi::Function::New<load>(env));
@@ -67,5 +70,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
 }  // namespace
 }  // namespace halfscope::addon
 
-static Napi::Object init(Napi::Env env, Napi::Object exports) { return halfscope::addon::initialise(env, exports); }
+static Napi::Object init(Napi::Env env, Napi::Object exports) {
+  return halfscope::addon::translate(env, [&] { return halfscope::addon::initialise(env, exports); });
+}
 NODE_API_MODULE(halfscope, init)

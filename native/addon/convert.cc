@@ -94,9 +94,10 @@ Napi::Value to_js(Napi::Env env, const std::vector<double>& values) { return to_
 Napi::Value to_uint8_array(Napi::Env env, Buffer buffer) {
   const std::size_t size = buffer.size();
   if (size == 0) return Napi::Uint8Array::New(env, 0);
-  unsigned char* data = buffer.release();
   const auto free_memory = [](Napi::BasicEnv, void* memory) { std::free(memory); };
-  return Napi::Uint8Array::New(env, size, Napi::ArrayBuffer::New(env, data, size, free_memory), 0);
+  const auto memory = Napi::ArrayBuffer::New(env, buffer.data(), size, free_memory);
+  buffer.release();  // JS has it now; where it could not take it, it is still ours
+  return Napi::Uint8Array::New(env, size, memory, 0);
 }
 
 Napi::Value to_block(Napi::Env env, const ErrorStats* stats, std::size_t count) {

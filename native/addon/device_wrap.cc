@@ -84,7 +84,8 @@ Napi::Value times_to_js(Napi::Env env, const ort::RequestTimes& times) {
 Napi::Function CancellationWrap::define(Napi::Env env) {
   return DefineClass(env, "NativeCancellation", {InstanceMethod<&CancellationWrap::cancel>("cancel")});
 }
-CancellationWrap::CancellationWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<CancellationWrap>(info) {}
+CancellationWrap::CancellationWrap(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<CancellationWrap>(info), cancellation_(translate(info.Env(), [] { return std::make_shared<ort::Cancellation>(); })) {}
 Napi::Value CancellationWrap::cancel(const Napi::CallbackInfo& info) {
   cancellation_->cancel();
   return info.Env().Undefined();
@@ -128,24 +129,34 @@ Napi::Value DeviceWrap::create(const Napi::CallbackInfo& info) {
 DeviceWrap::DeviceWrap(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<DeviceWrap>(info), session_(info, "sessions are made by createDeviceSession()", "The engine has been disposed.") {}
 
-Napi::Value DeviceWrap::inputs(const Napi::CallbackInfo& info) { return to_io_list(info.Env(), session_.live(info.Env())->inputs()); }
-Napi::Value DeviceWrap::outputs(const Napi::CallbackInfo& info) { return to_io_list(info.Env(), session_.live(info.Env())->outputs()); }
+Napi::Value DeviceWrap::inputs(const Napi::CallbackInfo& info) {
+  return translate(info.Env(), [&]() -> Napi::Value {
+    return to_io_list(info.Env(), session_.live(info.Env())->inputs());
+  });
+}
+Napi::Value DeviceWrap::outputs(const Napi::CallbackInfo& info) {
+  return translate(info.Env(), [&]() -> Napi::Value {
+    return to_io_list(info.Env(), session_.live(info.Env())->outputs());
+  });
+}
 
 /// log(): {lines: {severity, text}[], dropped}
 Napi::Value DeviceWrap::log(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const auto session = session_.live(env);
-  auto lines = Napi::Array::New(env);
-  for (const auto& line : session->log().lines()) {
-    auto entry = Napi::Object::New(env);
-    entry.Set("severity", line.severity);
-    entry.Set("text", line.text);
-    lines.Set(lines.Length(), entry);
-  }
-  auto result = Napi::Object::New(env);
-  result.Set("lines", lines);
-  result.Set("dropped", static_cast<double>(session->log().dropped()));
-  return result;
+  return translate(env, [&]() -> Napi::Value {
+    const auto session = session_.live(env);
+    auto lines = Napi::Array::New(env);
+    for (const auto& line : session->log().lines()) {
+      auto entry = Napi::Object::New(env);
+      entry.Set("severity", line.severity);
+      entry.Set("text", line.text);
+      lines.Set(lines.Length(), entry);
+    }
+    auto result = Napi::Object::New(env);
+    result.Set("lines", lines);
+    result.Set("dropped", static_cast<double>(session->log().dropped()));
+    return result;
+  });
 }
 
 /// run(feeds, fetch: string[], cancellation): Promise<{outputs, notFetched}>
@@ -183,9 +194,11 @@ Napi::Value DeviceWrap::time(const Napi::CallbackInfo& info) {
 /// endProfiling(): Promise<string>, the path of the profile; call it when no request is under way
 Napi::Value DeviceWrap::end_profiling(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  return start<std::string>(
-      env, session_.live(env), [](ort::DeviceSession& s) { return s.end_profiling(); },
-      [](Napi::Env e, const std::string& path) { return Napi::String::New(e, path); });
+  return translate(env, [&]() -> Napi::Value {
+    return start<std::string>(
+        env, session_.live(env), [](ort::DeviceSession& s) { return s.end_profiling(); },
+        [](Napi::Env e, const std::string& path) { return Napi::String::New(e, path); });
+  });
 }
 
 Napi::Value DeviceWrap::dispose(const Napi::CallbackInfo& info) { return session_.dispose(info.Env()); }

@@ -19,7 +19,7 @@ class CancellationWrap : public Napi::ObjectWrap<CancellationWrap> {
  private:
   Napi::Value cancel(const Napi::CallbackInfo& info);
 
-  std::shared_ptr<ort::Cancellation> cancellation_ = std::make_shared<ort::Cancellation>();
+  std::shared_ptr<ort::Cancellation> cancellation_;
 };
 
 /// The JS class behind `DeviceSession` of the engine package. Requests hold the native session too.

@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,9 +21,10 @@ class PromiseWorker : public Napi::AsyncWorker {
   using Convert = std::function<Napi::Value(Napi::Env, Result)>;
 
   static Napi::Promise start(Napi::Env env, Work work, Convert convert, std::vector<Napi::ObjectReference> keep = {}) {
-    auto* worker = new PromiseWorker(env, std::move(work), std::move(convert), std::move(keep));
+    std::unique_ptr<PromiseWorker> worker(new PromiseWorker(env, std::move(work), std::move(convert), std::move(keep)));
     const Napi::Promise promise = worker->deferred_.Promise();
-    worker->Queue();  // deletes itself when done
+    worker->Queue();
+    worker.release();  // it deletes itself when done
     return promise;
   }
 
@@ -88,7 +90,8 @@ class PromiseWorker : public Napi::AsyncWorker {
 /// Keeps a JS object alive while a worker reads its memory.
 inline Napi::ObjectReference keep(const Napi::Value& value) { return Napi::Persistent(value.As<Napi::Object>()); }
 
-/// Calls `body` on the JS thread; an Error becomes a JS exception with its code.
+/// Calls `body` on the JS thread; whatever it throws becomes a JS exception with a code. Every function that JavaScript calls goes through here, or cannot throw: node-addon-api
+/// catches Napi::Error alone, and anything else, std::bad_alloc first of all, would end the process.
 template <class Body>
 auto translate(Napi::Env env, Body body) -> decltype(body()) {
   try {
@@ -99,6 +102,8 @@ auto translate(Napi::Env env, Body body) -> decltype(body()) {
     throw;
   } catch (const std::exception& error) {
     throw to_js(env, ErrorCode::kInternal, error.what());
+  } catch (...) {
+    throw to_js(env, ErrorCode::kInternal, "unknown native failure");
   }
 }
 

@@ -41,8 +41,16 @@ Napi::Value SessionWrap::create(const Napi::CallbackInfo& info) {
 SessionWrap::SessionWrap(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<SessionWrap>(info), session_(info, "sessions are made by create()", "The session has been disposed.") {}
 
-Napi::Value SessionWrap::inputs(const Napi::CallbackInfo& info) { return to_io_list(info.Env(), session_.live(info.Env())->inputs()); }
-Napi::Value SessionWrap::outputs(const Napi::CallbackInfo& info) { return to_io_list(info.Env(), session_.live(info.Env())->outputs()); }
+Napi::Value SessionWrap::inputs(const Napi::CallbackInfo& info) {
+  return translate(info.Env(), [&]() -> Napi::Value {
+    return to_io_list(info.Env(), session_.live(info.Env())->inputs());
+  });
+}
+Napi::Value SessionWrap::outputs(const Napi::CallbackInfo& info) {
+  return translate(info.Env(), [&]() -> Napi::Value {
+    return to_io_list(info.Env(), session_.live(info.Env())->outputs());
+  });
+}
 
 void SessionWrap::set_feed(const Napi::CallbackInfo& info) {
   const auto session = session_.live(info.Env());

@@ -35,13 +35,15 @@ class SharedHandle {
 
   /// Resolves when this object's share of the native memory has been given back (at the end of work that is under way, that work's).
   Napi::Value dispose(Napi::Env env) {
-    return PromiseWorker<int>::start(
-        env,
-        [shared = std::move(shared_)]() mutable {
-          shared.reset();
-          return 0;
-        },
-        [](Napi::Env e, int) { return e.Undefined(); });
+    return translate(env, [&]() -> Napi::Value {
+      return PromiseWorker<int>::start(
+          env,
+          [shared = std::move(shared_)]() mutable {
+            shared.reset();
+            return 0;
+          },
+          [](Napi::Env e, int) { return e.Undefined(); });
+    });
   }
 
  private:

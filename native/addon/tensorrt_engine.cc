@@ -79,27 +79,37 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
   SharedEngine live(Napi::Env env) const { return engine_.live(env); }
 
  private:
-  Napi::Value io(const Napi::CallbackInfo& info) { return to_js(info.Env(), live(info.Env())->engine().io()); }
+  Napi::Value io(const Napi::CallbackInfo& info) {
+    return translate(info.Env(), [&]() -> Napi::Value {
+      return to_js(info.Env(), live(info.Env())->engine().io());
+    });
+  }
   Napi::Value profiles(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), live(info.Env())->engine().profiles()); }
   Napi::Value memory(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), static_cast<double>(live(info.Env())->engine().memory_bytes())); }
-  Napi::Value messages(const Napi::CallbackInfo& info) { return to_js(info.Env(), live(info.Env())->engine().messages()); }
+  Napi::Value messages(const Napi::CallbackInfo& info) {
+    return translate(info.Env(), [&]() -> Napi::Value {
+      return to_js(info.Env(), live(info.Env())->engine().messages());
+    });
+  }
 
   /// run(profile, feed, fetch, into: (Uint8Array | undefined)[]): Promise<{name, type, dims, data}[]>, without data where it is in `into`
   Napi::Value run(const Napi::CallbackInfo& info) {
-    auto engine = live(info.Env());
-    Request request(info);
-    return PromiseWorker<std::vector<trt::HostTensor>>::start(
-        info.Env(),
-        [engine = std::move(engine), profile = request.profile, feed = std::move(request.feed), fetch = std::move(request.fetch),
-         into = std::move(request.into)] { return engine->run(profile, feed, fetch, into); },
-        [](Napi::Env env, std::vector<trt::HostTensor> values) { return to_js(env, std::move(values)); }, std::move(request.kept));
+    return translate(info.Env(), [&]() -> Napi::Value {
+      auto engine = live(info.Env());
+      Request request(info);
+      return PromiseWorker<std::vector<trt::HostTensor>>::start(
+          info.Env(),
+          [engine = std::move(engine), profile = request.profile, feed = std::move(request.feed), fetch = std::move(request.fetch),
+           into = std::move(request.into)] { return engine->run(profile, feed, fetch, into); },
+          [](Napi::Env env, std::vector<trt::HostTensor> values) { return to_js(env, std::move(values)); }, std::move(request.kept));
+    });
   }
 
   /// begin(profile, feed, fetch, into): the same as an object that is asked whether it is done, for those who do not sleep
   Napi::Value begin(const Napi::CallbackInfo& info) {
-    auto engine = live(info.Env());
-    Request request(info);
-    return translate(info.Env(), [&] {
+    return translate(info.Env(), [&]() -> Napi::Value {
+      auto engine = live(info.Env());
+      Request request(info);
       const auto pending = std::make_shared<trt::PendingRequest>();
       const Napi::Value asked = tensorrt_request(info.Env(), pending);
       engine->begin(pending, request.profile, std::move(request.feed), std::move(request.fetch), std::move(request.into));
@@ -115,79 +125,87 @@ class EngineWrap : public Napi::ObjectWrap<EngineWrap> {
 
   /// time({profile, warmup, requests, maxMilliseconds, contexts}, feed, fetch, task): Promise<{milliseconds, deviceMilliseconds, wallMilliseconds}>
   Napi::Value time(const Napi::CallbackInfo& info) {
-    auto engine = live(info.Env());
-    const auto options = info[0].As<Napi::Object>();
-    const auto size = [&](const char* name) { return static_cast<std::size_t>(options.Get(name).As<Napi::Number>().Int64Value()); };
-    trt::TimeRequest request;
-    request.profile = options.Get("profile").As<Napi::Number>().Int32Value();
-    request.warmup = size("warmup");
-    request.requests = size("requests");
-    request.contexts = size("contexts");
-    request.max_milliseconds = options.Get("maxMilliseconds").As<Napi::Number>().DoubleValue();
-    std::vector<Napi::ObjectReference> kept;
-    keep_feed(info[1], kept);
-    return PromiseWorker<trt::Times>::start(
-        info.Env(),
-        [engine = std::move(engine), request, feed = to_feed(info[1]), fetch = to_strings(info[2]), task = task_of(info[3])] {
-          return engine->time(request, feed, fetch, task->flag());
-        },
-        [](Napi::Env env, trt::Times times) -> Napi::Value {
-          auto result = Napi::Object::New(env);
-          result.Set("milliseconds", to_js(env, times.milliseconds));
-          result.Set("deviceMilliseconds", to_js(env, times.device_milliseconds));
-          result.Set("wallMilliseconds", times.wall_milliseconds);
-          return result;
-        },
-        std::move(kept));
+    return translate(info.Env(), [&]() -> Napi::Value {
+      auto engine = live(info.Env());
+      const auto options = info[0].As<Napi::Object>();
+      const auto size = [&](const char* name) { return static_cast<std::size_t>(options.Get(name).As<Napi::Number>().Int64Value()); };
+      trt::TimeRequest request;
+      request.profile = options.Get("profile").As<Napi::Number>().Int32Value();
+      request.warmup = size("warmup");
+      request.requests = size("requests");
+      request.contexts = size("contexts");
+      request.max_milliseconds = options.Get("maxMilliseconds").As<Napi::Number>().DoubleValue();
+      std::vector<Napi::ObjectReference> kept;
+      keep_feed(info[1], kept);
+      return PromiseWorker<trt::Times>::start(
+          info.Env(),
+          [engine = std::move(engine), request, feed = to_feed(info[1]), fetch = to_strings(info[2]), task = task_of(info[3])] {
+            return engine->time(request, feed, fetch, task->flag());
+          },
+          [](Napi::Env env, trt::Times times) -> Napi::Value {
+            auto result = Napi::Object::New(env);
+            result.Set("milliseconds", to_js(env, times.milliseconds));
+            result.Set("deviceMilliseconds", to_js(env, times.device_milliseconds));
+            result.Set("wallMilliseconds", times.wall_milliseconds);
+            return result;
+          },
+          std::move(kept));
+    });
   }
 
   /// profile(profile, feed, runs, task): Promise<{name, milliseconds}[]>
   Napi::Value profile(const Napi::CallbackInfo& info) {
-    using Times = std::vector<std::pair<std::string, double>>;
-    auto engine = live(info.Env());
-    std::vector<Napi::ObjectReference> kept;
-    keep_feed(info[1], kept);
-    return PromiseWorker<Times>::start(
-        info.Env(),
-        [engine = std::move(engine), profile = info[0].As<Napi::Number>().Int32Value(), feed = to_feed(info[1]), runs = info[2].As<Napi::Number>().Int32Value(),
-         task = task_of(info[3])] { return engine->profile(profile, feed, runs, task->flag()); },
-        [](Napi::Env env, Times times) -> Napi::Value {
-          auto list = Napi::Array::New(env, times.size());
-          for (std::size_t i = 0; i < times.size(); i++) {
-            auto entry = Napi::Object::New(env);
-            entry.Set("name", times[i].first);
-            entry.Set("milliseconds", times[i].second);
-            list.Set(static_cast<std::uint32_t>(i), entry);
-          }
-          return list;
-        },
-        std::move(kept));
+    return translate(info.Env(), [&]() -> Napi::Value {
+      using Times = std::vector<std::pair<std::string, double>>;
+      auto engine = live(info.Env());
+      std::vector<Napi::ObjectReference> kept;
+      keep_feed(info[1], kept);
+      return PromiseWorker<Times>::start(
+          info.Env(),
+          [engine = std::move(engine), profile = info[0].As<Napi::Number>().Int32Value(), feed = to_feed(info[1]), runs = info[2].As<Napi::Number>().Int32Value(),
+           task = task_of(info[3])] { return engine->profile(profile, feed, runs, task->flag()); },
+          [](Napi::Env env, Times times) -> Napi::Value {
+            auto list = Napi::Array::New(env, times.size());
+            for (std::size_t i = 0; i < times.size(); i++) {
+              auto entry = Napi::Object::New(env);
+              entry.Set("name", times[i].first);
+              entry.Set("milliseconds", times[i].second);
+              list.Set(static_cast<std::uint32_t>(i), entry);
+            }
+            return list;
+          },
+          std::move(kept));
+    });
   }
 
   Napi::Value inspect(const Napi::CallbackInfo& info) {
-    return PromiseWorker<std::string>::start(
-        info.Env(),
-        [engine = live(info.Env())] {
-          cuda::use_device();
-          std::string json;
-          trt::Failure failure;
-          if (!engine->engine().inspect(json, failure)) trt::raise(failure);
-          return json;
-        },
-        [](Napi::Env env, std::string json) -> Napi::Value { return Napi::String::New(env, json); });
+    return translate(info.Env(), [&]() -> Napi::Value {
+      return PromiseWorker<std::string>::start(
+          info.Env(),
+          [engine = live(info.Env())] {
+            cuda::use_device();
+            std::string json;
+            trt::Failure failure;
+            if (!engine->engine().inspect(json, failure)) trt::raise(failure);
+            return json;
+          },
+          [](Napi::Env env, std::string json) -> Napi::Value { return Napi::String::New(env, json); });
+    });
   }
 
   Napi::Value serialize(const Napi::CallbackInfo& info) {
-    return PromiseWorker<Buffer>::start(
-        info.Env(),
-        [engine = live(info.Env())] {
-          cuda::use_device();
-          Buffer plan;
-          trt::Failure failure;
-          if (!engine->engine().serialize(plan, failure)) trt::raise(failure);
-          return plan;
-        },
-        [](Napi::Env env, Buffer plan) { return to_uint8_array(env, std::move(plan)); });
+    return translate(info.Env(), [&]() -> Napi::Value {
+      return PromiseWorker<Buffer>::start(
+          info.Env(),
+          [engine = live(info.Env())] {
+            cuda::use_device();
+            Buffer plan;
+            trt::Failure failure;
+            if (!engine->engine().serialize(plan, failure)) trt::raise(failure);
+            return plan;
+          },
+          [](Napi::Env env, Buffer plan) { return to_uint8_array(env, std::move(plan)); });
+    });
   }
 
   Napi::Value dispose(const Napi::CallbackInfo& info) { return engine_.dispose(info.Env()); }
@@ -202,33 +220,37 @@ SharedEngine engine_of(const Napi::Value& value, Napi::Env env) { return EngineW
 Napi::Function define_tensorrt_engine(Napi::Env env) { return EngineWrap::define(env); }
 
 Napi::Value tensorrt_load(const Napi::CallbackInfo& info) {
-  const auto plan = info[0].As<Napi::Uint8Array>();
-  return PromiseWorker<SharedEngine>::start(
-      info.Env(),
-      [bytes = plan.Data(), size = plan.ByteLength(), unfused = info[1].As<Napi::Boolean>().Value()] {
-        trt::Failure failure;
-        auto engine = ready_tensorrt().load(bytes, size, failure);
-        if (!engine) trt::raise(failure);
-        return std::make_shared<trt::RunningEngine>(std::move(engine), unfused);
-      },
-      [](Napi::Env env, SharedEngine engine) { return SharedHandle<trt::RunningEngine>::make(env, data_of(env).engine_constructor, std::move(engine)); },
-      keep_one(info[0]));
+  return translate(info.Env(), [&]() -> Napi::Value {
+    const auto plan = info[0].As<Napi::Uint8Array>();
+    return PromiseWorker<SharedEngine>::start(
+        info.Env(),
+        [bytes = plan.Data(), size = plan.ByteLength(), unfused = info[1].As<Napi::Boolean>().Value()] {
+          trt::Failure failure;
+          auto engine = ready_tensorrt().load(bytes, size, failure);
+          if (!engine) trt::raise(failure);
+          return std::make_shared<trt::RunningEngine>(std::move(engine), unfused);
+        },
+        [](Napi::Env env, SharedEngine engine) { return SharedHandle<trt::RunningEngine>::make(env, data_of(env).engine_constructor, std::move(engine)); },
+        keep_one(info[0]));
+  });
 }
 
 Napi::Value tensorrt_compare(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  std::vector<Napi::ObjectReference> kept;
-  keep_feed(info[2], kept);
-  keep_feed(info[5], kept);
-  return PromiseWorker<trt::Comparison>::start(
-      env,
-      [reference = engine_of(info[0], env), reference_profile = info[1].As<Napi::Number>().Int32Value(), reference_feed = to_feed(info[2]),
-       candidate = engine_of(info[3], env), candidate_profile = info[4].As<Napi::Number>().Int32Value(), candidate_feed = to_feed(info[5]),
-       names = to_strings(info[6]), task = task_of(info[7])] {
-        return trt::compare_engines(*reference, reference_profile, *candidate, candidate_profile, reference_feed, candidate_feed, names, task->count(),
-                                    task->flag());
-      },
-      [](Napi::Env e, const trt::Comparison& comparison) { return stats_to_js(e, comparison); }, std::move(kept));
+  return translate(info.Env(), [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    std::vector<Napi::ObjectReference> kept;
+    keep_feed(info[2], kept);
+    keep_feed(info[5], kept);
+    return PromiseWorker<trt::Comparison>::start(
+        env,
+        [reference = engine_of(info[0], env), reference_profile = info[1].As<Napi::Number>().Int32Value(), reference_feed = to_feed(info[2]),
+         candidate = engine_of(info[3], env), candidate_profile = info[4].As<Napi::Number>().Int32Value(), candidate_feed = to_feed(info[5]),
+         names = to_strings(info[6]), task = task_of(info[7])] {
+          return trt::compare_engines(*reference, reference_profile, *candidate, candidate_profile, reference_feed, candidate_feed, names, task->count(),
+                                      task->flag());
+        },
+        [](Napi::Env e, const trt::Comparison& comparison) { return stats_to_js(e, comparison); }, std::move(kept));
+  });
 }
 
 }  // namespace halfscope::addon

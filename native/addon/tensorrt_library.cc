@@ -67,18 +67,20 @@ Napi::Value cuda_device(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value cuda_clocks(const Napi::CallbackInfo& info) {
-  return PromiseWorker<std::optional<cuda::Clocks>>::start(
-      info.Env(), [] { return cuda::read_clocks(cuda::open().pci_bus); },
-      [](Napi::Env env, const std::optional<cuda::Clocks>& clocks) -> Napi::Value {
-        if (!clocks) return env.Undefined();
-        auto result = Napi::Object::New(env);
-        result.Set("smMHz", clocks->processor_mhz);
-        result.Set("memoryMHz", clocks->memory_mhz);
-        if (clocks->watts) result.Set("powerWatts", *clocks->watts);
-        if (clocks->celsius) result.Set("temperatureC", *clocks->celsius);
-        result.Set("throttle", to_js(env, clocks->throttle));
-        return result;
-      });
+  return translate(info.Env(), [&]() -> Napi::Value {
+    return PromiseWorker<std::optional<cuda::Clocks>>::start(
+        info.Env(), [] { return cuda::read_clocks(cuda::open().pci_bus); },
+        [](Napi::Env env, const std::optional<cuda::Clocks>& clocks) -> Napi::Value {
+          if (!clocks) return env.Undefined();
+          auto result = Napi::Object::New(env);
+          result.Set("smMHz", clocks->processor_mhz);
+          result.Set("memoryMHz", clocks->memory_mhz);
+          if (clocks->watts) result.Set("powerWatts", *clocks->watts);
+          if (clocks->celsius) result.Set("temperatureC", *clocks->celsius);
+          result.Set("throttle", to_js(env, clocks->throttle));
+          return result;
+        });
+  });
 }
 
 trt::Library& ready_tensorrt() {

@@ -1,6 +1,7 @@
 #include "addon/tensorrt_task.h"
 
 #include "addon/addon_data.h"
+#include "addon/promise_worker.h"
 
 namespace halfscope::addon {
 namespace {
@@ -11,25 +12,32 @@ class TaskWrap : public Napi::ObjectWrap<TaskWrap> {
     return DefineClass(env, "NativeTask", {InstanceMethod<&TaskWrap::cancel>("cancel"), InstanceMethod<&TaskWrap::phases>("phases"),
                                            InstanceMethod<&TaskWrap::count>("count")});
   }
-  explicit TaskWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TaskWrap>(info), task(std::make_shared<trt::Task>()) {
-    data_of(info.Env()).remember(task);
-  }
+  explicit TaskWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TaskWrap>(info), task(remembered(info.Env())) {}
 
   const std::shared_ptr<trt::Task> task;
 
  private:
+  static std::shared_ptr<trt::Task> remembered(Napi::Env env) {
+    return translate(env, [&] {
+      auto made = std::make_shared<trt::Task>();
+      data_of(env).remember(made);
+      return made;
+    });
+  }
   void cancel(const Napi::CallbackInfo&) { task->cancel(); }
   Napi::Value count(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), static_cast<double>(task->count().load())); }
   Napi::Value phases(const Napi::CallbackInfo& info) {
-    auto list = Napi::Array::New(info.Env());
-    for (const auto& phase : task->phases()) {
-      auto entry = Napi::Object::New(info.Env());
-      entry.Set("name", phase.name);
-      entry.Set("steps", phase.steps);
-      entry.Set("done", phase.done);
-      list.Set(list.Length(), entry);
-    }
-    return list;
+    return translate(info.Env(), [&]() -> Napi::Value {
+      auto list = Napi::Array::New(info.Env());
+      for (const auto& phase : task->phases()) {
+        auto entry = Napi::Object::New(info.Env());
+        entry.Set("name", phase.name);
+        entry.Set("steps", phase.steps);
+        entry.Set("done", phase.done);
+        list.Set(list.Length(), entry);
+      }
+      return list;
+    });
   }
 };
 

@@ -225,8 +225,8 @@ class Library {
   virtual const std::string& plugins_missing() const noexcept = 0;
   virtual bool describe(const BuildRequest& request, NetworkDescription& description, Failure& failure) noexcept = 0;
   virtual bool build(const BuildRequest& request, BuildWatch& watch, BuildOutcome& outcome, Failure& failure) noexcept = 0;
-  /// Two timing caches as one.
-  virtual bool merge_caches(const Buffer& one, const Buffer& other, Buffer& merged, Failure& failure) noexcept = 0;
+  /// Two timing caches as one; of different GPUs, the newer.
+  virtual bool merge_caches(const Buffer& older, const Buffer& newer, Buffer& merged, Failure& failure) noexcept = 0;
   virtual std::unique_ptr<Engine> load(const void* plan, std::size_t bytes, Failure& failure) noexcept = 0;
 };
 

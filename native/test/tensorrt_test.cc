@@ -2,6 +2,7 @@
 // memory, and callbacks into what is gone.
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -10,8 +11,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "harness.h"
@@ -85,6 +88,35 @@ std::string message_of(Body body) {
 
 bool holds(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
+Buffer bytes_of(const std::string& text) {
+  Buffer bytes(text.size());
+  if (!text.empty()) std::memcpy(bytes.data(), text.data(), text.size());
+  return bytes;
+}
+
+std::string text_of(const Buffer& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+/// A setting of the fakes, until the block ends.
+struct Setting {
+  Setting(const char* name, const char* value) : name(name) { ::setenv(name, value, 1); }
+  Setting(const Setting&) = delete;
+  ~Setting() { ::unsetenv(name); }
+  const char* name;
+};
+
+/// What the fake TensorRT said that starts so; empty where it said nothing of the kind.
+std::string line_of(const BuildOutcome& built, const std::string& opening) {
+  for (const auto& message : built.messages)
+    if (message.text.rfind(opening, 0) == 0) return message.text;
+  return "";
+}
+
+BuildRequest pinned(const char* node) {
+  auto request = request_of(Precision::kWeak);
+  request.pins = {{node, false}};
+  return request;
+}
+
 }  // namespace
 
 /// A folder with links to some of the fake TensorRT's libraries, each under the name behind it.
@@ -124,6 +156,11 @@ TEST(what_is_missing_is_one_sentence_about_the_version_that_is_there) {
     const Folder folder({{"libnvinfer.so.10", "libnvinfer.so.8"}});
     CHECK(said(folder.path) == "ERR_BACKEND_UNAVAILABLE: TensorRT 8.6.1 is in " + folder.path + "; this build of halfscope has modules for 10.");
     ::unsetenv("FAKE_TENSORRT_VERSION");
+  }
+  {
+    const Setting version("FAKE_TENSORRT_VERSION", "100001");
+    const Folder folder({{"libnvinfer.so.10", "libnvinfer.so.10"}});
+    CHECK(said(folder.path) == "ERR_BACKEND_UNAVAILABLE: " + folder.path + "/libnvinfer.so.10 is TensorRT 10.0.1; 10.1 or newer is needed.");
   }
 }
 
@@ -391,6 +428,76 @@ TEST(a_network_is_described_with_the_nodes_that_its_layers_compute) {
   CHECK(library().describe(request_of(Precision::kFull), description, failure));
   CHECK(description.inputs.size() == 1 && description.inputs[0].symbols[0] == "batch" && description.inputs[0].dims == Dims({-1, 4}));
   CHECK(description.layers.size() == 5 && description.layers[3].name == "first_1" && description.layers[3].node == "first" && description.layers[4].node == "second");
+}
+
+TEST(a_pin_takes_what_the_parser_put_in_front_of_its_layer_and_behind) {
+  const Setting network("FAKE_NETWORK", "gemm");
+  const std::string sums = "ONNXTRT_Broadcast_5, (Unnamed Layer* 6) [ElementWise], (Unnamed Layer* 7) [ElementWise]";
+  auto request = pinned("first");
+  CHECK(line_of(build(request), "in FP32") == "in FP32: 5 layers: ONNXTRT_Broadcast, first_1, " + sums);
+  request.type_constants = true;
+  CHECK(line_of(build(request), "in FP32") == "in FP32: 7 layers: w, ONNXTRT_Broadcast, first_1, (Unnamed Layer* 4) [Constant], " + sums);
+  request.pins = {{"first", true}};
+  CHECK(line_of(build(request), "in FP32").empty());
+}
+
+TEST(a_sum_behind_a_pinned_layer_stays_in_full_where_its_tensor_is_observed_and_half_preferred) {
+  const Setting network("FAKE_NETWORK", "gemm");
+  const Values values(2);
+  const auto type_of_hidden = [&](BuildRequest request) {
+    request.observe = {"hidden"};
+    return load(build(request))->run(0, values.feed, {"hidden"})[0].type;
+  };
+  CHECK(type_of_hidden(pinned("first")) == 1);
+  CHECK(type_of_hidden(request_of(Precision::kWeak)) == 10);
+}
+
+TEST(a_network_with_a_thousand_million_paths_is_pinned_at_once) {
+  const Setting diamonds("FAKE_DIAMONDS", "30");
+  // Three layers for each diamond, in front and behind; the parser's other ones and the node's own.
+  for (const auto& [network, layers] : {std::pair("plain", 2 * 3 * 30 + 3), std::pair("gemm", 2 * 3 * 30 + 5)}) {
+    const Setting setting("FAKE_NETWORK", network);
+    auto built = std::async(std::launch::async, [] { return line_of(build(pinned("first")), "in FP32"); });
+    if (built.wait_for(std::chrono::seconds(20)) != std::future_status::ready) {
+      // Nothing stops such a walk, and the future would wait for its end.
+      std::printf("FAIL a_network_with_a_thousand_million_paths_is_pinned_at_once: not after 20 s\n");
+      std::fflush(stdout);
+      std::_Exit(1);
+    }
+    const auto full = built.get();
+    CHECK(full.rfind("in FP32: " + std::to_string(layers) + " layers", 0) == 0);
+  }
+}
+
+TEST(a_timing_cache_of_another_gpu_is_begun_anew_and_that_is_said) {
+  auto request = request_of(Precision::kFull);
+  request.use_timing_cache = true;
+  const auto built_with = [&](const char* cache) {
+    request.timing_cache = bytes_of(cache);
+    return build(request);
+  };
+  for (const char* unusable : {"cache:elsewhere;kernel;", "no cache"}) {
+    const auto built = built_with(unusable);
+    CHECK(text_of(built.timing_cache) == "cache:kernel;");
+    CHECK(holds(line_of(built, "The timing cache"), "another GPU"));
+  }
+  for (const char* usable : {"", "cache:kernel;"}) {
+    const auto built = built_with(usable);
+    CHECK(holds(text_of(built.timing_cache), usable) && holds(text_of(built.timing_cache), "kernel;"));
+    CHECK(line_of(built, "The timing cache").empty());
+  }
+}
+
+TEST(timing_caches_of_one_gpu_are_merged_and_of_two_the_newer_is_kept) {
+  const auto merged = [](const char* older, const char* newer) {
+    Buffer both;
+    Failure failure;
+    if (!library().merge_caches(bytes_of(older), bytes_of(newer), both, failure)) raise(failure);
+    return text_of(both);
+  };
+  CHECK(merged("cache:one;", "cache:two;") == "cache:one;two;");
+  CHECK(merged("cache:elsewhere;one;", "cache:two;") == "cache:two;");
+  CHECK(merged("no cache", "cache:two;") == "cache:two;");
 }
 
 TEST_MAIN

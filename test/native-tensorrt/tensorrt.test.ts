@@ -21,6 +21,7 @@ describeOnFakes("TensorRT's addon on a driver and libraries that need no GPU", (
         { FAKE_TENSORRT_VERSION: "90300" },
         /is TensorRT 9\.3\.0; this module of halfscope speaks TensorRT 10/,
       ],
+      ["a version that is new enough", { FAKE_TENSORRT_VERSION: "100001" }, /is TensorRT 10\.0\.1; 10\.1 or newer is needed\.$/],
       ["a GPU", { FAKE_CUDA_DEVICES: "0" }, /No NVIDIA GPU: the driver is there and shows none/],
       ["a GPU that works", { FAKE_CUDA_INIT: "100" }, /cuInit says CUDA_ERROR_NO_DEVICE, no CUDA-capable device is detected/],
       ["a driver", { LD_LIBRARY_PATH: "/nowhere" }, /No NVIDIA driver: libcuda\.so\.1 could not be loaded/],
@@ -314,6 +315,20 @@ describeOnFakes("TensorRT's addon on a driver and libraries that need no GPU", (
       await build(${JSON.stringify(damaged)});
       print([${JSON.stringify(cache)}, ${JSON.stringify(damaged)}].map((f) => readFileSync(f, "utf8")));`);
     expect(texts).toEqual([expect.stringMatching(/^cache:(kernel;){2,}$/), expect.stringMatching(/^cache:(kernel;)+$/)]);
+  });
+
+  it("begins a timing cache of another GPU anew, and says so", async () => {
+    const cache = join(fakes().folder, "elsewhere.cache");
+    writeFileSync(cache, "cache:elsewhere;kernel;");
+    const [said, text] = await run(`${open}
+      import { readFileSync } from "node:fs";
+      const engines = [];
+      for (let i = 0; i < 2; i++)
+        engines.push(await backend.build({ label: "full", path: model, precision: { kind: "full" }, profiles, options: { timingCache: ${JSON.stringify(cache)} } }));
+      print(engines.map((e) => e.messages.filter((m) => m.text.startsWith("The timing cache")).map((m) => m.severity)));
+      print(readFileSync(${JSON.stringify(cache)}, "utf8"));`);
+    expect(said).toEqual([["warning"], []]);
+    expect(text).toMatch(/^cache:(kernel;){2,}$/);
   });
 
   it("tells how far a build is, and stops it", async () => {

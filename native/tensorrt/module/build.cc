@@ -6,6 +6,7 @@
 
 #include "tensorrt/module/network.h"
 #include "tensorrt/module/types.h"
+#include "tensorrt/module/weak_types.h"
 
 namespace halfscope::trt {
 namespace {
@@ -27,11 +28,12 @@ class Monitor final : public nvinfer1::IProgressMonitor {
 };
 #endif
 
-Buffer copy(const nvinfer1::IHostMemory& memory) {
-  Buffer bytes(memory.size());
-  if (bytes.size() > 0) std::memcpy(bytes.data(), memory.data(), bytes.size());
+Buffer copy(const void* data, std::size_t size) {
+  Buffer bytes(size);
+  if (size > 0) std::memcpy(bytes.data(), data, size);
   return bytes;
 }
+Buffer copy(const nvinfer1::IHostMemory& memory) { return copy(memory.data(), memory.size()); }
 
 void set_precision(IBuilderConfig& config, const BuildRequest& request) {
   // On by default, and a reference in TF32 is none.
@@ -130,6 +132,21 @@ void add_profiles(ParsedNetwork& parsed, IBuilderConfig& config, const Symbols& 
   }
 }
 
+/// The one that was given, or an empty one where the library does not take it; nullptr where it takes none at all. Without the empty one what this build measures would be
+/// lost too, and the file that the given one came from would never fit again.
+std::unique_ptr<nvinfer1::ITimingCache> set_timing_cache(IBuilderConfig& config, const Buffer& given, Messages& messages) {
+  const auto set = [&](const void* bytes, std::size_t size) {
+    std::unique_ptr<nvinfer1::ITimingCache> cache(config.createTimingCache(bytes, size));
+    if (cache && !config.setTimingCache(*cache, false)) cache.reset();
+    return cache;
+  };
+  auto cache = set(given.data(), given.size());
+  if (cache || given.size() == 0) return cache;
+  messages.add(Severity::kWarning,
+               "The timing cache that was given is not used: it is damaged, or of another version of TensorRT or another GPU. This build measures its kernels anew.");
+  return set(nullptr, 0);
+}
+
 }  // namespace
 
 void build_engine(const Symbols& symbols, const BuildRequest& request, BuildWatch& watch, Messages& messages, BuildOutcome& outcome) {
@@ -149,12 +166,7 @@ void build_engine(const Symbols& symbols, const BuildRequest& request, BuildWatc
   if (request.strict_nans) set_strict_nans(*config, symbols);
   add_profiles(parsed, *config, symbols, request, messages);
   std::unique_ptr<nvinfer1::ITimingCache> cache;
-  if (request.use_timing_cache) {
-    cache.reset(config->createTimingCache(request.timing_cache.data(), request.timing_cache.size()));
-    // Of another version or damaged: an empty one does.
-    if (!cache) cache.reset(config->createTimingCache(nullptr, 0));
-    if (cache && !config->setTimingCache(*cache, false)) cache.reset();
-  }
+  if (request.use_timing_cache) cache = set_timing_cache(*config, request.timing_cache, messages);
 #if HALFSCOPE_TRT_TEN
   config->setProgressMonitor(&monitor);
 #endif
@@ -174,17 +186,18 @@ void build_engine(const Symbols& symbols, const BuildRequest& request, BuildWatc
   outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-Buffer merge_timing_caches(const Symbols& symbols, const Buffer& one, const Buffer& other, const Messages& messages) {
+Buffer merge_timing_caches(const Symbols& symbols, const Buffer& older, const Buffer& newer, const Messages& messages) {
   const std::unique_ptr<nvinfer1::IBuilder> builder(static_cast<nvinfer1::IBuilder*>(symbols.create_builder(&logger(), symbols.reported_version)));
   if (!builder) fail(ErrorCode::kEngineBuild, "TensorRT made no builder", messages);
   const std::unique_ptr<IBuilderConfig> config(builder->createBuilderConfig());
   if (!config) fail(ErrorCode::kEngineBuild, "TensorRT made no builder configuration", messages);
   const auto read = [&](const Buffer& bytes) { return std::unique_ptr<nvinfer1::ITimingCache>(config->createTimingCache(bytes.data(), bytes.size())); };
-  auto first = read(one);
-  const auto second = read(other);
+  auto first = read(older);
+  const auto second = read(newer);
   if (!first) first = read(Buffer());
   if (!first) fail(ErrorCode::kEngineBuild, "TensorRT made no timing cache", messages);
-  if (second) first->combine(*second, false);
+  // They are of different GPUs: no cache holds both, and the newer one is of the GPU that is here.
+  if (second && !first->combine(*second, false)) return copy(newer.data(), newer.size());
   const std::unique_ptr<nvinfer1::IHostMemory> bytes(first->serialize());
   if (!bytes) fail(ErrorCode::kEngineBuild, "TensorRT cannot write the timing cache", messages);
   return copy(*bytes);

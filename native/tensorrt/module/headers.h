@@ -8,6 +8,20 @@
 #define HALFSCOPE_TRT_MAJOR NV_TENSORRT_MAJOR
 #define HALFSCOPE_TRT_HEADERS (NV_TENSORRT_MAJOR * 10000 + NV_TENSORRT_MINOR * 100 + NV_TENSORRT_PATCH)
 
+// The oldest version whose every function that is called here stands where these headers call it; minor versions append to NVIDIA's tables of virtual functions, and a call
+// past the end of an older library's is a jump into nothing. ILayer::getMetadata is of 8.6, ICudaEngine::getDeviceMemorySizeV2 of 10.1; of 11 all are in 11.0. What is newer
+// still is asked for by version below. native/tensorrt-headers.mjs passes headers over that are older.
+#if NV_TENSORRT_MAJOR == 8
+#define HALFSCOPE_TRT_LOWEST_MINOR 6
+#elif NV_TENSORRT_MAJOR == 10
+#define HALFSCOPE_TRT_LOWEST_MINOR 1
+#else
+#define HALFSCOPE_TRT_LOWEST_MINOR 0
+#endif
+#if NV_TENSORRT_MINOR < HALFSCOPE_TRT_LOWEST_MINOR
+#error "These headers of TensorRT are too old: 8.6, 10.1, 11.0 or newer are needed."
+#endif
+
 // Weak typing (types per layer, builder flags for FP16) was removed in 11.
 #define HALFSCOPE_TRT_WEAK (NV_TENSORRT_MAJOR < 11)
 // Strongly typed networks, progress monitors, debug tensors, bfloat16 and int64 tensors: since 10.

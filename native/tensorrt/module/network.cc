@@ -1,14 +1,13 @@
 #include "tensorrt/module/network.h"
 
 #include <algorithm>
-#include <map>
+#include <set>
 
 #include "tensorrt/module/types.h"
 
 namespace halfscope::trt {
 namespace {
 
-using nvinfer1::DataType;
 using nvinfer1::ILayer;
 using nvinfer1::INetworkDefinition;
 using nvinfer1::ITensor;
@@ -51,17 +50,6 @@ NetworkTensor describe_tensor(const ITensor& tensor) {
   return described;
 }
 
-/// The ONNX node that a layer computes (a part of): the parser writes "[ONNX Layer: NAME | ...]" into its metadata. Empty for layers of its own.
-std::string node_of(const ILayer& layer) {
-  constexpr const char kOpening[] = "[ONNX Layer: ";
-  const char* metadata = layer.getMetadata();
-  if (metadata == nullptr) return "";
-  const std::string text(metadata);
-  if (text.rfind(kOpening, 0) != 0) return "";
-  const std::size_t from = sizeof(kOpening) - 1;
-  return text.substr(from, std::min(text.find(" | ", from), text.rfind(']')) - from);
-}
-
 /// Why a tensor of this layer cannot be given out; empty where it can.
 std::string obstacle(const ILayer& layer, const ITensor& tensor, const std::string& name) {
   if (name.rfind("ONNXTRT_", 0) == 0) return "a constant that TensorRT's parser added";
@@ -72,84 +60,17 @@ std::string obstacle(const ILayer& layer, const ITensor& tensor, const std::stri
   return "";
 }
 
-#if HALFSCOPE_TRT_WEAK
-DataType half_type(const BuildRequest& request) {
-#if HALFSCOPE_TRT_TEN
-  if (request.half == 16) return DataType::kBF16;
-#endif
-  if (request.half != 10) throw Error(ErrorCode::kEngineBuild, "TensorRT 8 has no bfloat16; use FP16.");
-  return DataType::kHALF;
-}
-
-void set_layer_type(ILayer& layer, DataType type) {
-  layer.setPrecision(type);
-  for (int o = 0; o < layer.getNbOutputs(); o++) {
-    const ITensor* output = layer.getOutput(o);
-    if (output != nullptr && is_float(output->getType())) layer.setOutputType(o, type);
-  }
-}
-
-/// Layers that compute with floats; a type set on one that moves integers or sizes makes the build fail.
-bool takes_type(const ILayer& layer) {
-  using nvinfer1::LayerType;
-  switch (layer.getType()) {
-    case LayerType::kCONSTANT:
-    case LayerType::kSHAPE:
-    case LayerType::kCAST:
-    case LayerType::kIDENTITY:
-    case LayerType::kQUANTIZE:
-    case LayerType::kDEQUANTIZE: return false;
-    default: break;
-  }
-  for (int o = 0; o < layer.getNbOutputs(); o++) {
-    const ITensor* output = layer.getOutput(o);
-    if (output != nullptr && is_float(output->getType()) && !(output->isShapeTensor() && !output->isExecutionTensor())) return true;
-  }
-  return false;
-}
-using Makers = std::map<const ITensor*, ILayer*>;
-
-Makers makers_of(const INetworkDefinition& network) {
-  Makers makers;
-  for (int i = 0; i < network.getNbLayers(); i++) {
-    ILayer* layer = network.getLayer(i);
-    for (int o = 0; o < layer->getNbOutputs(); o++) {
-      if (const ITensor* output = layer->getOutput(o)) makers.emplace(output, layer);
-    }
-  }
-  return makers;
-}
-
-/// Whether the parser made it for itself: it stands for no ONNX node. 8.6 leaves it unnamed, 10 does not.
-bool is_helper(const ILayer& layer) {
-  const std::string name(layer.getName());
-  return node_of(layer).empty() && (name.rfind("ONNXTRT_", 0) == 0 || name.rfind("(Unnamed Layer* ", 0) == 0);
-}
-
-/// Keeps in FP32 what the parser put in front of a pinned layer: a bias reaches it through a broadcast that stands for no ONNX node, which the builder is otherwise free to
-/// run in FP16, and the pinned layer then reads rounded numbers. Measured on TensorRT 10.6: 1.4 % of error where the bias takes away an offset of 256, 0.3 % with this. `seen`
-/// holds those that were done for an earlier pin. `type_constants` also gives the constants themselves a precision; an output type alone does nothing to them (8.6).
-void pin_helpers(const ILayer& pinned, const Makers& makers, bool type_constants, std::set<const ILayer*>& seen) {
-  std::vector<const ILayer*> readers{&pinned};
-  while (!readers.empty()) {
-    const ILayer& reader = *readers.back();
-    readers.pop_back();
-    for (int i = 0; i < reader.getNbInputs(); i++) {
-      const auto made = makers.find(reader.getInput(i));
-      if (made == makers.end()) continue;
-      ILayer& maker = *made->second;
-      if (type_constants && maker.getType() == nvinfer1::LayerType::kCONSTANT && maker.getOutput(0)->getType() == DataType::kFLOAT) {
-        maker.setPrecision(DataType::kFLOAT);
-      }
-      if (!is_helper(maker) || !takes_type(maker) || !seen.insert(&maker).second) continue;
-      set_layer_type(maker, DataType::kFLOAT);
-      readers.push_back(&maker);
-    }
-  }
-}
-#endif
-
 }  // namespace
+
+std::string node_of(const ILayer& layer) {
+  constexpr const char kOpening[] = "[ONNX Layer: ";
+  const char* metadata = layer.getMetadata();
+  if (metadata == nullptr) return "";
+  const std::string text(metadata);
+  if (text.rfind(kOpening, 0) != 0) return "";
+  const std::size_t from = sizeof(kOpening) - 1;
+  return text.substr(from, std::min(text.find(" | ", from), text.rfind(']')) - from);
+}
 
 void fail(ErrorCode code, const std::string& what, const Messages& messages) {
   const std::string said = messages.last_errors();
@@ -239,46 +160,6 @@ void mark(INetworkDefinition& network, const BuildRequest& request, const Symbol
   for (const auto& name : request.observe) {
     if (wanted.erase(name) > 0) refuse(name, "no tensor of TensorRT's network: its parser folded it away, or it lies in a subgraph");
   }
-}
-
-void set_types(INetworkDefinition& network, const BuildRequest& request, BuildOutcome& outcome) {
-#if HALFSCOPE_TRT_WEAK
-  if (request.precision != Precision::kWeak) return;
-  const DataType half = half_type(request);
-  std::map<std::string, bool> pins;
-  for (const auto& pin : request.pins) pins[pin.node] = pin.half;
-  std::set<std::string> found;
-  const std::set<std::string> observed(outcome.observed.begin(), outcome.observed.end());
-  const Makers makers = makers_of(network);
-  std::set<const ILayer*> helpers;
-  for (int i = 0; i < network.getNbLayers(); i++) {
-    ILayer& layer = *network.getLayer(i);
-    auto pin = pins.find(node_of(layer));
-    if (pin == pins.end()) pin = pins.find(layer.getName());
-    if (pin != pins.end()) found.insert(pin->first);
-    if (!takes_type(layer)) continue;
-    if (pin != pins.end()) set_layer_type(layer, pin->second ? half : DataType::kFLOAT);
-    const bool pinned_full = pin != pins.end() && !pin->second;
-    if (pinned_full) pin_helpers(layer, makers, request.type_constants, helpers);
-    if (!request.prefer_half || pinned_full) continue;
-    for (int o = 0; o < layer.getNbOutputs(); o++) {
-      ITensor* output = layer.getOutput(o);
-      if (output == nullptr || !is_float(output->getType()) || observed.count(output->getName()) == 0) continue;
-      layer.setPrecision(half);
-      layer.setOutputType(o, half);
-      if (output->isNetworkOutput()) output->setType(half);
-    }
-  }
-  for (const auto& [node, is_half] : pins) {
-    if (found.count(node) == 0) outcome.pins_not_found.push_back(node);
-  }
-#else
-  (void)network;
-  (void)outcome;
-  if (request.precision == Precision::kWeak) {
-    throw Error(ErrorCode::kEngineBuild, "TensorRT 11 has no types per layer and no FP16 flag: every network is strongly typed. Build from a file that states its types.");
-  }
-#endif
 }
 
 }  // namespace halfscope::trt

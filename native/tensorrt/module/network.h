@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -30,12 +29,12 @@ class ParsedNetwork {
   std::unique_ptr<nvonnxparser::IParser> parser_;
 };
 
+/// The ONNX node that a layer computes (a part of): the parser writes "[ONNX Layer: NAME | ...]" into its metadata. Empty for layers of its own.
+std::string node_of(const nvinfer1::ILayer& layer);
+
 NetworkDescription describe(nvinfer1::INetworkDefinition& network);
 
 /// Gives out the tensors that were asked for, as far as that is possible; fills `observed` and `not_observed`.
 void mark(nvinfer1::INetworkDefinition& network, const BuildRequest& request, const Symbols& symbols, BuildOutcome& outcome);
-
-/// Types of layers of a weakly typed network: what `pins` and `prefer_half` ask for; fills `pins_not_found`. After mark(): only outputs have types of their own.
-void set_types(nvinfer1::INetworkDefinition& network, const BuildRequest& request, BuildOutcome& outcome);
 
 }  // namespace halfscope::trt

@@ -82,6 +82,9 @@ Symbols load_symbols(const std::string& folder) {
   if (version / 10000 != HALFSCOPE_TRT_MAJOR) {
     unavailable(symbols.path + " is TensorRT " + symbols.version + "; this module of halfscope speaks TensorRT " + kMajor + ".");
   }
+  if (version / 100 % 100 < HALFSCOPE_TRT_LOWEST_MINOR) {
+    unavailable(symbols.path + " is TensorRT " + symbols.version + "; " + kMajor + "." + std::to_string(HALFSCOPE_TRT_LOWEST_MINOR) + " or newer is needed.");
+  }
   find(opened.library, symbols.path, "createInferBuilder_INTERNAL", symbols.create_builder);
   find(opened.library, symbols.path, "createInferRuntime_INTERNAL", symbols.create_runtime);
   // Before the parser, which may be linked with them and finds by name what is loaded.

@@ -1,6 +1,7 @@
 // A libnvinfer that knows one network, whatever the file says: input "x" float [batch, 4]; "hidden" = 2x + 0.1 by node "first"; "y" = hidden * hidden by node "second",
 // which is the output; besides a constant, a constant of the parser's and sizes in integers. In FP16 every result is rounded to 11 bits. Settings, from the
-// environment: FAKE_TENSORRT_VERSION (what getInferLibVersion says), FAKE_BUILD_STEPS (steps of 10 ms), FAKE_BUILD=fails, FAKE_RUN=fails, FAKE_RUN_MS.
+// environment: FAKE_TENSORRT_VERSION (what getInferLibVersion says), FAKE_BUILD_STEPS (steps of 10 ms), FAKE_BUILD=fails, FAKE_RUN=fails, FAKE_RUN_MS;
+// FAKE_NETWORK=gemm (the parser splits "first" as it does a Gemm), FAKE_DIAMONDS (how many of the parser's own layers stand around it, each two ways wide).
 // Compiled with the stubs that stub-classes.mjs writes: a call that halfscope is not known to make ends the program.
 
 #include "stubs.h"
@@ -12,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -109,28 +111,85 @@ class Layer final : public ILayer, StubVLayer {
 
 class Network final : public INetworkDefinition, StubVNetworkDefinition {
  public:
-  explicit Network(bool typed) : typed(typed) { INetworkDefinition::mImpl = this; }
+  explicit Network(bool typed) : typed(typed) {
+    INetworkDefinition::mImpl = this;
+    layers.emplace_back("w", "", LayerType::kCONSTANT, w);
+    layers.emplace_back("ONNXTRT_Broadcast", "", LayerType::kSHUFFLE, t, std::vector<Tensor*>{&w});
+    layers.emplace_back("shape", "[ONNX Layer: shape]", LayerType::kSHAPE, s);
+    const int count = setting("FAKE_DIAMONDS", 0);
+    Tensor* const input = diamonds(&x, count);
+    if (is_set("FAKE_NETWORK", "gemm")) {
+      first_ = node("first_1", "[ONNX Layer: first]", LayerType::kMATRIX_MULTIPLY, floats("product"), {input, &x});
+      Tensor* const alpha = helper(LayerType::kCONSTANT, "Constant", {});
+      Tensor& broadcast = floats("ONNXTRT_Broadcast_5");
+      node(broadcast.getName(), "", LayerType::kSHUFFLE, broadcast, {alpha});
+      Tensor* const scaled = helper(LayerType::kELEMENTWISE, "ElementWise", {&broadcast, diamonds(&output_of(*first_), count)});
+      helper(LayerType::kELEMENTWISE, "ElementWise", {scaled, &t}, &hidden);
+      second_input_ = helper(LayerType::kSHUFFLE, "Shuffle", {&broadcast});
+    } else {
+      first_ = node("first_1", "[ONNX Layer: first]", LayerType::kELEMENTWISE, count > 0 ? floats("product") : hidden, {input, &t});
+      if (count > 0) helper(LayerType::kELEMENTWISE, "ElementWise", {diamonds(&output_of(*first_), count)}, &hidden);
+    }
+    node("second", "[ONNX Layer: second | product]", LayerType::kELEMENTWISE, y, {&hidden, second_input_});
+  }
   std::int32_t getNbInputs() const noexcept override { return 1; }
   ITensor* getInput(std::int32_t) const noexcept override { return const_cast<Tensor*>(&x); }
   std::int32_t getNbOutputs() const noexcept override { return static_cast<std::int32_t>(1 + marked.size()); }
   ITensor* getOutput(std::int32_t index) const noexcept override { return index == 0 ? const_cast<Tensor*>(&y) : marked[static_cast<std::size_t>(index - 1)]; }
-  std::int32_t getNbLayers() const noexcept override { return 5; }
-  ILayer* getLayer(std::int32_t index) const noexcept override { return const_cast<Layer*>(&layers[index]); }
+  std::int32_t getNbLayers() const noexcept override { return static_cast<std::int32_t>(layers.size()); }
+  ILayer* getLayer(std::int32_t index) const noexcept override { return const_cast<Layer*>(&layers[static_cast<std::size_t>(index)]); }
   void markOutput(ITensor& tensor) noexcept override {
     static_cast<Tensor&>(tensor).output = true;
     marked.push_back(&static_cast<Tensor&>(tensor));
   }
   bool markDebug(ITensor& tensor) noexcept override { return static_cast<Tensor&>(tensor).debug = true; }
 
+  /// The layers that were asked for in FP32, how many and by name; empty for none.
+  std::string in_full() const {
+    std::string names;
+    int count = 0;
+    for (const auto& layer : layers)
+      if (layer.precision == DataType::kFLOAT) names += (count++ == 0 ? ": " : ", ") + std::string(layer.getName());
+    return count == 0 ? "" : std::to_string(count) + " layers" + names;
+  }
+  /// Whether all that computes "hidden" was: the node itself, and of a Gemm the sum behind it.
+  bool first_in_full() const {
+    for (const auto& layer : layers)
+      if ((&layer == first_ || layer.getOutput(0) == &hidden) && layer.precision != DataType::kFLOAT) return false;
+    return true;
+  }
+
   bool typed;
   std::vector<Tensor*> marked;
   Tensor x{"x", DataType::kFLOAT, dims_of({-1, 4}), true}, w{"w", DataType::kFLOAT, dims_of({4})}, t{"ONNXTRT_Broadcast", DataType::kFLOAT, dims_of({1, 4})},
       s{"sizes", DataType::kINT64, dims_of({2})}, hidden{"hidden", DataType::kFLOAT, dims_of({-1, 4})}, y{"y", DataType::kFLOAT, dims_of({-1, 4}), false, true};
-  Layer layers[5] = {{"w", "", LayerType::kCONSTANT, w},
-                     {"ONNXTRT_Broadcast", "", LayerType::kSHUFFLE, t, {&w}},
-                     {"shape", "[ONNX Layer: shape]", LayerType::kSHAPE, s},
-                     {"first_1", "[ONNX Layer: first]", LayerType::kELEMENTWISE, hidden, {&x, &t}},
-                     {"second", "[ONNX Layer: second | product]", LayerType::kELEMENTWISE, y, {&hidden, &hidden}}};
+  std::deque<Layer> layers;
+
+ private:
+  Tensor& floats(std::string name) { return tensors_.emplace_back(std::move(name), DataType::kFLOAT, dims_of({-1, 4})); }
+  static Tensor& output_of(const Layer& layer) { return static_cast<Tensor&>(*layer.getOutput(0)); }
+  const Layer* node(std::string name, std::string metadata, LayerType type, Tensor& output, std::vector<Tensor*> inputs) {
+    return &layers.emplace_back(std::move(name), std::move(metadata), type, output, std::move(inputs));
+  }
+  /// As TensorRT names what the parser does not.
+  Tensor* helper(LayerType type, const char* kind, std::vector<Tensor*> inputs, Tensor* output = nullptr) {
+    const std::string name = "(Unnamed Layer* " + std::to_string(layers.size()) + ") [" + kind + "]";
+    if (output == nullptr) output = &floats(name + "_output");
+    node(name, "", type, *output, std::move(inputs));
+    return output;
+  }
+  Tensor* diamonds(Tensor* from, int count) {
+    for (int i = 0; i < count; i++) {
+      Tensor* const left = helper(LayerType::kSHUFFLE, "Shuffle", {from});
+      Tensor* const right = helper(LayerType::kSHUFFLE, "Shuffle", {from});
+      from = helper(LayerType::kELEMENTWISE, "ElementWise", {left, right});
+    }
+    return from;
+  }
+
+  std::deque<Tensor> tensors_;
+  const Layer* first_ = nullptr;
+  Tensor* second_input_ = &hidden;
 };
 
 class Profile final : public IOptimizationProfile, StubVOptimizationProfile {
@@ -144,11 +203,18 @@ class Profile final : public IOptimizationProfile, StubVOptimizationProfile {
   std::int64_t batch[3] = {};
 };
 
+/// What it says is the kernels that it knows; one that starts with "elsewhere;" is of another GPU.
 class Cache final : public ITimingCache, StubVTimingCache {
  public:
   explicit Cache(std::string text) : text(std::move(text)) { ITimingCache::mImpl = this; }
   IHostMemory* serialize() const noexcept override { return new Memory("cache:" + text); }
-  bool combine(const ITimingCache& other, bool) noexcept override { return text += static_cast<const Cache&>(other).text, true; }
+  bool combine(const ITimingCache& given, bool) noexcept override {
+    const auto& other = static_cast<const Cache&>(given);
+    if (!text.empty() && !other.text.empty() && elsewhere() != other.elsewhere()) return false;
+    text += other.text;
+    return true;
+  }
+  bool elsewhere() const { return text.rfind("elsewhere;", 0) == 0; }
   std::string text;
 };
 
@@ -172,7 +238,11 @@ class Config final : public IBuilderConfig, StubVBuilderConfig {
     const std::string text(size == 0 ? "cache:" : std::string(static_cast<const char*>(blob), size));
     return text.rfind("cache:", 0) == 0 ? new Cache(text.substr(6)) : nullptr;
   }
-  bool setTimingCache(const ITimingCache& given, bool) noexcept override { return cache = const_cast<Cache*>(static_cast<const Cache*>(&given)), true; }
+  bool setTimingCache(const ITimingCache& given, bool) noexcept override {
+    if (static_cast<const Cache&>(given).elsewhere()) return false;
+    cache = const_cast<Cache*>(static_cast<const Cache*>(&given));
+    return true;
+  }
   const ITimingCache* getTimingCache() const noexcept override { return cache; }
   void setProgressMonitor(IProgressMonitor* given) noexcept override { monitor = given; }
   // A monitor has to outlive whoever uses it.
@@ -417,7 +487,8 @@ class Builder final : public IBuilder, StubVBuilder {
     // As 10.6 does, or with FAKE_CONSTANTS=own as 8.6 does, where a constant has a precision of its own.
     const bool own = std::getenv("FAKE_CONSTANTS") != nullptr && network.layers[0].precision != DataType::kFLOAT;
     plan.half_constant = plan.half && (own || network.layers[1].precision != DataType::kFLOAT);
-    if (network.layers[3].precision == DataType::kFLOAT) plan.half = false;
+    if (network.first_in_full()) plan.half = false;
+    if (!network.in_full().empty()) log_.log(ILogger::Severity::kINFO, ("in FP32: " + network.in_full()).c_str());
     if (network.hidden.debug) plan.debug.emplace_back("hidden");
     for (const auto* profile : config.profiles) plan.profiles.insert(plan.profiles.end(), profile->batch, profile->batch + 3);
     return new Memory(plan.text());

@@ -8,3 +8,4 @@ export * from "./feeds/index.js";
 export * from "./infer-types.js";
 export * from "./pair-graph.js";
 export * from "./run-shapes.js";
+export { isRunning } from "./running-process.js";

@@ -93,6 +93,8 @@ describe("checkProfiles", () => {
   it("allows sizes of zero as min and opt: a decoder's past is empty at its first token", () => {
     expect(checkProfiles([parseProfile("past=1x8x0x64:1x8x0x64:4x8x128x64,mask=1x1:1x1:4x129")], decoder)).toEqual([]);
     expect(checkProfiles([parseProfile("x=0x4:8x4:16x4")], [{ name: "x", dims: [undefined, 4] }])).toEqual([]);
+    // A product of both counts tokens, not samples.
+    expect(checkProfiles([parseProfile("x=0x4:8x4:16x4")], [{ name: "x", dims: ["batch_sequence_length", 4] }])).toEqual([]);
   });
 
   it("says which sizes may be zero where one may not", () => {

@@ -1,7 +1,7 @@
 import { UsageError } from "@halfscope/core";
 import type { FeedInput } from "../feeds/feed.js";
 import { closest } from "../feeds/feed-errors.js";
-import { wordsOf } from "../feeds/input-roles.js";
+import { namesBatch } from "../feeds/input-roles.js";
 import type { OptimizationProfile, ShapeRange } from "./backend.js";
 import { largestSize, rangeText, sizesText } from "./profile-text.js";
 
@@ -164,8 +164,7 @@ function lowest(input: ProfileInput, which: string, axis: number): number {
 }
 
 /** Only a name tells: the first axis of an input is not always the batch. */
-const isBatch = (declared: number | string | undefined): boolean =>
-  typeof declared === "string" && wordsOf(declared).some((word) => /^(batch(size)?|bs|b)$/.test(word));
+const isBatch = (declared: number | string | undefined): boolean => typeof declared === "string" && namesBatch(declared);
 
 /** How many values a shape tensor holds; undefined where its length is open. */
 function valuesOf({ dims }: ProfileInput): number | undefined {

@@ -3,6 +3,7 @@ import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import { CancelledError } from "@halfscope/core";
+import { isRunning } from "../running-process.js";
 import { readLimited, writeAtomically } from "./whole-files.js";
 
 /** No cache of kernel times comes near it: one of thousands of layers takes a few MB. */
@@ -102,13 +103,7 @@ async function isAbandoned(path: string): Promise<boolean> {
     () => 0,
   );
   if (age > staleMs) return true;
-  if (host !== hostname() || !/^\d+$/.test(pid ?? "")) return false;
-  try {
-    process.kill(Number(pid), 0);
-    return false;
-  } catch (cause) {
-    return (cause as NodeJS.ErrnoException).code === "ESRCH";
-  }
+  return host === hostname() && /^\d+$/.test(pid ?? "") && !isRunning(Number(pid));
 }
 
 /** Two may find the same lock abandoned: only one can rename it away, and neither removes one that was made since. */

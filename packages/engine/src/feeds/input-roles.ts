@@ -34,6 +34,12 @@ export const wordsOf = (name: string): string[] =>
     .split(/[^a-z0-9]+/)
     .filter((word) => word !== "");
 
+/** Whether a dimension of this name counts samples; one that is the product with a length does not. */
+export function namesBatch(name: string): boolean {
+  const words = wordsOf(name);
+  return words.some((word) => /^(batch(size)?|bs|b)$/.test(word)) && !words.some((word) => /^(seq|sequence|length|len)$/.test(word));
+}
+
 /** Roles of all inputs: the graph decides where it can (what is indexed, masked), else type, shape and name. */
 export function rolesOf(view: GraphView, inputs: readonly FeedInput[]): Map<string, InputRole> {
   const hasSampleRate = inputs.some(isSampleRate);

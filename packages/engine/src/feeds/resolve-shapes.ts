@@ -2,7 +2,7 @@ import { UsageError } from "@halfscope/core";
 import type { Dimension, GraphView } from "@halfscope/onnx";
 import { dimsText, type FeedInput } from "./feed.js";
 import { closest } from "./feed-errors.js";
-import { type InputRole, wordsOf } from "./input-roles.js";
+import { type InputRole, namesBatch, wordsOf } from "./input-roles.js";
 import { constantDims } from "./trace-ids.js";
 
 export interface ShapeOptions {
@@ -157,7 +157,7 @@ function guessSize(
   // An empty past: the network reads its first tokens, as it does in use.
   if (has("past")) return 0;
   if (role.kind === "waveform" && axis > 0) return samples;
-  if (words.some((word) => /^(batch(size)?|bs|b)$/.test(word)) && !has("seq", "sequence", "length", "len")) return guess.batch;
+  if (namesBatch(symbol)) return guess.batch;
   if (has("samples", "audio")) return samples;
   if (words.some((word) => /^(seq|sequence|tokens?|lengths?|len|seqlen|total|s|t)$/.test(word))) return guess.sequence;
   if (has("height", "width", "h", "w")) return imageSide;

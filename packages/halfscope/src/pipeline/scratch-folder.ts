@@ -3,6 +3,7 @@ import { readFileSync, readlinkSync } from "node:fs";
 import { lstat, mkdtemp, readdir, rm } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { isRunning } from "@halfscope/engine";
 
 const prefix = ".halfscope-fix-";
 
@@ -38,14 +39,5 @@ async function removeAbandoned(parent: string, own: string): Promise<void> {
     } catch {
       // Somebody else took it away, or keeps it: what is made next does not need it gone.
     }
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (cause) {
-    return (cause as NodeJS.ErrnoException).code !== "ESRCH";
   }
 }

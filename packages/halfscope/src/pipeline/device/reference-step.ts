@@ -24,18 +24,20 @@ export async function referenceStep(s: DeviceSession): Promise<EngineRecord> {
   const name = engineTitle(s.environment);
   for (const { output, reason } of kept.notCompared ?? [])
     s.warn(
-      `Output "${output}" of the FP32 engine of ${name} cannot be held against ONNX Runtime's FP32 on the CPU: ${reason}. The engine computes something else already, and no pin can mend that.`,
+      `Output "${output}" of the FP32 engine of ${name} cannot be held against ONNX Runtime's FP32 on the CPU: ${reason}. ${elsewhere}`,
     );
   for (const [output, stats] of Object.entries(kept.outputs ?? {})) {
     const difference = stats.nonFiniteMismatch > 0 ? Number.POSITIVE_INFINITY : relativeL2(stats);
     if (difference > sameModel)
       s.warn(
-        `The FP32 engine of ${name} differs from ONNX Runtime's FP32 on the CPU by ${difference.toPrecision(3)} (relative L2) in output "${output}": it computes something else already, and no pin can mend that.`,
+        `The FP32 engine of ${name} differs from ONNX Runtime's FP32 on the CPU by ${difference.toPrecision(3)} (relative L2) in output "${output}". ${elsewhere}`,
       );
   }
   return recordOf(s, { role: "reference", title: referenceTitle }, kept);
 }
 
+const elsewhere =
+  "The engine computes something else already, and no pin can mend that: cut the model with `halfscope extract`, and hold the pieces' FP32 against the CPU's.";
 const sides = ["ONNX Runtime on the CPU", "the engine"] as const;
 
 async function build(s: DeviceSession): Promise<KeptEngine> {
